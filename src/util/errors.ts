@@ -1,0 +1,14 @@
+/** Shapes, names or types that do not fit together: the caller's mistake, found as early as it can be known. */
+export class ShapeError extends Error {
+  override readonly name = "ShapeError";
+}
+
+/** No usable device, a device that was lost, or an error the device reported. */
+export class DeviceError extends Error {
+  override readonly name = "DeviceError";
+}
+
+/** A file that breaks the rules of its format. */
+export class FormatError extends Error {
+  override readonly name = "FormatError";
+}
