@@ -1,0 +1,42 @@
+import { type Numbers, rowOf, splitShape, spread } from "../graph/ops";
+import type { Tensor } from "../graph/tensor";
+import { sizeOf } from "../util/shape";
+
+/**
+ * The value of one node in float64, by one plain loop, from its operands' values. Leaves that are fed (inputs,
+ * parameters) are not computed here.
+ */
+export function evaluate(node: Tensor, operands: readonly Numbers[]): Numbers {
+  const row = rowOf(node.op);
+  const { shape, attributes } = node;
+  const out = new Float64Array(sizeOf(shape));
+  switch (row.kind) {
+    case "elementwise": {
+      const [a, b] = node.operands as readonly [Tensor, Tensor?];
+      const x = spread(operands[0] as Numbers, a.shape, shape);
+      const y = b === undefined ? x : spread(operands[1] as Numbers, b.shape, shape);
+      for (let i = 0; i < out.length; i++) out[i] = row.evaluate(x[i] as number, y[i] as number);
+      return out;
+    }
+    case "reduction": {
+      const { outer, length, inner } = splitShape((node.operands[0] as Tensor).shape, attributes.from ?? 0, attributes.to ?? 0);
+      row.loop(operands[0] as Numbers, out, outer, length, inner);
+      return out;
+    }
+    case "leaf":
+    case "view":
+    case "matmul":
+    case "normalisation": {
+      if (attributes.values) out.set(attributes.values);
+      else if (row.loop) row.loop(operands, node.operands.map((operand) => operand.shape), out, shape, attributes);
+      else throw new Error(`internal: ${node.op} has no value of its own`);
+      return out;
+    }
+    default:
+      return row satisfies never;
+  }
+}
+
+export function isFed(node: Tensor): boolean {
+  return node.op === "input" || node.op === "parameter";
+}

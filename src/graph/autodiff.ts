@@ -1,0 +1,44 @@
+import { ShapeError } from "../util/errors";
+import { formatShape, sizeOf } from "../util/shape";
+import { GRADIENTS } from "./gradients";
+import { literal, Tensor, topological } from "./tensor";
+
+/**
+ * Reverse-mode derivatives of a scalar `loss` in each of `wrt`, with their shapes. What the loss does not
+ * depend on gets zeros. The derivative of relu at 0 is 0. Gradients are tensors and can be derived again.
+ * Throws ShapeError where the loss is not one number, TypeError where a tensor of `wrt` is not float32.
+ * Source: Griewank and Walther 2008, §3.2.
+ */
+export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  if (!(loss instanceof Tensor)) throw new TypeError(`grad: the loss must be a Tensor, not ${String(loss)}`);
+  if (sizeOf(loss.shape) !== 1) {
+    throw new ShapeError(`grad: the loss must be one number, it is ${formatShape(loss.shape)}; sum() or mean() makes it one`);
+  }
+  if (loss.dtype !== "float32") throw new TypeError(`grad: the loss must be float32, it is ${loss.dtype}`);
+  for (const tensor of wrt) {
+    if (!(tensor instanceof Tensor)) throw new TypeError(`grad: wrt holds ${String(tensor)}, which is not a Tensor`);
+    if (tensor.dtype !== "float32") throw new TypeError(`grad: derivatives are taken in float32 tensors, wrt holds one of ${tensor.dtype}`);
+  }
+
+  const nodes = topological([loss]);
+  const wanted = new Set<Tensor>(wrt);
+  const reaches = new Set<Tensor>();
+  for (const node of nodes) {
+    if (wanted.has(node) || node.operands.some((operand) => reaches.has(operand))) reaches.add(node);
+  }
+
+  const gradients = new Map<Tensor, Tensor>();
+  gradients.set(loss, literal(1).broadcastTo(loss.shape));
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const node = nodes[i] as Tensor;
+    const gradient = gradients.get(node);
+    if (gradient === undefined || !reaches.has(node) || node.operands.length === 0) continue;
+    GRADIENTS[node.op](node, gradient).forEach((part, at) => {
+      const operand = node.operands[at] as Tensor;
+      if (part === null || !reaches.has(operand)) return;
+      const sum = gradients.get(operand);
+      gradients.set(operand, sum === undefined ? part : sum.add(part));
+    });
+  }
+  return wrt.map((tensor) => gradients.get(tensor) ?? literal(0).broadcastTo(tensor.shape));
+}

@@ -1,0 +1,119 @@
+import type { Shape } from "../util/shape";
+import { splitShape, type Op } from "./ops";
+import { sumAxes, type Tensor } from "./tensor";
+
+/** Given a node and the gradient of the loss in its value, the gradients in its operands; null where there is none. */
+export type Gradient = (node: Tensor, gradient: Tensor) => readonly (Tensor | null)[];
+
+const operands = (node: Tensor) => node.operands as readonly [Tensor, Tensor];
+const none: Gradient = (node) => node.operands.map(() => null);
+
+/** One row an operation; what is not differentiable says so. */
+export const GRADIENTS: Record<Op, Gradient> = {
+  input: none,
+  parameter: none,
+  constant: none,
+  iota: none,
+
+  transpose: (_node, g) => [g.T],
+  reshape: (node, g) => [g.reshape(operands(node)[0].shape)],
+  broadcast: (node, g) => [unbroadcast(g, operands(node)[0].shape)],
+
+  add: spread((_node, g) => [g, g]),
+  sub: spread((_node, g) => [g, g.neg()]),
+  mul: spread((node, g) => {
+    const [a, b] = operands(node);
+    return [g.mul(b), g.mul(a)];
+  }),
+  div: spread((node, g) => {
+    const b = operands(node)[1];
+    return [g.div(b), g.mul(node).div(b).neg()];
+  }),
+  // Where both are equal each takes half, as in PyTorch.
+  maximum: spread((node, g) => {
+    const [a, b] = operands(node);
+    return [g.mul(a.gt(b).add(a.ge(b)).mul(0.5)), g.mul(b.gt(a).add(b.ge(a)).mul(0.5))];
+  }),
+  minimum: spread((node, g) => {
+    const [a, b] = operands(node);
+    return [g.mul(a.lt(b).add(a.le(b)).mul(0.5)), g.mul(b.lt(a).add(b.le(a)).mul(0.5))];
+  }),
+  gt: none,
+  ge: none,
+  lt: none,
+  le: none,
+  eq: none,
+  mask: spread((node, g) => [g.mask(operands(node)[1]), null]),
+
+  neg: (_node, g) => [g.neg()],
+  abs: (node, g) => {
+    const [x] = operands(node);
+    return [g.mul(x.gt(0).sub(x.lt(0)))];
+  },
+  square: (node, g) => [g.mul(operands(node)[0]).mul(2)],
+  sqrt: (node, g) => [g.div(node).mul(0.5)],
+  exp: (node, g) => [g.mul(node)],
+  log: (node, g) => [g.div(operands(node)[0])],
+  // The output stands in for the input: it is what the forward pass keeps anyway.
+  relu: (node, g) => [g.mask(node.gt(0))],
+  tanh: (node, g) => [g.sub(g.mul(node.square()))],
+  sigmoid: (node, g) => [g.mul(node.sub(node.square()))],
+
+  matmul: (node, g) => {
+    const [a, b] = operands(node);
+    return [g.matmul(b.T), a.T.matmul(g)];
+  },
+
+  sum: (node, g) => [overReduced(node, g)],
+  // What is largest more than once shares the gradient evenly, as PyTorch's amax.
+  max: (node, g) => {
+    const [x] = operands(node);
+    const { from = 0, to = 0 } = node.attributes;
+    const largest = x.eq(overReduced(node, node));
+    const ties = sumAxes(largest, from, to);
+    return [largest.mul(overReduced(node, g.reshape(ties.shape).div(ties)))];
+  },
+  argmax: none,
+
+  softmax: (node, g) => {
+    const weighted = node.mul(g);
+    return [weighted.sub(node.mul(keepAxes(node, weighted)))];
+  },
+  logSoftmax: (node, g) => [g.sub(node.exp().mul(keepAxes(node, g)))],
+};
+
+/** For operations that broadcast: each gradient is summed back to its operand's shape. */
+function spread(gradient: Gradient): Gradient {
+  return (node, g) => gradient(node, g).map((each, i) => each && unbroadcast(each, operands(node)[i as 0 | 1].shape));
+}
+
+/** Sums `g` over the axes along which `shape` was repeated. */
+function unbroadcast(g: Tensor, shape: Shape): Tensor {
+  const lead = g.shape.length - shape.length;
+  let x = g;
+  // Neighbouring repeated axes are one sum; from the last, so that earlier axes keep their places.
+  for (let to = g.shape.length; to > 0; to--) {
+    const repeated = (axis: number) => axis < lead || (shape[axis - lead] === 1 && g.shape[axis] !== 1);
+    if (!repeated(to - 1)) continue;
+    let from = to - 1;
+    while (from > 0 && repeated(from - 1)) from--;
+    x = sumAxes(x, from, to);
+    to = from + 1;
+  }
+  return x.reshape(shape);
+}
+
+/** A tensor of a reduction's result, repeated over what was reduced. */
+function overReduced(node: Tensor, value: Tensor): Tensor {
+  const { shape } = operands(node)[0];
+  const { from = 0, to = 0 } = node.attributes;
+  const kept = shape.map((length, axis) => (axis >= from && axis < to ? 1 : length));
+  return value.reshape(kept).broadcastTo(shape);
+}
+
+/** The sum of `x` along a normalisation's axis, that axis kept at length 1. */
+function keepAxes(node: Tensor, x: Tensor): Tensor {
+  const { from = 0, to = 0 } = node.attributes;
+  if (splitShape(x.shape, from, to).length === 1) return x;
+  return sumAxes(x, from, to).reshape(x.shape.map((length, axis) => (axis >= from && axis < to ? 1 : length)));
+}

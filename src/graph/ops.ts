@@ -1,0 +1,281 @@
+import { type Shape, sameShape, sizeOf, stridesOf } from "../util/shape";
+
+export type DType = "float32" | "int32";
+/** Numbers while the reference computes: float64, also for int32 tensors, whose values it holds exactly. */
+export type Numbers = Float64Array;
+
+/** What an operation needs besides its operands. Axes `from` … `to - 1` are the ones that are reduced. */
+export interface Attributes {
+  readonly from?: number;
+  readonly to?: number;
+  /** Literal numbers of a constant. */
+  readonly values?: ArrayLike<number>;
+}
+
+/** One number in, one number out, at each element. `wgsl` is the only text that any kernel uses for it. */
+interface Elementwise {
+  readonly kind: "elementwise";
+  readonly arity: 1 | 2;
+  evaluate(a: number, b: number): number;
+  wgsl(a: string, b: string): string;
+  /** Comparisons take int32 as well as float32 and give float32. */
+  readonly integers?: boolean;
+  /** WGSL declared once before the expression can be used. */
+  readonly declaration?: string;
+  /** Not worth computing twice to save a load. */
+  readonly dear?: boolean;
+}
+
+/** Many numbers into one, along the axes `from` … `to - 1`. */
+interface Reduction {
+  readonly kind: "reduction";
+  loop(x: Numbers, out: Numbers, outer: number, length: number, inner: number): void;
+}
+
+/** Everything else: its float64 loop is given whole operands. */
+interface Structural {
+  readonly kind: "leaf" | "view" | "matmul" | "normalisation";
+  loop?(operands: readonly Numbers[], shapes: readonly Shape[], out: Numbers, shape: Shape, attributes: Attributes): void;
+}
+
+const compare = (evaluate: (a: number, b: number) => boolean, symbol: string): Elementwise => ({
+  kind: "elementwise",
+  arity: 2,
+  integers: true,
+  evaluate: (a, b) => (evaluate(a, b) ? 1 : 0),
+  wgsl: (a, b) => `select(0.0, 1.0, ${a} ${symbol} ${b})`,
+});
+
+const unary = (
+  evaluate: (a: number) => number,
+  wgsl: (a: string) => string,
+  more: Pick<Elementwise, "declaration" | "dear"> = {},
+): Elementwise => ({ kind: "elementwise", arity: 1, evaluate, wgsl, ...more });
+
+const binary = (
+  evaluate: (a: number, b: number) => number,
+  wgsl: (a: string, b: string) => string,
+  more: Pick<Elementwise, "dear"> = {},
+): Elementwise => ({ kind: "elementwise", arity: 2, evaluate, wgsl, ...more });
+
+// WGSL's tanh may be computed as sinh/cosh, which overflows and loses what is near 0. Source: Cephes, tanhf.
+const TANH = `fn tanhAccurate(x: f32) -> f32 {
+  let a = abs(x);
+  let z = x * x;
+  let near = x + x * z * (-3.33332819422e-1 + z * (1.33314422036e-1 + z * (-5.37397155531e-2
+    + z * (2.06390887954e-2 + z * -5.70498872745e-3))));
+  let far = 1.0 - 2.0 / (exp(2.0 * min(a, 20.0)) + 1.0);
+  return select(select(far, -far, x < 0.0), near, a < 0.625);
+}`;
+
+// exp is only ever taken of what is not positive, so that it cannot overflow.
+const SIGMOID = `fn sigmoidStable(x: f32) -> f32 {
+  let e = exp(-abs(x));
+  return select(1.0, e, x < 0.0) / (1.0 + e);
+}`;
+
+/** THE table: an operation is one row here and one in gradients.ts. */
+export const OPS = {
+  input: { kind: "leaf" },
+  parameter: { kind: "leaf" },
+  constant: { kind: "leaf" },
+  /** 0, 1, 2, … along its only axis, int32. */
+  iota: {
+    kind: "leaf",
+    loop(_operands, _shapes, out) {
+      for (let i = 0; i < out.length; i++) out[i] = i;
+    },
+  },
+
+  transpose: {
+    kind: "view",
+    loop([x], _shapes, out, shape) {
+      const rows = shape[shape.length - 2] as number;
+      const columns = shape[shape.length - 1] as number;
+      const a = x as Numbers;
+      for (let i = 0; i < out.length; i++) {
+        const column = i % columns;
+        const row = Math.floor(i / columns) % rows;
+        out[i] = a[i - row * columns - column + column * rows + row] as number;
+      }
+    },
+  },
+  reshape: {
+    kind: "view",
+    loop([x], _shapes, out) {
+      out.set(x as Numbers);
+    },
+  },
+  broadcast: {
+    kind: "view",
+    loop([x], [from], out, shape) {
+      out.set(spread(x as Numbers, from as Shape, shape));
+    },
+  },
+
+  add: binary((a, b) => a + b, (a, b) => `(${a} + ${b})`),
+  sub: binary((a, b) => a - b, (a, b) => `(${a} - ${b})`),
+  mul: binary((a, b) => a * b, (a, b) => `(${a} * ${b})`),
+  div: binary((a, b) => a / b, (a, b) => `(${a} / ${b})`, { dear: true }),
+  maximum: binary((a, b) => Math.max(a, b), (a, b) => `max(${a}, ${b})`),
+  minimum: binary((a, b) => Math.min(a, b), (a, b) => `min(${a}, ${b})`),
+  gt: compare((a, b) => a > b, ">"),
+  ge: compare((a, b) => a >= b, ">="),
+  lt: compare((a, b) => a < b, "<"),
+  le: compare((a, b) => a <= b, "<="),
+  eq: compare((a, b) => a === b, "=="),
+  mask: binary((a, condition) => (condition !== 0 ? a : 0), (a, condition) => `select(0.0, ${a}, ${condition} != 0)`),
+
+  neg: unary((a) => -a, (a) => `(-${a})`),
+  abs: unary((a) => Math.abs(a), (a) => `abs(${a})`),
+  square: unary((a) => a * a, (a) => `(${a} * ${a})`),
+  sqrt: unary((a) => Math.sqrt(a), (a) => `sqrt(${a})`, { dear: true }),
+  exp: unary((a) => Math.exp(a), (a) => `exp(${a})`, { dear: true }),
+  log: unary((a) => Math.log(a), (a) => `log(${a})`, { dear: true }),
+  relu: unary((a) => Math.max(a, 0), (a) => `max(${a}, 0.0)`),
+  tanh: unary((a) => Math.tanh(a), (a) => `tanhAccurate(${a})`, { declaration: TANH, dear: true }),
+  sigmoid: unary(sigmoid, (a) => `sigmoidStable(${a})`, { declaration: SIGMOID, dear: true }),
+
+  /** [M, K] x [K, N] -> [M, N] */
+  matmul: {
+    kind: "matmul",
+    loop([a, b], [aShape], out, [M, N]) {
+      const x = a as Numbers;
+      const y = b as Numbers;
+      const K = (aShape as Shape)[1] as number;
+      for (let m = 0; m < (M as number); m++) {
+        for (let k = 0; k < K; k++) {
+          const value = x[m * K + k] as number;
+          for (let n = 0; n < (N as number); n++) {
+            out[m * (N as number) + n] = (out[m * (N as number) + n] as number) + value * (y[k * (N as number) + n] as number);
+          }
+        }
+      }
+    },
+  },
+
+  sum: {
+    kind: "reduction",
+    loop(x, out, outer, length, inner) {
+      for (let o = 0; o < outer; o++) {
+        for (let l = 0; l < length; l++) {
+          for (let i = 0; i < inner; i++) {
+            out[o * inner + i] = (out[o * inner + i] as number) + (x[(o * length + l) * inner + i] as number);
+          }
+        }
+      }
+    },
+  },
+  max: {
+    kind: "reduction",
+    loop(x, out, outer, length, inner) {
+      out.fill(-Infinity);
+      for (let o = 0; o < outer; o++) {
+        for (let l = 0; l < length; l++) {
+          for (let i = 0; i < inner; i++) {
+            out[o * inner + i] = Math.max(out[o * inner + i] as number, x[(o * length + l) * inner + i] as number);
+          }
+        }
+      }
+    },
+  },
+  /** The first index of the largest element, int32. */
+  argmax: {
+    kind: "reduction",
+    loop(x, out, outer, length, inner) {
+      for (let o = 0; o < outer; o++) {
+        for (let i = 0; i < inner; i++) {
+          let best = 0;
+          for (let l = 1; l < length; l++) {
+            if ((x[(o * length + l) * inner + i] as number) > (x[(o * length + best) * inner + i] as number)) best = l;
+          }
+          out[o * inner + i] = best;
+        }
+      }
+    },
+  },
+
+  /** Source: Goodfellow et al. 2016, §4.1: the maximum taken away first. */
+  softmax: {
+    kind: "normalisation",
+    loop([x], _shapes, out, shape, attributes) {
+      normalise(x as Numbers, out, shape, attributes, (e, sum) => Math.exp(e) / sum);
+    },
+  },
+  logSoftmax: {
+    kind: "normalisation",
+    loop([x], _shapes, out, shape, attributes) {
+      normalise(x as Numbers, out, shape, attributes, (e, sum) => e - Math.log(sum));
+    },
+  },
+} satisfies Record<string, Elementwise | Reduction | Structural>;
+
+export type Op = keyof typeof OPS;
+export type OpRow = Elementwise | Reduction | Structural;
+export type ElementwiseOp = { [K in Op]: (typeof OPS)[K] extends Elementwise ? K : never }[Op];
+
+export function rowOf(op: Op): OpRow {
+  return OPS[op];
+}
+
+/** The row of an elementwise operation, or null. */
+export function elementwiseRow(op: Op): Elementwise | null {
+  const row: OpRow = OPS[op];
+  return row.kind === "elementwise" ? row : null;
+}
+
+/** A tensor seen as [outer, length, inner], where `length` covers the axes `from` … `to - 1`. */
+export function splitShape(shape: Shape, from: number, to: number): { outer: number; length: number; inner: number } {
+  return { outer: sizeOf(shape.slice(0, from)), length: sizeOf(shape.slice(from, to)), inner: sizeOf(shape.slice(to)) };
+}
+
+/** `x` repeated to `shape` by NumPy's broadcasting; itself where nothing is repeated. */
+export function spread(x: Numbers, from: Shape, shape: Shape): Numbers {
+  if (sameShape(from, shape)) return x;
+  const out = new Float64Array(sizeOf(shape));
+  if (x.length === 1) return out.fill(x[0] as number);
+  if (x.length === out.length) return x;
+  const own = stridesOf(from);
+  const lead = shape.length - from.length;
+  const strides = shape.map((_, axis) => (axis < lead || from[axis - lead] === 1 ? 0 : (own[axis - lead] as number)));
+  const at = new Array<number>(shape.length).fill(0);
+  let index = 0;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = x[index] as number;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      index += strides[axis] as number;
+      at[axis] = (at[axis] as number) + 1;
+      if ((at[axis] as number) < (shape[axis] as number)) break;
+      index -= (strides[axis] as number) * (shape[axis] as number);
+      at[axis] = 0;
+    }
+  }
+  return out;
+}
+
+function sigmoid(x: number): number {
+  const e = Math.exp(-Math.abs(x));
+  return (x < 0 ? e : 1) / (1 + e);
+}
+
+function normalise(
+  x: Numbers,
+  out: Numbers,
+  shape: Shape,
+  { from = 0, to = 0 }: Attributes,
+  finish: (shifted: number, sum: number) => number,
+): void {
+  const { outer, length, inner } = splitShape(shape, from, to);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let max = -Infinity;
+      for (let l = 0; l < length; l++) max = Math.max(max, x[(o * length + l) * inner + i] as number);
+      let sum = 0;
+      for (let l = 0; l < length; l++) sum += Math.exp((x[(o * length + l) * inner + i] as number) - max);
+      for (let l = 0; l < length; l++) {
+        const at = (o * length + l) * inner + i;
+        out[at] = finish((x[at] as number) - max, sum);
+      }
+    }
+  }
+}

@@ -1,0 +1,317 @@
+import { ShapeError } from "../util/errors";
+import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../util/shape";
+import { type Attributes, type DType, type ElementwiseOp, elementwiseRow, type Op } from "./ops";
+
+export type Operand = Tensor | number;
+
+let nextId = 0;
+
+/**
+ * A symbol: an operation, its operands and a shape. It holds no numbers and knows no device, so there
+ * is nothing to dispose. Shapes are checked here, when it is built.
+ */
+export class Tensor {
+  /** Grows with creation, so that operands always have smaller ids than what is made of them. */
+  readonly id = nextId++;
+  /** @internal Built by the functions of this file only. */
+  constructor(
+    readonly op: Op,
+    readonly operands: readonly Tensor[],
+    readonly shape: Shape,
+    readonly dtype: DType = "float32",
+    readonly attributes: Attributes = {},
+  ) {}
+
+  /** Elementwise, with NumPy's broadcasting: [..] + [..] -> the broadcast shape. Throws ShapeError where they do not fit. */
+  add(b: Operand): Tensor {
+    return elementwise("add", this, b);
+  }
+  sub(b: Operand): Tensor {
+    return elementwise("sub", this, b);
+  }
+  mul(b: Operand): Tensor {
+    return elementwise("mul", this, b);
+  }
+  div(b: Operand): Tensor {
+    return elementwise("div", this, b);
+  }
+  maximum(b: Operand): Tensor {
+    return elementwise("maximum", this, b);
+  }
+  minimum(b: Operand): Tensor {
+    return elementwise("minimum", this, b);
+  }
+  neg(): Tensor {
+    return elementwise("neg", this);
+  }
+  abs(): Tensor {
+    return elementwise("abs", this);
+  }
+  square(): Tensor {
+    return elementwise("square", this);
+  }
+  sqrt(): Tensor {
+    return elementwise("sqrt", this);
+  }
+  exp(): Tensor {
+    return elementwise("exp", this);
+  }
+  log(): Tensor {
+    return elementwise("log", this);
+  }
+  relu(): Tensor {
+    return elementwise("relu", this);
+  }
+  tanh(): Tensor {
+    return elementwise("tanh", this);
+  }
+  sigmoid(): Tensor {
+    return elementwise("sigmoid", this);
+  }
+
+  /** 1 where this is greater than `b`, 0 elsewhere. Both float32, or both int32. */
+  gt(b: Operand): Tensor {
+    return elementwise("gt", this, b);
+  }
+  ge(b: Operand): Tensor {
+    return elementwise("ge", this, b);
+  }
+  lt(b: Operand): Tensor {
+    return elementwise("lt", this, b);
+  }
+  le(b: Operand): Tensor {
+    return elementwise("le", this, b);
+  }
+  eq(b: Operand): Tensor {
+    return elementwise("eq", this, b);
+  }
+  /** This where `condition` is nonzero, 0 elsewhere. `grad.mask(h.ge(0))` is NumPy's `grad[h < 0] = 0`. */
+  mask(condition: Tensor): Tensor {
+    return elementwise("mask", this, condition);
+  }
+
+  /** [..., n, k] x [k, m] -> [..., n, m]. Throws ShapeError where the inner sizes differ. */
+  matmul(b: Tensor): Tensor {
+    if (!(b instanceof Tensor)) throw new TypeError(`matmul: the operand must be a Tensor, not ${String(b)}`);
+    floats("matmul", this, b);
+    const [K, N] = b.shape;
+    if (b.shape.length !== 2 || K === undefined || N === undefined) {
+      throw new ShapeError(`matmul: b must have two axes [k, m], it is ${formatShape(b.shape)}; reshape it first`);
+    }
+    if (this.shape.length < 2) {
+      throw new ShapeError(
+        `matmul: a must have at least two axes [..., n, k], it is ${formatShape(this.shape)}; a.reshape([1, ${sizeOf(this.shape)}]) makes one row of it`,
+      );
+    }
+    const inner = this.shape[this.shape.length - 1];
+    if (inner !== K) {
+      throw new ShapeError(
+        `matmul: inner sizes differ: a is ${formatShape(this.shape)}, b is ${formatShape(b.shape)}; a.shape[${this.shape.length - 1}] must equal b.shape[0]`,
+      );
+    }
+    const lead = this.shape.slice(0, -1);
+    const rows = sizeOf(lead);
+    return new Tensor("matmul", [this.reshape([rows, K]), b], [rows, N]).reshape([...lead, N]);
+  }
+
+  /** Swaps the last two axes; a view: no kernel runs for it. Throws ShapeError where there are fewer than two. */
+  get T(): Tensor {
+    const rank = this.shape.length;
+    if (rank < 2) {
+      throw new ShapeError(`T: swaps the last two axes, and a tensor of shape ${formatShape(this.shape)} has only ${rank}`);
+    }
+    const [rows, columns] = this.shape.slice(-2) as [number, number];
+    return new Tensor("transpose", [this], [...this.shape.slice(0, -2), columns, rows], this.dtype);
+  }
+
+  /** The same elements in the same row-major order. Throws ShapeError where the sizes differ. */
+  reshape(shape: Shape): Tensor {
+    checkShape("reshape", shape);
+    if (sizeOf(shape) !== sizeOf(this.shape)) {
+      throw new ShapeError(
+        `reshape: ${formatShape(this.shape)} has ${sizeOf(this.shape)} elements, ${formatShape(shape)} would have ${sizeOf(shape)}; they must be equal`,
+      );
+    }
+    return sameShape(shape, this.shape) ? this : new Tensor("reshape", [this], [...shape], this.dtype);
+  }
+
+  /** Repeats axes of length 1 (and missing leading ones) up to `shape`; a view. Throws ShapeError where it does not fit. */
+  broadcastTo(shape: Shape): Tensor {
+    checkShape("broadcastTo", shape);
+    const joint = broadcastShapes(this.shape, shape);
+    if (joint === null || !sameShape(joint, shape)) {
+      throw new ShapeError(`broadcastTo: ${formatShape(this.shape)} cannot be repeated to ${formatShape(shape)}`);
+    }
+    return sameShape(shape, this.shape) ? this : new Tensor("broadcast", [this], [...shape], this.dtype);
+  }
+
+  /** Over `axis`, or over all elements to a scalar of shape []. A negative axis counts from the last. */
+  sum(axis?: number, options?: { keepDims?: boolean }): Tensor {
+    floats("sum", this);
+    return reduction("sum", this, axis, options?.keepDims ?? false);
+  }
+  mean(axis?: number, options?: { keepDims?: boolean }): Tensor {
+    const sum = this.sum(axis, options);
+    return sum.mul(sizeOf(sum.shape) / sizeOf(this.shape));
+  }
+  max(axis?: number, options?: { keepDims?: boolean }): Tensor {
+    floats("max", this);
+    return reduction("max", this, axis, options?.keepDims ?? false);
+  }
+  /** The first index of the largest element along `axis`, int32. */
+  argmax(axis: number): Tensor {
+    floats("argmax", this);
+    return reduction("argmax", this, axis, false, "int32");
+  }
+
+  /** Over `axis` (default: the last), the maximum taken away first; finite for any finite input. Rows sum to 1.
+   *  Source: Goodfellow et al. 2016, §4.1. */
+  softmax(axis = -1): Tensor {
+    return normalisation("softmax", this, axis);
+  }
+  logSoftmax(axis = -1): Tensor {
+    return normalisation("logSoftmax", this, axis);
+  }
+
+  /** int32 class indices [...] -> float32 rows [..., classes] of 0 and 1; an index outside gives a row of zeros. */
+  oneHot(classes: number): Tensor {
+    if (this.dtype !== "int32") throw new TypeError(`oneHot: indices must be int32, they are ${this.dtype}`);
+    checkShape("oneHot", [classes]);
+    return this.reshape([...this.shape, 1]).eq(new Tensor("iota", [], [classes], "int32"));
+  }
+}
+
+/** A value given anew at each run. */
+export function input(shape: Shape, dtype: DType = "float32"): Tensor {
+  checkShape("input", shape);
+  if (dtype !== "float32" && dtype !== "int32") {
+    throw new TypeError(`input: dtype must be "float32" or "int32", not ${String(dtype)}`);
+  }
+  return new Tensor("input", [], [...shape], dtype);
+}
+
+/** A float32 value that stays on the device between runs: a weight, or an optimizer's moment. Zero until written. */
+export function parameter(shape: Shape): Tensor {
+  checkShape("parameter", shape);
+  return new Tensor("parameter", [], [...shape]);
+}
+
+/** Literal numbers, float32, uploaded once. Throws ShapeError where their count is not that of `shape`, RangeError where
+ *  one is not finite in float32. */
+export function constant(values: ArrayLike<number>, shape: Shape): Tensor {
+  checkShape("constant", shape);
+  if (values.length !== sizeOf(shape)) {
+    throw new ShapeError(`constant: ${values.length} values for shape ${formatShape(shape)}, which has ${sizeOf(shape)} elements`);
+  }
+  const copy = Float32Array.from(values);
+  const at = copy.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) throw new RangeError(`constant: value ${values[at]} at index ${at} is not finite in float32`);
+  return new Tensor("constant", [], [...shape], "float32", { values: copy });
+}
+
+/** Nodes that `roots` depend on, operands before what is made of them. Without recursion: graphs may be 10,000 deep. */
+export function topological(roots: readonly Tensor[]): Tensor[] {
+  const seen = new Set<Tensor>(roots);
+  const stack = [...seen];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    for (const operand of node.operands) {
+      if (!seen.has(operand)) {
+        seen.add(operand);
+        stack.push(operand);
+      }
+    }
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/** The one value of a constant with one element, or null. */
+export function literalOf(node: Tensor): number | null {
+  const values = node.op === "constant" ? node.attributes.values : undefined;
+  return values?.length === 1 ? (values[0] as number) : null;
+}
+
+/** A number as an operand, with the type of the tensor beside it. */
+export function literal(value: number, dtype: DType = "float32"): Tensor {
+  if (dtype === "int32") {
+    if (!Number.isInteger(value) || Math.abs(value) > 2147483647) {
+      throw new RangeError(`${value} beside an int32 tensor: it must be an integer of 32 bits`);
+    }
+    return new Tensor("constant", [], [], "int32", { values: Int32Array.of(value) });
+  }
+  if (!Number.isFinite(Math.fround(value))) throw new RangeError(`the number ${value} is not finite in float32`);
+  // Kept in float64: the reference computes with the number that was written, kernels round it to float32.
+  return new Tensor("constant", [], [], "float32", { values: Float64Array.of(value) });
+}
+
+function elementwise(op: ElementwiseOp, a: Tensor, other?: Operand): Tensor {
+  const row = elementwiseRow(op);
+  if (row === null) throw new Error(`internal: ${op} is not elementwise`);
+  if (row.arity === 1) {
+    floats(op, a);
+    return new Tensor(op, [a], a.shape);
+  }
+  if (typeof other !== "number" && !(other instanceof Tensor)) {
+    throw new TypeError(`${op}: the operand must be a Tensor or a number, not ${String(other)}`);
+  }
+  const b = typeof other === "number" ? literal(other, a.dtype) : other;
+  if (op === "mask") floats(op, a);
+  else if (!row.integers) floats(op, a, b);
+  else if (a.dtype !== b.dtype) {
+    throw new TypeError(`${op}: compares tensors of one type, but a is ${a.dtype} and b is ${b.dtype}`);
+  }
+  const shape = broadcastShapes(a.shape, b.shape);
+  if (shape === null) {
+    throw new ShapeError(
+      `${op}: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} do not broadcast; each axis, from the last, must be equal or 1`,
+    );
+  }
+  return new Tensor(op, [a, b], shape);
+}
+
+function reduction(op: "sum" | "max" | "argmax", x: Tensor, axis: number | undefined, keepDims: boolean, dtype?: DType): Tensor {
+  const from = axis === undefined ? 0 : checkAxis(op, x.shape, axis);
+  const to = axis === undefined ? x.shape.length : from + 1;
+  const kept = keepDims ? new Array<number>(to - from).fill(1) : [];
+  return new Tensor(op, [x], [...x.shape.slice(0, from), ...kept, ...x.shape.slice(to)], dtype, { from, to });
+}
+
+/** Sum over the axes `from` … `to - 1`, to any shape of the right size. What gradients of broadcasts need. */
+export function sumAxes(x: Tensor, from: number, to: number): Tensor {
+  return new Tensor("sum", [x], [...x.shape.slice(0, from), ...x.shape.slice(to)], "float32", { from, to });
+}
+
+function normalisation(op: "softmax" | "logSoftmax", x: Tensor, axis: number): Tensor {
+  floats(op, x);
+  const from = checkAxis(op, x.shape, axis);
+  return new Tensor(op, [x], x.shape, "float32", { from, to: from + 1 });
+}
+
+function floats(op: string, ...tensors: Tensor[]): void {
+  for (const { dtype } of tensors) {
+    if (dtype !== "float32") throw new TypeError(`${op}: needs float32, it was given ${dtype}`);
+  }
+}
+
+function checkAxis(op: string, shape: Shape, axis: number): number {
+  const rank = shape.length;
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    throw new ShapeError(
+      rank === 0
+        ? `${op}: axis ${axis} of a scalar, which has no axes`
+        : `${op}: axis ${axis} is not in a tensor of shape ${formatShape(shape)}; axes go from ${-rank} to ${rank - 1}`,
+    );
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+function checkShape(part: string, shape: Shape): void {
+  if (!Array.isArray(shape)) throw new TypeError(`${part}: a shape is an array of numbers, not ${String(shape)}`);
+  for (const length of shape as readonly unknown[]) {
+    if (!Number.isSafeInteger(length) || (length as number) < 1) {
+      throw new ShapeError(`${part}: shape ${formatShape(shape)} has an axis of length ${String(length)}; each must be an integer of at least 1`);
+    }
+  }
+  if (!Number.isSafeInteger(sizeOf(shape)) || sizeOf(shape) > 2 ** 31) {
+    throw new ShapeError(`${part}: shape ${formatShape(shape)} has ${sizeOf(shape)} elements; at most 2147483648 can be indexed`);
+  }
+}
