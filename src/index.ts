@@ -1,7 +1,10 @@
+export type { ParityReport } from "./cpu/parity";
 export { type Reference, reference } from "./cpu/reference";
+export type { KernelTime } from "./cpu/runner";
+export { type Device, type DeviceInfo, type OpenOptions, open, type RunOptions, type Session } from "./device";
 export { grad } from "./graph/autodiff";
 export type { DType } from "./graph/ops";
 export type { Program, Values } from "./graph/program";
-export { constant, input, type Operand, parameter, Tensor } from "./graph/tensor";
+export { constant, input, iota, type Operand, parameter, random, Tensor } from "./graph/tensor";
 export { DeviceError, FormatError, ShapeError } from "./util/errors";
 export type { Shape } from "./util/shape";

@@ -12,10 +12,12 @@ export function evaluate(node: Tensor, operands: readonly Numbers[]): Numbers {
   const out = new Float64Array(sizeOf(shape));
   switch (row.kind) {
     case "elementwise": {
-      const [a, b] = node.operands as readonly [Tensor, Tensor?];
-      const x = spread(operands[0] as Numbers, a.shape, shape);
-      const y = b === undefined ? x : spread(operands[1] as Numbers, b.shape, shape);
-      for (let i = 0; i < out.length; i++) out[i] = row.evaluate(x[i] as number, y[i] as number);
+      const [x, y = x, z = x] = operands.map((operand, i) => spread(operand, (node.operands[i] as Tensor).shape, shape)) as [
+        Numbers,
+        Numbers?,
+        Numbers?,
+      ];
+      for (let i = 0; i < out.length; i++) out[i] = row.evaluate(x[i] as number, y[i] as number, z[i] as number);
       return out;
     }
     case "reduction": {
@@ -23,6 +25,9 @@ export function evaluate(node: Tensor, operands: readonly Numbers[]): Numbers {
       row.loop(operands[0] as Numbers, out, outer, length, inner);
       return out;
     }
+    case "gather":
+      row.loop(operands, node.operands.map((operand) => operand.shape), out);
+      return out;
     case "leaf":
     case "view":
     case "matmul":

@@ -1,5 +1,5 @@
-import type { Shape } from "../util/shape";
-import { splitShape, type Op } from "./ops";
+import { type Shape, sizeOf } from "../util/shape";
+import { type Op, splitShape } from "./ops";
 import { sumAxes, type Tensor } from "./tensor";
 
 /** Given a node and the gradient of the loss in its value, the gradients in its operands; null where there is none. */
@@ -58,6 +58,19 @@ export const GRADIENTS: Record<Op, Gradient> = {
   relu: (node, g) => [g.mask(node.gt(0))],
   tanh: (node, g) => [g.sub(g.mul(node.square()))],
   sigmoid: (node, g) => [g.mul(node.sub(node.square()))],
+
+  toInt32: none,
+  toFloat32: none,
+  random: none,
+
+  // A row taken twice gets both gradients: oneHot^T x g adds them up, in a fixed order, without atomics.
+  take: (node, g) => {
+    const [x, indices] = operands(node);
+    const rows = x.shape[0] as number;
+    const held = indices.maximum(0).minimum(rows - 1).reshape([sizeOf(indices.shape)]);
+    const width = sizeOf(x.shape) / rows;
+    return [held.oneHot(rows).T.matmul(g.reshape([sizeOf(indices.shape), width])).reshape(x.shape), null];
+  },
 
   matmul: (node, g) => {
     const [a, b] = operands(node);

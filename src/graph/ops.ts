@@ -15,11 +15,11 @@ export interface Attributes {
 /** One number in, one number out, at each element. `wgsl` is the only text that any kernel uses for it. */
 interface Elementwise {
   readonly kind: "elementwise";
-  readonly arity: 1 | 2;
-  evaluate(a: number, b: number): number;
-  wgsl(a: string, b: string): string;
-  /** Comparisons take int32 as well as float32 and give float32. */
-  readonly integers?: boolean;
+  readonly arity: 1 | 2 | 3;
+  evaluate(a: number, b: number, c: number): number;
+  wgsl(a: string, b: string, c: string): string;
+  /** Where it takes int32 too, all operands alike: what type it then gives. Else it takes and gives float32. */
+  readonly integers?: DType;
   /** WGSL declared once before the expression can be used. */
   readonly declaration?: string;
   /** Not worth computing twice to save a load. */
@@ -32,6 +32,12 @@ interface Reduction {
   loop(x: Numbers, out: Numbers, outer: number, length: number, inner: number): void;
 }
 
+/** Rows of the first operand, picked by an int32 index. */
+interface Gather {
+  readonly kind: "gather";
+  loop(operands: readonly Numbers[], shapes: readonly Shape[], out: Numbers): void;
+}
+
 /** Everything else: its float64 loop is given whole operands. */
 interface Structural {
   readonly kind: "leaf" | "view" | "matmul" | "normalisation";
@@ -41,7 +47,7 @@ interface Structural {
 const compare = (evaluate: (a: number, b: number) => boolean, symbol: string): Elementwise => ({
   kind: "elementwise",
   arity: 2,
-  integers: true,
+  integers: "float32",
   evaluate: (a, b) => (evaluate(a, b) ? 1 : 0),
   wgsl: (a, b) => `select(0.0, 1.0, ${a} ${symbol} ${b})`,
 });
@@ -55,7 +61,7 @@ const unary = (
 const binary = (
   evaluate: (a: number, b: number) => number,
   wgsl: (a: string, b: string) => string,
-  more: Pick<Elementwise, "dear"> = {},
+  more: Pick<Elementwise, "dear" | "integers"> = {},
 ): Elementwise => ({ kind: "elementwise", arity: 2, evaluate, wgsl, ...more });
 
 // WGSL's tanh may be computed as sinh/cosh, which overflows and loses what is near 0. Source: Cephes, tanhf.
@@ -72,6 +78,15 @@ const TANH = `fn tanhAccurate(x: f32) -> f32 {
 const SIGMOID = `fn sigmoidStable(x: f32) -> f32 {
   let e = exp(-abs(x));
   return select(1.0, e, x < 0.0) / (1.0 + e);
+}`;
+
+// Jarzynski and Olano 2020, "Hash Functions for GPU Rendering", pcg3d.
+const PCG3D = `fn randomUniform(counters: vec3i) -> f32 {
+  var v = bitcast<vec3u>(counters) * 1664525u + 1013904223u;
+  v.x += v.y * v.z; v.y += v.z * v.x; v.z += v.x * v.y;
+  v ^= v >> vec3u(16u);
+  v.x += v.y * v.z;
+  return f32(v.x >> 8u) * 0x1p-24f;
 }`;
 
 /** THE table: an operation is one row here and one in gradients.ts. */
@@ -113,12 +128,12 @@ export const OPS = {
     },
   },
 
-  add: binary((a, b) => a + b, (a, b) => `(${a} + ${b})`),
-  sub: binary((a, b) => a - b, (a, b) => `(${a} - ${b})`),
-  mul: binary((a, b) => a * b, (a, b) => `(${a} * ${b})`),
+  add: binary((a, b) => a + b, (a, b) => `(${a} + ${b})`, { integers: "int32" }),
+  sub: binary((a, b) => a - b, (a, b) => `(${a} - ${b})`, { integers: "int32" }),
+  mul: binary((a, b) => a * b, (a, b) => `(${a} * ${b})`, { integers: "int32" }),
   div: binary((a, b) => a / b, (a, b) => `(${a} / ${b})`, { dear: true }),
-  maximum: binary((a, b) => Math.max(a, b), (a, b) => `max(${a}, ${b})`),
-  minimum: binary((a, b) => Math.min(a, b), (a, b) => `min(${a}, ${b})`),
+  maximum: binary((a, b) => Math.max(a, b), (a, b) => `max(${a}, ${b})`, { integers: "int32" }),
+  minimum: binary((a, b) => Math.min(a, b), (a, b) => `min(${a}, ${b})`, { integers: "int32" }),
   gt: compare((a, b) => a > b, ">"),
   ge: compare((a, b) => a >= b, ">="),
   lt: compare((a, b) => a < b, "<"),
@@ -135,6 +150,32 @@ export const OPS = {
   relu: unary((a) => Math.max(a, 0), (a) => `max(${a}, 0.0)`),
   tanh: unary((a) => Math.tanh(a), (a) => `tanhAccurate(${a})`, { declaration: TANH, dear: true }),
   sigmoid: unary(sigmoid, (a) => `sigmoidStable(${a})`, { declaration: SIGMOID, dear: true }),
+
+  toInt32: unary((a) => Math.trunc(a), (a) => `i32(${a})`),
+  toFloat32: { kind: "elementwise", arity: 1, integers: "float32", evaluate: (a) => a, wgsl: (a) => `f32(${a})` },
+  /** Uniform in [0, 1), 24 bits, from three int32 counters. */
+  random: {
+    kind: "elementwise",
+    arity: 3,
+    integers: "float32",
+    dear: true,
+    declaration: PCG3D,
+    evaluate: pcg3d,
+    wgsl: (a, b, c) => `randomUniform(vec3i(${a}, ${b}, ${c}))`,
+  },
+
+  /** [R, ...] by int32 [...I] -> [...I, ...]; an index outside is held to the nearest row. */
+  take: {
+    kind: "gather",
+    loop([x, indices], [shape], out) {
+      const rows = (shape as Shape)[0] as number;
+      const width = (x as Numbers).length / rows;
+      (indices as Numbers).forEach((index, i) => {
+        const row = Math.min(Math.max(index, 0), rows - 1);
+        out.set((x as Numbers).subarray(row * width, (row + 1) * width), i * width);
+      });
+    },
+  },
 
   /** [M, K] x [K, N] -> [M, N] */
   matmul: {
@@ -208,10 +249,10 @@ export const OPS = {
       normalise(x as Numbers, out, shape, attributes, (e, sum) => e - Math.log(sum));
     },
   },
-} satisfies Record<string, Elementwise | Reduction | Structural>;
+} satisfies Record<string, Elementwise | Reduction | Gather | Structural>;
 
 export type Op = keyof typeof OPS;
-export type OpRow = Elementwise | Reduction | Structural;
+export type OpRow = Elementwise | Reduction | Gather | Structural;
 export type ElementwiseOp = { [K in Op]: (typeof OPS)[K] extends Elementwise ? K : never }[Op];
 
 export function rowOf(op: Op): OpRow {
@@ -251,6 +292,21 @@ export function spread(x: Numbers, from: Shape, shape: Shape): Numbers {
     }
   }
   return out;
+}
+
+/** The same bits as the kernels' text above. */
+function pcg3d(a: number, b: number, c: number): number {
+  let x = (Math.imul(a, 1664525) + 1013904223) | 0;
+  let y = (Math.imul(b, 1664525) + 1013904223) | 0;
+  let z = (Math.imul(c, 1664525) + 1013904223) | 0;
+  x = (x + Math.imul(y, z)) | 0;
+  y = (y + Math.imul(z, x)) | 0;
+  z = (z + Math.imul(x, y)) | 0;
+  x ^= x >>> 16;
+  y ^= y >>> 16;
+  z ^= z >>> 16;
+  x = (x + Math.imul(y, z)) | 0;
+  return (x >>> 8) * 2 ** -24;
 }
 
 function sigmoid(x: number): number {

@@ -69,7 +69,7 @@ export class Tensor {
     return elementwise("sigmoid", this);
   }
 
-  /** 1 where this is greater than `b`, 0 elsewhere. Both float32, or both int32. */
+  /** 1 where this is greater than `b`, 0 elsewhere. Both float32, or both int32; the result is float32. */
   gt(b: Operand): Tensor {
     return elementwise("gt", this, b);
   }
@@ -88,6 +88,21 @@ export class Tensor {
   /** This where `condition` is nonzero, 0 elsewhere. `grad.mask(h.ge(0))` is NumPy's `grad[h < 0] = 0`. */
   mask(condition: Tensor): Tensor {
     return elementwise("mask", this, condition);
+  }
+
+  /** The integer part, as int32. Values beyond 32 bits are held to the nearest. */
+  toInt32(): Tensor {
+    return this.dtype === "int32" ? this : elementwise("toInt32", this);
+  }
+  toFloat32(): Tensor {
+    return this.dtype === "float32" ? this : elementwise("toFloat32", this);
+  }
+
+  /** Rows by int32 index: [R, ...] by [B] -> [B, ...]; an index outside is held to the nearest row. */
+  take(indices: Tensor): Tensor {
+    if (!(indices instanceof Tensor) || indices.dtype !== "int32") throw new TypeError("take: indices must be an int32 Tensor");
+    if (this.shape.length === 0) throw new ShapeError("take: a scalar has no rows to take");
+    return new Tensor("take", [this, indices], [...indices.shape, ...this.shape.slice(1)], this.dtype);
   }
 
   /** [..., n, k] x [k, m] -> [..., n, m]. Throws ShapeError where the inner sizes differ. */
@@ -176,8 +191,7 @@ export class Tensor {
   /** int32 class indices [...] -> float32 rows [..., classes] of 0 and 1; an index outside gives a row of zeros. */
   oneHot(classes: number): Tensor {
     if (this.dtype !== "int32") throw new TypeError(`oneHot: indices must be int32, they are ${this.dtype}`);
-    checkShape("oneHot", [classes]);
-    return this.reshape([...this.shape, 1]).eq(new Tensor("iota", [], [classes], "int32"));
+    return this.reshape([...this.shape, 1]).eq(iota(classes));
   }
 }
 
@@ -207,6 +221,25 @@ export function constant(values: ArrayLike<number>, shape: Shape): Tensor {
   const at = copy.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) throw new RangeError(`constant: value ${values[at]} at index ${at} is not finite in float32`);
   return new Tensor("constant", [], [...shape], "float32", { values: copy });
+}
+
+/**
+ * Uniform numbers in [0, 1) of 24 bits: element i of the result is a hash of (i, `counter`, `seed`), the same on every
+ * device. `counter` is an int32 scalar such as the step, so that each step draws anew. Source: Jarzynski and Olano 2020, pcg3d.
+ */
+export function random(shape: Shape, counter: Tensor, seed: number): Tensor {
+  checkShape("random", shape);
+  if (!(counter instanceof Tensor) || counter.dtype !== "int32" || sizeOf(counter.shape) !== 1) {
+    throw new TypeError("random: the counter must be an int32 Tensor with one element");
+  }
+  const index = iota(sizeOf(shape)).reshape(shape);
+  return elementwise("random", index, counter.reshape([]), literal(seed, "int32"));
+}
+
+/** 0, 1, …, length - 1 as int32. */
+export function iota(length: number): Tensor {
+  checkShape("iota", [length]);
+  return new Tensor("iota", [], [length], "int32");
 }
 
 /** Nodes that `roots` depend on, operands before what is made of them. Without recursion: graphs may be 10,000 deep. */
@@ -243,29 +276,34 @@ export function literal(value: number, dtype: DType = "float32"): Tensor {
   return new Tensor("constant", [], [], "float32", { values: Float64Array.of(value) });
 }
 
-function elementwise(op: ElementwiseOp, a: Tensor, other?: Operand): Tensor {
+function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
   const row = elementwiseRow(op);
-  if (row === null) throw new Error(`internal: ${op} is not elementwise`);
-  if (row.arity === 1) {
-    floats(op, a);
-    return new Tensor(op, [a], a.shape);
+  const first = given[0];
+  if (row === null || !(first instanceof Tensor)) throw new Error(`internal: ${op} of ${String(first)}`);
+  const operands = given.map((operand) => {
+    if (operand instanceof Tensor) return operand;
+    if (typeof operand === "number") return literal(operand, first.dtype);
+    throw new TypeError(`${op}: the operand must be a Tensor or a number, not ${String(operand)}`);
+  });
+  if (op === "mask") floats(op, first);
+  else if (row.integers === undefined) floats(op, ...operands);
+  for (const { dtype } of op === "mask" ? [] : operands) {
+    if (dtype !== first.dtype) {
+      throw new TypeError(`${op}: takes operands of one type, but one is ${first.dtype} and one ${dtype}; toFloat32() or toInt32() converts`);
+    }
   }
-  if (typeof other !== "number" && !(other instanceof Tensor)) {
-    throw new TypeError(`${op}: the operand must be a Tensor or a number, not ${String(other)}`);
+  let shape: Shape = first.shape;
+  for (const operand of operands) {
+    const joint = broadcastShapes(shape, operand.shape);
+    if (joint === null) {
+      throw new ShapeError(
+        `${op}: shapes ${formatShape(shape)} and ${formatShape(operand.shape)} do not broadcast; each axis, from the last, must be equal or 1`,
+      );
+    }
+    shape = joint;
   }
-  const b = typeof other === "number" ? literal(other, a.dtype) : other;
-  if (op === "mask") floats(op, a);
-  else if (!row.integers) floats(op, a, b);
-  else if (a.dtype !== b.dtype) {
-    throw new TypeError(`${op}: compares tensors of one type, but a is ${a.dtype} and b is ${b.dtype}`);
-  }
-  const shape = broadcastShapes(a.shape, b.shape);
-  if (shape === null) {
-    throw new ShapeError(
-      `${op}: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} do not broadcast; each axis, from the last, must be equal or 1`,
-    );
-  }
-  return new Tensor(op, [a, b], shape);
+  const dtype = op === "toInt32" || (first.dtype === "int32" && row.integers === "int32") ? "int32" : "float32";
+  return new Tensor(op, operands, shape, dtype);
 }
 
 function reduction(op: "sum" | "max" | "argmax", x: Tensor, axis: number | undefined, keepDims: boolean, dtype?: DType): Tensor {

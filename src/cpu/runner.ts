@@ -1,0 +1,110 @@
+import type { Program, Values } from "../graph/program";
+import { sizeOf } from "../util/shape";
+import { ReferenceSession } from "./reference";
+
+/** Values checked and copied, as a session hands them to what runs it. */
+export type Arrays = Record<string, Float32Array | Float64Array | Int32Array>;
+
+export interface RunRequest {
+  readonly steps: number;
+  readonly every: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Told between submissions how many steps are done and each scalar output's latest value. */
+  progress?: ((step: number, outputs: Record<string, number>) => void) | undefined;
+}
+
+export interface KernelTime {
+  kernel: string;
+  output: string;
+  /** GPU time of one execution, or null where the device cannot tell. */
+  nanoseconds: number | null;
+  flops: number;
+  bytes: number;
+}
+
+/** A compiled program on one backend. A session gives it one call at a time, with checked values. */
+export interface Runner {
+  write(values: Arrays): void;
+  read(name: string): Promise<Float32Array>;
+  run(inputs: Arrays, request: RunRequest): Promise<Record<string, Float32Array>>;
+  /** Outputs and updates of one step from the current state, which is left as it was. */
+  trial(inputs: Arrays): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }>;
+  explain(): string;
+  profile(inputs: Arrays, steps: number): Promise<KernelTime[]>;
+  dispose(): void;
+}
+
+/** How long the CPU may hold the event loop before a page gets its turn, in milliseconds. */
+const SLICE_MS = 20;
+
+/** The fallback device: the float64 reference behind a session's calls. */
+export class CpuRunner implements Runner {
+  private readonly session: ReferenceSession;
+  private readonly scalars: readonly string[];
+  /** Bytes of what stays between runs: parameters and outputs. */
+  readonly sizeBytes: number;
+
+  constructor(private readonly program: Program) {
+    this.session = new ReferenceSession(program);
+    this.scalars = Object.keys(program.outputs).filter((name) => sizeOf(program.outputs[name]?.shape ?? []) === 1);
+    const resident = [...Object.values(program.parameters), ...Object.values(program.outputs)];
+    this.sizeBytes = 8 * resident.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  }
+
+  write(values: Arrays): void {
+    this.session.write(values);
+  }
+
+  async read(name: string): Promise<Float32Array> {
+    return Float32Array.from(this.session.read(name));
+  }
+
+  async run(inputs: Arrays, { steps, every, signal, progress }: RunRequest): Promise<Record<string, Float32Array>> {
+    const histories = new Map(this.scalars.map((name) => [name, new Float32Array(Math.ceil(steps / every))]));
+    let results: Record<string, Float64Array> = {};
+    let turn = performance.now();
+    for (let step = 0; step < steps; step++) {
+      results = this.session.run(inputs);
+      if (step % every === 0) {
+        for (const [name, history] of histories) history[step / every] = results[name]?.[0] as number;
+      }
+      if (performance.now() - turn > SLICE_MS || step + 1 === steps) {
+        const latest = Object.fromEntries(this.scalars.map((name) => [name, Math.fround(results[name]?.[0] as number)]));
+        progress?.(step + 1, latest);
+        if (step + 1 < steps) await new Promise<void>((resolve) => setTimeout(resolve));
+        signal?.throwIfAborted();
+        turn = performance.now();
+      }
+    }
+    return Object.fromEntries(
+      Object.entries(results).map(([name, value]) => [name, histories.get(name) ?? Float32Array.from(value)]),
+    );
+  }
+
+  async trial(inputs: Arrays): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
+    const { parameters, outputs } = this.program;
+    const updates = this.program.updates ?? {};
+    // Another session of the same program, so that nothing of this one changes, the last outputs included.
+    const other = new ReferenceSession(this.program);
+    const before: Record<string, Values> = {};
+    for (const name of Object.keys(parameters)) before[name] = this.session.read(name);
+    other.write(before);
+    other.run(inputs);
+    const read = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, Float32Array.from(other.read(name))]));
+    return { outputs: read(Object.keys(outputs)), updates: read(Object.keys(updates)) };
+  }
+
+  explain(): string {
+    const { outputs, updates = {} } = this.program;
+    return `route: cpu, float64, one loop an operation\noutputs: ${Object.keys(outputs).join(", ")}\nupdates: ${Object.keys(updates).join(", ") || "none"}`;
+  }
+
+  async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
+    const start = performance.now();
+    for (let step = 0; step < steps; step++) await this.trial(inputs);
+    const nanoseconds = ((performance.now() - start) * 1e6) / steps;
+    return [{ kernel: "step in float64", output: Object.keys(this.program.outputs).join(", "), nanoseconds, flops: 0, bytes: 0 }];
+  }
+
+  dispose(): void {}
+}

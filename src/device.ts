@@ -1,0 +1,283 @@
+import { stepBounds } from "./cpu/bounds";
+import { compareStep, type ParityReport } from "./cpu/parity";
+import { type Arrays, CpuRunner, type KernelTime, type Runner } from "./cpu/runner";
+import { checkProgram, checkSteps, checkValues, type Program, type Values } from "./graph/program";
+import { DeviceError } from "./util/errors";
+import { type Adapter, openWebGpu } from "./webgpu/adapter";
+
+export interface OpenOptions {
+  /**
+   * "auto" (default): WebGPU on a hardware adapter; where there is none, or only a software one, what runs
+   * faster here, the CPU included. `device.backend` says which it became.
+   */
+  backend?: "auto" | "webgpu" | "cpu";
+  /** Where to look for WebGPU; default `navigator.gpu`. In Node: `create([])` of the package `webgpu`. */
+  gpu?: GPU;
+  powerPreference?: GPUPowerPreference;
+}
+
+export interface DeviceInfo {
+  vendor: string;
+  architecture: string;
+  description: string;
+  /** True for a software adapter: correct, and far slower than a GPU. */
+  isFallback: boolean;
+}
+
+export interface Device {
+  readonly backend: "webgpu" | "cpu";
+  readonly info: DeviceInfo;
+  /** Resolves when the device is gone, with the reason; sessions then reject with DeviceError. */
+  readonly lost: Promise<{ reason: string; message: string }>;
+  /** Bytes now and at the highest, on the device, over all sessions. */
+  memory(): { bytes: number; peakBytes: number; buffers: number };
+  /** Throws TypeError or ShapeError for a program that cannot run, DeviceError where the device cannot hold or compile it. */
+  compile(program: Program): Promise<Session>;
+  close(): void;
+}
+
+export interface RunOptions {
+  steps?: number;
+  every?: number;
+  /** Called between submissions, never more than 60 times a second, with what is known so far. */
+  onProgress?(progress: { step: number; steps: number; outputs: Record<string, number> }): void;
+  /** Stops between submissions; the promise rejects with the signal's reason, parameters as of the last whole step. */
+  signal?: AbortSignal;
+}
+
+/** What a device offers to the sessions above it, whatever runs them. */
+export interface Backend {
+  readonly backend: "webgpu" | "cpu";
+  readonly info: DeviceInfo;
+  readonly lost: Promise<{ reason: string; message: string }>;
+  memory(): { bytes: number; peakBytes: number; buffers: number };
+  compile(program: Program): Promise<Runner>;
+  close(): void;
+}
+
+/**
+ * Opens a device. Throws DeviceError, with what was tried and what to do, when "webgpu" is asked for and absent.
+ * "auto" never throws: its last resort is the CPU.
+ */
+export async function open(options: OpenOptions = {}): Promise<Device> {
+  const { backend = "auto", gpu, powerPreference } = options;
+  if (backend !== "auto" && backend !== "webgpu" && backend !== "cpu") {
+    throw new TypeError(`open: backend is ${String(backend)}; it must be "auto", "webgpu" or "cpu"`);
+  }
+  if (backend === "cpu") return new OpenDevice(new CpuBackend());
+  const adapter: Adapter = { ...(gpu && { gpu }), ...(powerPreference && { powerPreference }) };
+  if (backend === "webgpu") return new OpenDevice(await openWebGpu(adapter));
+  try {
+    return new OpenDevice(await openWebGpu(adapter));
+  } catch (error) {
+    if (error instanceof DeviceError) return new OpenDevice(new CpuBackend());
+    throw error;
+  }
+}
+
+class OpenDevice implements Device {
+  private readonly sessions = new Set<Session>();
+  private gone: DeviceError | null = null;
+
+  constructor(private readonly runs: Backend) {
+    void runs.lost.then(({ reason, message }) => {
+      this.gone ??= new DeviceError(`the device is gone (${reason}): ${message}; open() a new one, compile again and write the last values that were read`);
+    });
+  }
+
+  get backend(): "webgpu" | "cpu" {
+    return this.runs.backend;
+  }
+  get info(): DeviceInfo {
+    return this.runs.info;
+  }
+  get lost(): Promise<{ reason: string; message: string }> {
+    return this.runs.lost;
+  }
+
+  memory(): { bytes: number; peakBytes: number; buffers: number } {
+    return this.runs.memory();
+  }
+
+  async compile(program: Program): Promise<Session> {
+    checkProgram(program);
+    const own: Program = { inputs: { ...program.inputs }, parameters: { ...program.parameters }, outputs: { ...program.outputs }, updates: { ...program.updates } };
+    this.throwIfGone();
+    const runner = await this.runs.compile(own);
+    const session: Session = new Session(own, runner, {
+      throwIfGone: () => this.throwIfGone(),
+      disposed: () => this.sessions.delete(session),
+    });
+    this.sessions.add(session);
+    return session;
+  }
+
+  close(): void {
+    this.gone ??= new DeviceError("the device was closed; open() gives a new one");
+    for (const session of this.sessions) session.dispose();
+    this.runs.close();
+  }
+
+  private throwIfGone(): void {
+    if (this.gone) throw this.gone;
+  }
+}
+
+/** A compiled program with its state on the device. Made by `device.compile`; calls on one session run in their order. */
+export class Session {
+  private last: Promise<unknown> = Promise.resolve();
+  private disposed = false;
+
+  /** @internal */
+  constructor(
+    private readonly program: Program,
+    private readonly runner: Runner,
+    private readonly device: { throwIfGone(): void; disposed(): void },
+  ) {}
+
+  /** Sets parameters; wrong name, length or a non-finite value is an error and changes nothing. */
+  write(values: Record<string, Values>): void {
+    this.throwIfUnusable("write");
+    checkValues("write", this.program.parameters, values, false);
+    const copies = copy(this.program.parameters, values);
+    void this.queue(async () => this.runner.write(copies)).catch(() => {
+      // The next call finds the device gone and says so.
+    });
+  }
+
+  /** A parameter's current value, or an output of the last step. Throws TypeError for an unknown name. */
+  async read(name: string): Promise<Float32Array> {
+    this.throwIfUnusable("read");
+    const { parameters, outputs } = this.program;
+    if (!Object.hasOwn(parameters, name) && !Object.hasOwn(outputs, name)) {
+      const known = [...Object.keys(parameters), ...Object.keys(outputs)].join(", ");
+      throw new TypeError(`read: there is no "${name}"; parameters and outputs are ${known}`);
+    }
+    return this.queue(() => this.runner.read(name));
+  }
+
+  /**
+   * Runs `steps` steps with the same inputs, the parameters staying on the device throughout. Every scalar output comes
+   * back as its history, one value a step (one every `every` steps, the first included, where given); any other output
+   * comes back as of the last step. Throws TypeError, ShapeError or RangeError for inputs that do not fit, before anything runs.
+   */
+  async run(inputs: Record<string, Values>, options: RunOptions = {}): Promise<Record<string, Float32Array>> {
+    this.throwIfUnusable("run");
+    checkValues("run", this.program.inputs, inputs, true);
+    const { steps, every } = checkSteps(options);
+    const { onProgress, signal } = options;
+    signal?.throwIfAborted();
+    const copies = copy(this.program.inputs, inputs);
+    let told = Number.NEGATIVE_INFINITY;
+    const progress =
+      onProgress &&
+      ((step: number, outputs: Record<string, number>) => {
+        const now = performance.now();
+        if (now - told < 1000 / 60 && step < steps) return;
+        told = now;
+        onProgress({ step, steps, outputs });
+      });
+    return this.queue(() => {
+      signal?.throwIfAborted();
+      return this.runner.run(copies, { steps, every, signal, progress });
+    });
+  }
+
+  /** What will run: a line per kernel with its operands, shapes, bytes and FLOPs, and the memory plan. */
+  explain(): string {
+    return this.runner.explain();
+  }
+
+  /** GPU time per kernel in nanoseconds, where the device has timestamp queries; else null times. Changes no parameter. */
+  async profile(inputs: Record<string, Values>, steps = 1): Promise<KernelTime[]> {
+    this.throwIfUnusable("profile");
+    checkValues("profile", this.program.inputs, inputs, true);
+    checkSteps({ steps });
+    const copies = copy(this.program.inputs, inputs);
+    return this.queue(() => this.runner.profile(copies, steps));
+  }
+
+  /** One step here and in float64 on the CPU from the same state, compared; changes no parameter. */
+  async verify(inputs: Record<string, Values>): Promise<ParityReport> {
+    this.throwIfUnusable("verify");
+    checkValues("verify", this.program.inputs, inputs, true);
+    const copies = copy(this.program.inputs, inputs);
+    return this.queue(async () => {
+      const state: Arrays = {};
+      for (const name of Object.keys(this.program.parameters)) state[name] = await this.runner.read(name);
+      const got = await this.runner.trial(copies);
+      return compareStep(this.program, stepBounds(this.program, state, copies), got);
+    });
+  }
+
+  /** Frees what the session holds on the device. Calls still queued reject; a second dispose does nothing. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.runner.dispose();
+    this.device.disposed();
+  }
+
+  private queue<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.last.then(() => {
+      this.throwIfUnusable("the call");
+      return task();
+    });
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  private throwIfUnusable(call: string): void {
+    this.device.throwIfGone();
+    if (this.disposed) throw new DeviceError(`${call}: the session was disposed; compile the program again`);
+  }
+}
+
+/** Copies, so that the caller may change the arrays before the queue reaches the call; int32 where the tensor is. */
+function copy(tensors: Program["inputs"], values: Record<string, Values>): Arrays {
+  const copies: Arrays = {};
+  for (const [name, array] of Object.entries(values)) {
+    copies[name] = tensors[name]?.dtype === "int32" ? Int32Array.from(array) : Float32Array.from(array);
+  }
+  return copies;
+}
+
+/** The fallback device. */
+class CpuBackend implements Backend {
+  readonly backend = "cpu";
+  readonly info: DeviceInfo = { vendor: "", architecture: "", description: "CPU, float64", isFallback: true };
+  readonly lost: Promise<{ reason: string; message: string }>;
+  private bytes = 0;
+  private peakBytes = 0;
+  private buffers = 0;
+  private lose: (info: { reason: string; message: string }) => void = () => {};
+
+  constructor() {
+    this.lost = new Promise((resolve) => {
+      this.lose = resolve;
+    });
+  }
+
+  memory(): { bytes: number; peakBytes: number; buffers: number } {
+    return { bytes: this.bytes, peakBytes: this.peakBytes, buffers: this.buffers };
+  }
+
+  async compile(program: Program): Promise<Runner> {
+    const runner = new CpuRunner(program);
+    const arrays = Object.keys(program.parameters).length + Object.keys(program.outputs).length;
+    this.bytes += runner.sizeBytes;
+    this.buffers += arrays;
+    this.peakBytes = Math.max(this.peakBytes, this.bytes);
+    const dispose = runner.dispose.bind(runner);
+    runner.dispose = () => {
+      dispose();
+      this.bytes -= runner.sizeBytes;
+      this.buffers -= arrays;
+    };
+    return runner;
+  }
+
+  close(): void {
+    this.lose({ reason: "destroyed", message: "close() was called" });
+  }
+}
