@@ -1,7 +1,7 @@
 """The five seed programs in NumPy, from the starting values in their golden files.
 
     python3 test/golden/make_seeds.py            checks the golden files, writes nothing
-    python3 test/golden/make_seeds.py --write    also writes seed-003-float32 and seed-004-states
+    python3 test/golden/make_seeds.py --write    also writes the three files named below
 
 Every float64 value of `seed-00N.safetensors` (losses, `first.*`, seed-003's gradients, `final.*`) is to come out
 again to 1e-12, and with the NumPy that made them it comes out bit for bit. The float32 losses are to stay
@@ -9,8 +9,9 @@ within the trajectory bound that a GPU is held to: 8 times the largest relative 
 there, never below 2e-5. A BLAS that sums in another order forks from seed-003 and seed-004 as float32 does, much
 later; there the check fails at the end of those two, and nothing is wrong.
 
-Two files hold what the tests need besides:
+Three files hold what the tests need besides:
     seed-003-float32   losses and gradients of each epoch in float32: how far NumPy's own float32 goes astray
+    seed-003-right     seed-003 with its mistakes mended: the run of the loss's own gradients
     seed-004-states    float64 weights after pass 0, 1000, ..., 19000, then the final ones: states of the golden run
 """
 
@@ -106,7 +107,7 @@ def row_biases(golden, dtype):
     return dict(losses=losses, first=first, final=dict(w1=w1, b1=b1, w2=w2, b2=b2))
 
 
-def two_two_one(golden, dtype):
+def two_two_one(golden, dtype, right=False):
     """seed-003: 2 -> 2 ReLU -> 1 over two rows, half the mean squared error, rate 0.05, 100 epochs.
 
     Its famous mistakes all come from rows and features both being two, so that no shape complains:
@@ -114,7 +115,7 @@ def two_two_one(golden, dtype):
     - W1's gradient is dz X^T where dz^T X belongs (X is symmetric as it stands; dz is what stands the wrong way);
     - b1's gradient is a mean over the rows, right for a bias by feature, wrong for the one that was added;
     - W2's gradient is summed over the rows and not averaged, twice that of the loss.
-    Only b2's is the derivative of the loss."""
+    Only b2's is the derivative of the loss. `right` takes the derivatives of the loss as it is (b1 by row)."""
     v = initial(golden, dtype)
     X, y_true, W1, b1, W2, b2 = (v[name] for name in ("X", "y_true", "W1", "b1", "W2", "b2"))
     rate = dtype(0.05)
@@ -126,9 +127,10 @@ def two_two_one(golden, dtype):
         losses.append((d * d).mean() / 2)
 
         dz = d @ W2 * (z > 0)
-        grads["W1"].append(dz @ X.T)
-        grads["b1"].append(dz.mean(axis=0, keepdims=True).T)
-        grads["W2"].append(d.T @ a)
+        rows = dtype(len(d))
+        grads["W1"].append(dz.T @ X / rows if right else dz @ X.T)
+        grads["b1"].append(dz.sum(axis=1, keepdims=True) / rows if right else dz.mean(axis=0, keepdims=True).T)
+        grads["W2"].append(d.T @ a / rows if right else d.T @ a)
         grads["b2"].append(d.mean(keepdims=True))
         W1, b1 = W1 - rate * grads["W1"][-1], b1 - rate * grads["b1"][-1]
         W2, b2 = W2 - rate * grads["W2"][-1], b2 - rate * grads["b2"][-1]
@@ -209,6 +211,13 @@ def main():
         single = results["seed-003"][1]
         write("seed-003-float32", {"losses": np.array(single["losses"], np.float32), **single["each"]},
               "seed-003 in float32: loss and gradients of each epoch")
+        start = read("seed-003")
+        right, right32 = two_two_one(start, np.float64, right=True), two_two_one(start, np.float32, right=True)
+        write("seed-003-right",
+              {key: value for key, value in start.items() if key.startswith("init.")}
+              | {"losses": np.array(right["losses"]), "f32_losses": np.array(right32["losses"], np.float64)}
+              | right["each"] | {f"final.{key}": value for key, value in right["final"].items()},
+              "seed-003 with the derivatives of its loss")
         write("seed-004-states", results["seed-004"][0]["states"],
               "seed-004: weights after pass 0, 1000, ..., 19000, and last those after all 20,000")
     return 0 if ok else 1
