@@ -1,0 +1,95 @@
+import { DIVISION, exponential, LEAST, logarithm, SQUARE_ROOT, UNIT, within } from "./rounding";
+
+/**
+ * The error of one element: `value` is the exact result, a and b are the exact operands, and a device's operands lie within
+ * `ea` of a and `eb` of b. Errors of operands are finite here. NaN and Infinity as a result mean that there is no bound.
+ */
+export type ElementError = (value: number, a: number, ea: number, b: number, eb: number) => number;
+
+/** What the operands' errors make of a sum or a difference, a product, a square; nothing rounded. */
+export const ofSum: ElementError = (_value, _a, ea, _b, eb) => ea + eb;
+export const ofProduct: ElementError = (_value, a, ea, b, eb) => Math.abs(a) * eb + ea * Math.abs(b) + ea * eb;
+export const ofSquare: ElementError = (_value, a, ea) => 2 * Math.abs(a) * ea + ea * ea;
+
+/** 2.5 ULP where |b| is within [2⁻¹²⁶, 2¹²⁶]; a larger one may have a reciprocal that is flushed to zero. */
+export const div: ElementError = (value, _a, ea, b, eb) => {
+  const least = Math.abs(b) - eb;
+  if (least < LEAST) return Number.POSITIVE_INFINITY;
+  const error = within(value, (ea + Math.abs(value) * eb) / least, DIVISION);
+  return Math.abs(b) + eb > 2 ** 126 ? error + Math.abs(value) : error;
+};
+
+/** Of two candidates, both uncertain; `pick` is max or min. */
+const either =
+  (pick: (a: number, b: number) => number): ElementError =>
+  (value, a, ea, b, eb) =>
+    Math.max(pick(a + ea, b + eb) - value, value - pick(a - ea, b - eb));
+export const maximum = either(Math.max);
+export const minimum = either(Math.min);
+export const relu: ElementError = (value, a, ea) => maximum(value, a, ea, 0, 0);
+/** Sign and copy change nothing. */
+export const same: ElementError = (_value, _a, ea) => ea;
+
+/** No bound where the operand may be negative. */
+export const sqrt: ElementError = (value, a, ea) => within(value, spread(Math.sqrt, value, a, ea), SQUARE_ROOT);
+/** Of an operand that cannot be negative, whatever its error. */
+export const sqrtOfNonnegative: ElementError = (value, a, ea) =>
+  within(
+    value,
+    spread((x) => Math.sqrt(Math.max(x, 0)), value, a, ea),
+    SQUARE_ROOT,
+  );
+export const exp: ElementError = (value, a, ea) =>
+  within(value, spread(Math.exp, value, a, ea), exponential(Math.abs(a) + ea));
+export const log: ElementError = (value, a, ea) => {
+  if (a - ea <= 0) return Number.POSITIVE_INFINITY;
+  const carried = spread(Math.log, value, a, ea);
+  return carried + logarithm(a - ea, a + ea, Math.abs(value) + carried);
+};
+
+/**
+ * As the kernels write it (graph/ops.ts). Below 0.625 the polynomial x + x·z·P(z): its own error is under 2⁻²⁴ relative, the
+ * last sum rounds once, and the five or six roundings inside x·z·P weigh |z·P| ≤ 0.125: together under 3u. Above,
+ * 1 - 2/(E + 1) with E = exp(2a): an error of E counts (1 - t²)/2, the sum and the division count 1 - t, the last
+ * difference t.
+ */
+export const tanh: ElementError = (value, a, ea) => {
+  const t = Math.abs(value);
+  const carried = spread(Math.tanh, value, a, ea);
+  const x = Math.abs(a) + ea;
+  let own = Math.abs(a) - ea < 0.625 ? 3 * UNIT * t : 0;
+  if (x >= 0.625) {
+    const E = exponential(2 * Math.min(x, 20));
+    own = Math.max(own, ((1 - t * t) / 2) * E * (1 + E) + (1 - t) * (UNIT + DIVISION) + UNIT * t);
+  }
+  return within(value, carried + own, 0);
+};
+
+/** As the kernels write it: e / (1 + e) or 1 / (1 + e) with e = exp(-|x|), whose error counts s·(1 - s). */
+export const sigmoid: ElementError = (value, a, ea) => {
+  const E = exponential(Math.abs(a) + ea);
+  const own = value * (1 - value) * E * (1 + E) + LEAST;
+  return within(value, spread(logistic, value, a, ea) + own, UNIT + DIVISION);
+};
+
+/** To the integer part: exact, unless an integer lies between what the operand may be. */
+export const toInt32: ElementError = (value, a, ea) => Math.max(Math.trunc(a + ea) - value, value - Math.trunc(a - ea));
+
+/** 0 or 1: exact, unless the operands may stand the other way round. */
+export const compare: ElementError = (_value, a, ea, b, eb) => (ea + eb === 0 || Math.abs(a - b) > ea + eb ? 0 : 1);
+
+/** `a` or 0: where the condition is sure, exact besides a's error; else it covers both. */
+export const mask: ElementError = (value, a, ea, condition, eb) => {
+  if (eb === 0) return condition === 0 ? 0 : ea;
+  if (Math.abs(condition) > eb) return ea;
+  return condition === 0 ? Math.abs(a) + ea : Math.max(Math.abs(value), ea);
+};
+
+/** How far a growing function may come from `value` where its operand may come `ea` from a. */
+function spread(grows: (x: number) => number, value: number, a: number, ea: number): number {
+  return ea === 0 ? 0 : Math.max(grows(a + ea) - value, value - grows(a - ea));
+}
+
+function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
