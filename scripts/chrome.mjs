@@ -106,7 +106,7 @@ function installChromium() {
   if (!isDebian() || !isRoot) return false;
   console.log("wgrad: installing Debian's package chromium");
   runQuietly("apt-get", ["update", "-q"]);
-  return runQuietly("apt-get", ["install", "-y", "-q", "--no-install-recommends", "chromium"]);
+  return runQuietly("apt-get", ["install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-liberation"]);
 }
 
 function whatToType() {
@@ -196,6 +196,7 @@ export async function launchChrome(options = {}) {
       executablePath,
       headless: true,
       ...options,
+      pipe: true, // Chrome ends when its pipe does: none is left behind, whatever happens to this process
       args: [...flags, ...(noSandbox ? ["--no-sandbox"] : []), ...more, ...(options.args ?? [])],
     });
   if (linuxHasGpu()) {
