@@ -82,12 +82,21 @@ async function close() {
   if (bar.isActive) bar.stop();
   for (const closer of closers.splice(0).reverse()) await closer();
 }
-for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
-  process.once(signal, async () => {
-    await close();
-    say("\nstopped");
-    process.exit(signal === "SIGINT" ? 130 : 143);
-  });
+let stopped = false;
+/** @param {NodeJS.Signals} signal */
+async function stop(signal) {
+  if (stopped) return;
+  stopped = true;
+  await close();
+  say("\nstopped");
+  process.exit(signal === "SIGINT" ? 130 : 143);
+}
+/** Only this file's: a server of vite's would end the process before Chrome's profile is cleared away. */
+function listenForSignals() {
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.removeAllListeners(signal);
+    process.on(signal, stop);
+  }
 }
 
 async function trainAll() {
@@ -95,6 +104,7 @@ async function trainAll() {
   await build({ root, logLevel: "warn" });
   const server = await preview({ root, logLevel: "warn", preview: { host: "127.0.0.1", port: 4178 } });
   closers.push(() => server.close());
+  listenForSignals();
   const address = server.resolvedUrls?.local[0];
   if (!address) throw new Error("internal: the page has no address");
 
@@ -134,11 +144,12 @@ async function trainAll() {
   if (!ok) throw new Error("a result was further from float64 than its bound allows (above)");
 }
 
+listenForSignals();
 try {
   await trainAll();
 } catch (error) {
   if (bar.isActive) bar.stop();
-  console.error(`\nwgrad: ${error instanceof Error ? error.message : error}`);
+  if (!stopped) console.error(`\nwgrad: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
 } finally {
   await close();
