@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
-/** A comment that the library reads: it marks a line that `specialise` replaces, or an epilogue. */
-const marker = /\/\/\s*(spec|epilogue)\b/;
+/** A comment that the library reads: it marks what `specialise` replaces. */
+const marker = /\/\/ spec\b/;
 
 /**
  * A shader without its comments, indentation and blank lines; markers stay, and so does the order of the lines.
@@ -12,7 +12,8 @@ export function smaller(source) {
     .split("\n")
     .map((line) => (marker.test(line) ? line : line.replace(/\/\/.*$/, "")).trim())
     .filter((line) => line !== "")
-    .join("\n");
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
 /**

@@ -1,0 +1,83 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const tsc = join(root, "node_modules/typescript/bin/tsc");
+const folder = mkdtempSync(join(tmpdir(), "wgrad-consumer-"));
+
+const program = `
+import { type Device, grad, input, open, parameter, type Program, ShapeError } from "wgrad";
+
+const x = input([4, 1]);
+const y = input([4, 1]);
+const w = parameter([1, 1]);
+const loss = x.matmul(w).sub(y).square().mean();
+const [gradient] = grad(loss, [w]);
+if (!gradient) throw new Error("no gradient");
+const program: Program = {
+  inputs: { x, y }, parameters: { w }, outputs: { loss }, updates: { w: w.sub(gradient.mul(0.05)) },
+};
+const device: Device = await open({ backend: "cpu" });
+const session = await device.compile(program);
+session.write({ w: [0] });
+await session.run({ x: [1, 2, 3, 4], y: [2, 4, 6, 8] }, { steps: 50 });
+const [trained] = await session.read("w");
+let refused = false;
+try { x.matmul(y); } catch (error) { refused = error instanceof ShapeError; }
+console.log(JSON.stringify({ backend: device.backend, trained, refused }));
+`;
+
+/** Runs npm as this test's own npm does, without the network. */
+function npm(args: string[], cwd: string): string {
+  const own = process.env.npm_execpath;
+  const [command, before] = own?.endsWith("js") ? [process.execPath, [own]] : ["npm", []];
+  return execFileSync(command, [...before, ...args, "--offline", "--no-audit", "--no-fund"], {
+    cwd,
+    encoding: "utf8",
+    stdio: "pipe",
+  });
+}
+
+/** What the compiler says: nothing, where all is well. */
+function compile(module: string, moduleResolution: string): string {
+  const options = { strict: true, target: "ES2022", module, moduleResolution, skipLibCheck: false, types: [] };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
+  return spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" }).stdout;
+}
+
+beforeAll(() => {
+  npm(["pack", "--silent", "--pack-destination", folder], root);
+  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  if (!tarball) throw new Error("npm pack left no tarball");
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
+  writeFileSync(join(folder, "program.ts"), program);
+  npm(["install", `./${tarball}`], folder);
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the packed library brings its module, its declarations, its licence and no dependency", () => {
+  const installed = join(folder, "node_modules", "wgrad");
+  expect(readdirSync(installed).sort()).toEqual(["LICENSE", "README.md", "dist", "package.json"]);
+  expect(readdirSync(join(folder, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["wgrad"]);
+  expect(JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).dependencies).toBeUndefined();
+});
+
+test.each([
+  ["NodeNext", "NodeNext"],
+  ["ESNext", "Bundler"],
+])("a consumer's TypeScript compiles against it, module %s with %s resolution", (module, moduleResolution) => {
+  expect(compile(module, moduleResolution)).toBe("");
+});
+
+test("the compiled consumer trains on the CPU in plain Node", () => {
+  const printed = execFileSync(process.execPath, [join(folder, "program.js")], { encoding: "utf8" });
+  const { backend, trained, refused } = JSON.parse(printed);
+  expect(backend).toBe("cpu");
+  expect(trained).toBeCloseTo(2, 5);
+  expect(refused).toBe(true);
+});
