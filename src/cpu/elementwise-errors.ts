@@ -48,16 +48,15 @@ export const log: ElementError = (value, a, ea) => {
 };
 
 /**
- * As the kernels write it (graph/ops.ts). Below 0.625 the polynomial x + x·z·P(z): its own error is under 2⁻²⁴ relative, the
- * last sum rounds once, and the five or six roundings inside x·z·P weigh |z·P| ≤ 0.125: together under 3u. Above,
- * 1 - 2/(E + 1) with E = exp(2a): an error of E counts (1 - t²)/2, the sum and the division count 1 - t, the last
- * difference t.
+ * As the kernels write it (graph/ops.ts). Below 0.625 the polynomial x + x·z·P(z): its own error is 0.08u, the five roundings inside
+ * x·z·P weigh |z·P| <= 0.13 and the last sum u, together under 2u. Above, 1 - 2/(E + 1) with E = exp(2a): an error of E
+ * counts (1 - t²)/2, the sum and the division count 1 - t, the last difference t.
  */
 export const tanh: ElementError = (value, a, ea) => {
   const t = Math.abs(value);
   const carried = spread(Math.tanh, value, a, ea);
   const x = Math.abs(a) + ea;
-  let own = Math.abs(a) - ea < 0.625 ? 3 * UNIT * t : 0;
+  let own = Math.abs(a) - ea < 0.625 ? 2 * UNIT * t : 0;
   if (x >= 0.625) {
     const E = exponential(2 * Math.min(x, 20));
     own = Math.max(own, ((1 - t * t) / 2) * E * (1 + E) + (1 - t) * (UNIT + DIVISION) + UNIT * t);
