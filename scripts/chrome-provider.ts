@@ -41,6 +41,10 @@ function openChrome(project: TestProject): BrowserProvider {
         page.close().catch(() => {});
       });
       page.on("pageerror", (error) => failRun("Page Error", error));
+      // What the browser itself says, WebGPU's validation above all: vitest shows only what scripts write.
+      page.on("console", (message) => {
+        if (message.args().length === 0) console.error(`Chrome, ${message.type()}: ${message.text()}`);
+      });
       await page.goto(url, { timeout: 0 });
     },
     async close() {

@@ -127,6 +127,9 @@ async function trainAll() {
   result.catch(() => {}); // awaited below; until then a failure waits its turn
   page.on("error", (error) => reject(new Error(`the page crashed: ${error.message}`)));
   page.on("pageerror", reject);
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warn") console.error(`  the page: ${message.text()}`);
+  });
   browser.on("disconnected", () => reject(new Error("Chrome went away")));
   await page.exposeFunction("wgradReport", (/** @type {Report} */ report) => {
     if (report.kind === "failed") return reject(new Error(report.message));
