@@ -1,10 +1,46 @@
 export type { ParityReport } from "./cpu/parity";
 export { type Reference, reference } from "./cpu/reference";
 export type { KernelTime } from "./cpu/runner";
+export { blobs } from "./data/blobs";
+export { circles } from "./data/circles";
+export { moons } from "./data/moons";
+export type { Points } from "./data/points";
+export { type RandomState, randomState } from "./data/random";
+export { spirals } from "./data/spirals";
+export { xor } from "./data/xor";
 export { type Device, type DeviceInfo, type OpenOptions, open, type RunOptions, type Session } from "./device";
+export { type FileTensor, readSafetensors, safetensorsMetadata, writeSafetensors } from "./files/safetensors";
 export { grad } from "./graph/autodiff";
 export type { DType } from "./graph/ops";
 export type { Program, Values } from "./graph/program";
 export { constant, input, iota, type Operand, parameter, random, Tensor } from "./graph/tensor";
+export {
+  type Activation,
+  adam,
+  binaryCrossEntropy,
+  cosineDecay,
+  type Dataset,
+  type DenseOptions,
+  dense,
+  dropout,
+  type FitOptions,
+  type FitProgress,
+  type History,
+  type Initializer,
+  type Layer,
+  type LearningRate,
+  type Loss,
+  type Model,
+  type Optimizer,
+  rmsprop,
+  sequential,
+  sgd,
+  softmaxCrossEntropy,
+  squaredError,
+  stepDecay,
+  type Trainer,
+  type TrainerOptions,
+  trainer,
+} from "./nn/index";
 export { DeviceError, FormatError, ShapeError } from "./util/errors";
 export type { Shape } from "./util/shape";

@@ -1,0 +1,123 @@
+import { type RandomState, randomState } from "../data/random";
+import type { Rows } from "./dataset";
+
+/** The rows that a run of steps trains on, by their place in what the device holds: which steps, which rows. */
+export interface BatchOptions {
+  /** Rows a step; those of the data or more make every step take all rows, in their order. */
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  /** Rows that the device may hold at once: all, or a multiple of batchSize. */
+  readonly rowsHeld: number;
+}
+
+/**
+ * Which rows each step trains on. Epoch e takes the rows in the order of the e-th `permutation(rows)` (from 0) of one
+ * `randomState(seed)`, or as they stand without shuffling; batches follow each other in it, the last of an
+ * epoch being what is left.
+ *
+ * Data that fit go to the device whole, and batches are picked there. Larger ones go there in pieces: a piece is the
+ * rows of some whole batches, gathered here in the epoch's order. Batches, and results, are the same either way.
+ */
+export class Batches {
+  readonly stepsPerEpoch: number;
+  /** Every step takes all rows, so that nothing is picked. */
+  readonly full: boolean;
+  /** Whether a batch may have fewer than batchSize rows. */
+  readonly ragged: boolean;
+  readonly batchSize: number;
+  /** Rows of the data on the device. */
+  readonly rowsHeld: number;
+  private readonly stepsPerPiece: number;
+  private generator: RandomState | undefined;
+  /** Permutations drawn from the generator so far; the latest few are kept. */
+  private drawn = 0;
+  private readonly recent = new Map<number, Int32Array>();
+
+  constructor(
+    private readonly rows: Rows,
+    private readonly options: BatchOptions,
+  ) {
+    this.batchSize = Math.min(options.batchSize, rows.count);
+    this.full = this.batchSize === rows.count;
+    this.ragged = rows.count % this.batchSize !== 0;
+    this.stepsPerEpoch = Math.ceil(rows.count / this.batchSize);
+    this.rowsHeld = Math.min(options.rowsHeld, rows.count);
+    this.stepsPerPiece = this.rowsHeld === rows.count ? Infinity : this.rowsHeld / this.batchSize;
+  }
+
+  /** The piece that `step` needs on the device; with data that fit there is one, 0. */
+  pieceOf(step: number): number {
+    if (this.stepsPerPiece === Infinity) return 0;
+    const epoch = Math.floor(step / this.stepsPerEpoch);
+    const perEpoch = Math.ceil(this.stepsPerEpoch / this.stepsPerPiece);
+    return epoch * perEpoch + Math.floor((step % this.stepsPerEpoch) / this.stepsPerPiece);
+  }
+
+  /** How many steps from `step` on the same piece serves. */
+  stepsInPiece(step: number): number {
+    if (this.stepsPerPiece === Infinity) return Infinity;
+    const inEpoch = step % this.stepsPerEpoch;
+    return Math.min(this.stepsPerPiece - (inEpoch % this.stepsPerPiece), this.stepsPerEpoch - inEpoch);
+  }
+
+  /** The data that the device must hold for `step`: x [rowsHeld, inputs] and y. */
+  data(step: number): { x: Float32Array; y: Float32Array } {
+    const { x, y, count } = this.rows;
+    if (this.stepsPerPiece === Infinity) return { x, y };
+    const order = this.permutation(Math.floor(step / this.stepsPerEpoch));
+    const inEpoch = step % this.stepsPerEpoch;
+    const first = (inEpoch - (inEpoch % this.stepsPerPiece)) * this.batchSize;
+    const gathered = order.subarray(first, Math.min(first + this.rowsHeld, count));
+    return {
+      x: gather(x, x.length / count, gathered, this.rowsHeld),
+      y: gather(y, y.length / count, gathered, this.rowsHeld),
+    };
+  }
+
+  /** Rows of steps `from` … `from + steps - 1` into `out` [·, batchSize], as places in what is held; -1 for none. */
+  fill(out: Int32Array, from: number, steps: number): void {
+    for (let i = 0; i < steps; i++) {
+      const inEpoch = (from + i) % this.stepsPerEpoch;
+      const first = inEpoch * this.batchSize;
+      const size = Math.min(this.batchSize, this.rows.count - first);
+      const batch = out.subarray(i * this.batchSize, (i + 1) * this.batchSize).fill(-1, size);
+      if (this.stepsPerPiece === Infinity) {
+        batch.set(this.permutation(Math.floor((from + i) / this.stepsPerEpoch)).subarray(first, first + size));
+      } else {
+        const held = (inEpoch % this.stepsPerPiece) * this.batchSize;
+        for (let row = 0; row < size; row++) batch[row] = held + row;
+      }
+    }
+  }
+
+  private permutation(epoch: number): Int32Array {
+    const { shuffle, seed } = this.options;
+    const key = shuffle ? epoch : 0;
+    const known = this.recent.get(key);
+    if (known) return known;
+    if (!shuffle) {
+      const order = Int32Array.from({ length: this.rows.count }, (_, i) => i);
+      this.recent.set(0, order);
+      return order;
+    }
+    if (this.generator === undefined || epoch < this.drawn) {
+      this.generator = randomState(seed);
+      this.drawn = 0;
+    }
+    let order: Int32Array = new Int32Array(0);
+    for (; this.drawn <= epoch; this.drawn++) order = this.generator.permutation(this.rows.count);
+    for (const old of this.recent.keys()) if (this.recent.size >= 3) this.recent.delete(old);
+    this.recent.set(epoch, order);
+    return order;
+  }
+}
+
+/** Rows of `width` numbers by index, then zeros up to `held` rows. */
+function gather(values: Float32Array, width: number, rows: Int32Array, held: number): Float32Array {
+  const out = new Float32Array(held * width);
+  rows.forEach((row, i) => {
+    out.set(values.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return out;
+}

@@ -1,0 +1,98 @@
+import { readSafetensors, safetensorsMetadata, writeSafetensors } from "../files/safetensors";
+import { FormatError } from "../util/errors";
+import type { Shape } from "../util/shape";
+import type { Arrays } from "./state";
+import { matching } from "./weights-file";
+
+/** Where in a fit training stands: what the order of its batches depends on, and how many of its steps are done. */
+export interface Place {
+  readonly position: number;
+  readonly rows: number;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+}
+
+export interface Checkpoint {
+  /** Weights and the optimizer's state, by their names in training. */
+  readonly values: Arrays;
+  readonly optimizer: string;
+  /** Steps of the trainer, over all its fits. */
+  readonly steps: number;
+  /** Null between fits. */
+  readonly place: Place | null;
+}
+
+const FORMAT = "wgrad checkpoint 1";
+
+export function writeCheckpoint(
+  { values, optimizer, steps, place }: Checkpoint,
+  shapes: Record<string, Shape>,
+): Uint8Array {
+  const tensors = Object.entries(shapes).map(([name, shape]) => [
+    name,
+    { shape, values: values[name] as Float32Array },
+  ]);
+  return writeSafetensors(Object.fromEntries(tensors), {
+    format: FORMAT,
+    optimizer,
+    steps: String(steps),
+    ...(place && { fit: JSON.stringify(place) }),
+  });
+}
+
+/**
+ * Reads a checkpoint for a network and optimizer with state of these shapes. Throws FormatError for what is no
+ * checkpoint, TypeError for another optimizer's, ShapeError or RangeError for another network's.
+ */
+export function readCheckpoint(file: Uint8Array, shapes: Record<string, Shape>, optimizer: string): Checkpoint {
+  const tensors = readSafetensors(file);
+  const metadata = safetensorsMetadata(file);
+  if (metadata.format !== FORMAT) {
+    throw new FormatError(
+      `resume: the file is not a checkpoint; checkpoint() writes one, and load() takes a file of save().`,
+    );
+  }
+  if (metadata.optimizer !== optimizer) {
+    throw new TypeError(
+      `resume: the checkpoint is of the optimizer ${metadata.optimizer}; this trainer has ${optimizer}. They must be the same.`,
+    );
+  }
+  const steps = Number(metadata.steps);
+  if (!/^\d+$/.test(metadata.steps ?? "") || !Number.isSafeInteger(steps)) {
+    throw new FormatError(
+      `resume: the checkpoint's steps are "${metadata.steps}"; they must be an integer of at least 0.`,
+    );
+  }
+  const place = metadata.fit === undefined ? null : parsePlace(metadata.fit);
+  if (place !== null && place.position > steps) {
+    throw new FormatError(
+      `resume: the checkpoint stands at step ${place.position} of a fit, but has only ${steps} steps in all.`,
+    );
+  }
+  return { values: matching("resume", tensors, shapes), optimizer, steps, place };
+}
+
+function parsePlace(text: string): Place {
+  let place: Partial<Place> | null = null;
+  try {
+    place = JSON.parse(text);
+  } catch {
+    // Not JSON: refused below.
+  }
+  const { position, rows, batchSize, shuffle, seed } = place ?? {};
+  const isCount = (value: unknown, least: number): value is number =>
+    Number.isSafeInteger(value) && (value as number) >= least;
+  if (
+    isCount(position, 0) &&
+    isCount(rows, 1) &&
+    isCount(batchSize, 1) &&
+    isCount(seed, 0) &&
+    typeof shuffle === "boolean"
+  ) {
+    return { position, rows, batchSize, shuffle, seed };
+  }
+  throw new FormatError(
+    `resume: the checkpoint's place in its fit is ${text}; it must be JSON with the integers position, rows, batchSize and seed, and shuffle.`,
+  );
+}

@@ -1,0 +1,175 @@
+import type { Device, Session } from "../device";
+import type { Values } from "../graph/program";
+import type { Rows, TargetKind } from "./dataset";
+import type { Criterion } from "./losses";
+import type { Sequential } from "./model";
+import { evaluationProgram, predictionProgram } from "./programs";
+import type { State } from "./state";
+
+/** Rows a prediction is compiled for; what is left over takes the smallest that holds it, filled up with zeros. */
+const PREDICTED = [1, 16, 256, 4096] as const;
+/** The most rows of one step of an evaluation. */
+const CHUNK = 4096;
+/** Numbers that a layer may have in a step of prediction or evaluation. */
+const LAYER_ELEMENTS = 2 ** 22;
+
+export interface Evaluated {
+  loss: number;
+  accuracy?: number;
+}
+
+/** An evaluation's session, and what it holds. */
+interface Evaluating {
+  readonly session: Session;
+  readonly capacity: number;
+  readonly chunk: number;
+  /** The data on the device, from which row on. */
+  held: { rows: Rows; from: number } | null;
+}
+
+/**
+ * The network without its training: predictions and evaluations, compiled when first asked for and kept. Their sessions
+ * have weights of their own, written again when the state has newer ones.
+ */
+export class Forward {
+  private readonly predicting = new Map<number, Promise<Session>>();
+  private readonly evaluating = new Map<string, Promise<Evaluating>>();
+  /** Which weights a session has. */
+  private readonly versions = new WeakMap<Session, number>();
+  private readonly sessions = new Set<Session>();
+
+  constructor(
+    private readonly device: Device,
+    private readonly model: Sequential,
+    private readonly loss: Criterion,
+    private readonly state: State,
+    /** Bytes that a tensor of data may have on the device. */
+    private readonly pieceBytes: number,
+  ) {}
+
+  /** x [count, inputs] -> predictions [count, outputs]. */
+  async predict(x: Float32Array, count: number): Promise<Float32Array> {
+    const { inputs, outputs } = this.model;
+    const result = new Float32Array(count * outputs);
+    for (let from = 0; from < count; ) {
+      const size = this.predictedRows(count - from);
+      const session = await this.predictionOf(size);
+      const { version, weights } = await this.state.weights();
+      const taken = Math.min(size, count - from);
+      const part = padded(x.subarray(from * inputs, (from + taken) * inputs), size * inputs);
+      this.renew(session, version, weights);
+      const { prediction } = await session.run({ x: part });
+      result.set((prediction as Float32Array).subarray(0, taken * outputs), from * outputs);
+      from += taken;
+    }
+    return result;
+  }
+
+  /** The session that predicts `rows` rows at a time. */
+  async predictionOf(rows: number): Promise<Session> {
+    return once(this.predicting, rows, () => this.compile(predictionProgram(this.model, this.loss, rows)));
+  }
+
+  /** The rows of the smallest prediction that `count` rows need, or of the largest there is. */
+  predictedRows(count: number): number {
+    const most = LAYER_ELEMENTS / this.model.widest;
+    const sizes = PREDICTED.filter((size) => size === 1 || size <= most);
+    return sizes.find((size) => size >= count) ?? (sizes[sizes.length - 1] as number);
+  }
+
+  /** Data that were evaluated last by the same session are still on the device, and go there no second time. */
+  async evaluate(rows: Rows): Promise<Evaluated> {
+    const evaluating = await this.evaluationOf(rows);
+    const { session, capacity, chunk } = evaluating;
+    let terms = 0;
+    let hits = 0;
+    let penalty = 0;
+    const { version, weights } = await this.state.weights();
+    for (let from = 0; from < rows.count; from += capacity) {
+      const count = Math.min(capacity, rows.count - from);
+      // From here to run() nothing waits, so that another evaluation cannot come between.
+      this.renew(session, version, weights);
+      if (evaluating.held?.rows !== rows || evaluating.held.from !== from)
+        session.write(pieceOf(rows, from, count, capacity));
+      evaluating.held = { rows, from };
+      session.write({ step: [0] });
+      const results = await session.run({ count: [count] }, { steps: Math.ceil(count / chunk) });
+      terms += sum(results.terms);
+      hits += sum(results.hits);
+      penalty = results.penalty?.[0] ?? 0;
+    }
+    const { outputs } = this.model;
+    const loss = terms / this.loss.divisor(rows.count, outputs) + penalty;
+    return this.loss.hits === null ? { loss } : { loss, accuracy: hits / (rows.count * this.loss.elements(outputs)) };
+  }
+
+  private async evaluationOf({ count, kind }: Rows): Promise<Evaluating> {
+    const { model, loss } = this;
+    const width = Math.max(model.inputs, kind === "classes" ? 1 : model.outputs);
+    const capacity = Math.min(powerOfTwo(count), powerBelow(this.pieceBytes / (4 * width)));
+    const chunk = Math.min(capacity, CHUNK, powerBelow(LAYER_ELEMENTS / model.widest));
+    return once(this.evaluating, key(capacity, kind), async () => {
+      const session = await this.compile(evaluationProgram(model, loss, capacity, chunk, kind));
+      return { session, capacity, chunk, held: null };
+    });
+  }
+
+  private async compile(program: Parameters<Device["compile"]>[0]): Promise<Session> {
+    const session = await this.device.compile(program);
+    this.sessions.add(session);
+    return session;
+  }
+
+  private renew(session: Session, version: number, weights: Record<string, Float32Array>): void {
+    if (this.versions.get(session) === version) return;
+    session.write(weights);
+    this.versions.set(session, version);
+  }
+
+  dispose(): void {
+    for (const session of this.sessions) session.dispose();
+  }
+}
+
+/** Makes what is not there yet; what could not be made is tried again the next time. */
+function once<K, V>(made: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+  const known = made.get(key);
+  if (known) return known;
+  const value = make();
+  made.set(key, value);
+  value.catch(() => made.delete(key));
+  return value;
+}
+
+function key(capacity: number, kind: TargetKind): string {
+  return `${capacity} ${kind}`;
+}
+
+function pieceOf({ x, y, count: all }: Rows, from: number, count: number, capacity: number): Record<string, Values> {
+  const part = (values: Float32Array) => {
+    const width = values.length / all;
+    return padded(values.subarray(from * width, (from + count) * width), capacity * width);
+  };
+  return { "data.x": part(x), "data.y": part(y) };
+}
+
+function padded(values: Float32Array, length: number): Float32Array {
+  if (values.length === length) return values;
+  const out = new Float32Array(length);
+  out.set(values);
+  return out;
+}
+
+function sum(values: Float32Array | undefined): number {
+  return values?.reduce((total, value) => total + value, 0) ?? 0;
+}
+
+/** The smallest power of two that is at least `value`. */
+export function powerOfTwo(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
+}
+
+/** The largest power of two that is at most `value`, and at least 1. */
+function powerBelow(value: number): number {
+  return 2 ** Math.max(0, Math.floor(Math.log2(value)));
+}
