@@ -1,0 +1,48 @@
+/** A reduction to one number that a kernel begins: each thread, or each workgroup, leaves one result. */
+export interface PartialSpec {
+  readonly op: "sum" | "max";
+  /** The variable that a thread accumulates in. */
+  readonly variable: string;
+  /** The buffer, and WGSL of the first of its elements that this kernel may write, given how many it leaves. */
+  readonly buffer: string;
+  readonly offset: (count: number) => string;
+}
+
+/** Up to this many results each thread leaves its own, and no barrier is needed. */
+const THREADS_ALONE = 512;
+
+export function partialCount(workgroups: number, workgroupSize: number): number {
+  return workgroups * workgroupSize <= THREADS_ALONE ? workgroups * workgroupSize : workgroups;
+}
+
+export function declarePartials(partials: readonly PartialSpec[]): string[] {
+  return partials.map(({ op, variable }) => `var ${variable} = ${op === "sum" ? "0.0" : "-0x1.fffffep+127f"};`);
+}
+
+export function accumulate({ op, variable }: PartialSpec, value: string): string {
+  return op === "sum" ? `${variable} += ${value};` : `${variable} = max(${variable}, ${value});`;
+}
+
+/** Lines that end the partial results, in uniform control flow; `group` and `local` are the workgroup's and thread's index. */
+export function finishPartials(partials: readonly PartialSpec[], workgroups: number, workgroupSize: number): string[] {
+  if (partials.length === 0) return [];
+  if (workgroups * workgroupSize <= THREADS_ALONE) {
+    return partials.map(({ buffer, offset, variable }) => `${buffer}[${offset(workgroups * workgroupSize)} + groupIndex * ${workgroupSize}u + local] = ${variable};`);
+  }
+  return partials.flatMap(({ op, buffer, offset, variable }) => [
+    `scratch[local] = ${variable};`,
+    "workgroupBarrier();",
+    `for (var half = ${workgroupSize / 2}u; half > 0u; half /= 2u) {`,
+    `  if (local < half) { scratch[local] = ${op === "sum" ? "scratch[local] + scratch[local + half]" : "max(scratch[local], scratch[local + half])"}; }`,
+    "  workgroupBarrier();",
+    "}",
+    `if (local == 0u) { ${buffer}[${offset(workgroups)} + groupIndex] = scratch[0]; }`,
+    "workgroupBarrier();",
+  ]);
+}
+
+/** The workgroup memory that `finishPartials` uses, where it uses any. */
+export function scratchDeclaration(partials: readonly PartialSpec[], workgroups: number, workgroupSize: number): string {
+  const needed = partials.length > 0 && workgroups * workgroupSize > THREADS_ALONE;
+  return needed ? `var<workgroup> scratch: array<f32, ${workgroupSize}>;\n` : "";
+}

@@ -1,0 +1,61 @@
+import rows from "../../shaders/rows.wgsl?raw";
+import type { KernelText } from "./kernel";
+import { declarePartials, finishPartials, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
+import { GRID, gridOf, indent, specialise } from "./specialise";
+
+export interface RowsSpec {
+  readonly outer: number;
+  readonly length: number;
+  readonly inner: number;
+  readonly lanes: number;
+  readonly workgroupSize: number;
+  readonly bindings: string;
+  readonly body: readonly string[];
+  readonly partials: readonly PartialSpec[];
+  readonly usesArgmax: boolean;
+}
+
+/** Declarations that joinLanes needs. */
+function laneMemory(lanes: number, workgroupSize: number, argmax: boolean): string {
+  if (lanes === 1) return "";
+  return `var<workgroup> laneValues: array<f32, ${workgroupSize}>;\n${argmax ? `var<workgroup> laneIndices: array<i32, ${workgroupSize}>;\n` : ""}`;
+}
+
+/** Lines after which `variable` (and `index`, the first place of the maximum) is that of all lanes of a row. */
+export function joinLanes(op: "sum" | "max" | "argmax", variable: string, index: string, lanes: number, inner: number): string[] {
+  if (lanes === 1) return [];
+  const other = `local + half * ${inner === 1 ? "1u" : "ROWS_PER_GROUP"}`;
+  const mine = inner === 1 ? "rowLocal * LANES" : "rowLocal";
+  const join = {
+    sum: `laneValues[local] += laneValues[${other}];`,
+    max: `laneValues[local] = max(laneValues[local], laneValues[${other}]);`,
+    argmax:
+      `let other = ${other}; if (laneValues[other] > laneValues[local] || (laneValues[other] == laneValues[local] && laneIndices[other] < laneIndices[local])) ` +
+      "{ laneValues[local] = laneValues[other]; laneIndices[local] = laneIndices[other]; }",
+  }[op];
+  return [
+    `laneValues[local] = ${variable};`,
+    ...(op === "argmax" ? [`laneIndices[local] = ${index};`] : []),
+    "workgroupBarrier();",
+    "for (var half = LANES / 2u; half > 0u; half /= 2u) {",
+    `  if (lane < half) { ${join} }`,
+    "  workgroupBarrier();",
+    "}",
+    `${variable} = laneValues[${mine}];`,
+    ...(op === "argmax" ? [`${index} = laneIndices[${mine}];`] : []),
+    "workgroupBarrier();",
+  ];
+}
+
+export function rowsKernel(spec: RowsSpec): KernelText {
+  const { outer, length, inner, lanes, workgroupSize, bindings, body, partials, usesArgmax } = spec;
+  const workgroups = Math.ceil((outer * inner * lanes) / workgroupSize);
+  const source = specialise(rows, {
+    constants: { OUTER: outer, LENGTH: length, INNER: inner, LANES: lanes, WORKGROUP: workgroupSize, GRID },
+    blocks: {
+      bindings: bindings + laneMemory(lanes, workgroupSize, usesArgmax) + scratchDeclaration(partials, workgroups, workgroupSize),
+      body: indent([...declarePartials(partials), ...body, ...finishPartials(partials, workgroups, workgroupSize)], 2),
+    },
+  });
+  return { name: "rows", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
+}

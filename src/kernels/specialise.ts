@@ -1,0 +1,37 @@
+/** What goes into the marked places of a shader: numbers for its constants, text for its blocks. */
+export interface Specialisation {
+  readonly constants?: Readonly<Record<string, number | boolean>>;
+  readonly blocks?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Replaces marked lines of a shader: `const NAME = 4u; // spec` and what stands between `// spec begin NAME` and
+ * `// spec end`. The stored file compiles as it stands. Throws where a name is not marked.
+ */
+export function specialise(source: string, { constants = {}, blocks = {} }: Specialisation): string {
+  let text = source;
+  for (const [name, value] of Object.entries(constants)) {
+    const line = new RegExp(`^( *)const ${name} = [^;]*;( *)// spec$`, "m");
+    if (!line.test(text)) throw new Error(`internal: the shader has no constant "${name}" marked "// spec"`);
+    text = text.replace(line, `$1const ${name} = ${typeof value === "number" ? `${value}u` : value};`);
+  }
+  for (const [name, block] of Object.entries(blocks)) {
+    const marked = new RegExp(`^ *// spec begin ${name}\\n[\\s\\S]*?^ *// spec end\\n`, "m");
+    if (!marked.test(text)) throw new Error(`internal: the shader has no block "${name}" marked "// spec begin"`);
+    text = text.replace(marked, () => (block === "" || block.endsWith("\n") ? block : `${block}\n`));
+  }
+  return text;
+}
+
+/** The most workgroups along one axis of a dispatch that every adapter takes. */
+export const GRID = 65535;
+
+/** Any number of workgroups as a grid; a kernel counts them as `group.x + group.y * GRID`. */
+export function gridOf(workgroups: number): readonly [number, number, number] {
+  return workgroups <= GRID ? [workgroups, 1, 1] : [GRID, Math.ceil(workgroups / GRID), 1];
+}
+
+/** Lines indented for the place they go to. */
+export function indent(lines: readonly string[], spaces: number): string {
+  return lines.map((line) => `${" ".repeat(spaces)}${line}\n`).join("");
+}

@@ -1,0 +1,155 @@
+import { type DType, type ElementwiseOp, elementwiseRow, rowOf } from "../graph/ops";
+import { literalOf, type Tensor } from "../graph/tensor";
+import { type Shape, sameShape, sizeOf, stridesOf } from "../util/shape";
+import { type Access, accessThrough, type ViewStep } from "./access";
+
+/** What one point of a kernel's domain computes, over memory, its own earlier values and its position. */
+export type Expression =
+  | { readonly kind: "literal"; readonly dtype: DType; readonly value: number }
+  | { readonly kind: "load"; readonly dtype: DType; readonly tensor: Tensor; readonly access: Access }
+  /** The integer at `access` in 0, 1, 2, …: a coordinate. */
+  | { readonly kind: "position"; readonly dtype: "int32"; readonly access: Access }
+  /** Row `row` (held to 0 … rows - 1) of a tensor of `width` elements a row, at `access` within the row. */
+  | {
+      readonly kind: "gather";
+      readonly dtype: DType;
+      readonly tensor: Tensor;
+      readonly row: Expression;
+      readonly rows: number;
+      readonly width: number;
+      readonly access: Access;
+    }
+  | { readonly kind: "apply"; readonly dtype: DType; readonly op: ElementwiseOp; readonly operands: readonly Expression[] }
+  /** A value that this kernel computed before: at the same point, or of the row that the point lies in. */
+  | { readonly kind: "own"; readonly dtype: DType; readonly tensor: Tensor };
+
+/** Why an expression cannot be had: a tensor must be copied to memory first, or a value of the kernel itself lies elsewhere. */
+export type Obstacle = { readonly kind: "obstacle"; readonly copy: Tensor | null };
+
+export interface Surroundings {
+  /** In memory when the kernel starts, a value of this kernel, or computed anew in place. */
+  where(node: Tensor): "memory" | "own" | "inline";
+  /** Whether a value of this kernel is at hand at the point that `access` names. */
+  reaches(node: Tensor, access: Access): boolean;
+}
+
+/** Writes nodes as expressions. Equal questions get the same object, so that an emitter computes each once. */
+export class Expressions {
+  private readonly known = new Map<string, Expression | Obstacle>();
+  constructor(private readonly surroundings: Surroundings) {}
+
+  /** The value of `node` as it is defined: its operation applied, whatever memory already holds of it. */
+  define(node: Tensor): Expression | Obstacle {
+    const value = literalOf(node);
+    return value === null ? this.apply(node, []) : { kind: "literal", dtype: node.dtype, value };
+  }
+
+  value(node: Tensor, steps: readonly ViewStep[] = []): Expression | Obstacle {
+    const key = `${node.id};${steps.map(({ view, shape }) => view[0] + shape.join()).join(";")}`;
+    const known = this.known.get(key);
+    if (known !== undefined) return known;
+    const result = this.find(node, steps);
+    this.known.set(key, result);
+    return result;
+  }
+
+  private find(node: Tensor, steps: readonly ViewStep[]): Expression | Obstacle {
+    const value = literalOf(node);
+    if (value !== null) return { kind: "literal", dtype: node.dtype, value };
+    const place = this.surroundings.where(node);
+    if (place === "inline") return this.apply(node, steps);
+    const access = accessThrough(node.shape, stridesOf(node.shape), steps);
+    if ("copy" in access) return place === "own" ? unaligned : { kind: "obstacle", copy: access.copy };
+    if (place === "memory") return { kind: "load", dtype: node.dtype, tensor: node, access };
+    return this.surroundings.reaches(node, access) ? { kind: "own", dtype: node.dtype, tensor: node } : unaligned;
+  }
+
+  private apply(node: Tensor, steps: readonly ViewStep[]): Expression | Obstacle {
+    const { op, operands, shape, dtype } = node;
+    const [first] = operands;
+    switch (op) {
+      case "iota": {
+        const access = accessThrough(shape, stridesOf(shape), steps);
+        return "copy" in access ? { kind: "obstacle", copy: access.copy } : { kind: "position", dtype: "int32", access };
+      }
+      case "transpose":
+      case "reshape":
+      case "broadcast":
+        return this.value(first as Tensor, [{ view: op, shape, source: first as Tensor }, ...steps]);
+      case "take":
+        return this.gather(node, steps);
+      default: {
+        const row = elementwiseRow(op);
+        if (row === null) return { kind: "obstacle", copy: node };
+        const values: Expression[] = [];
+        for (const operand of operands) {
+          const value = this.value(operand, broadcastTo(operand, shape, steps));
+          if (value.kind === "obstacle") return value;
+          values.push(value);
+        }
+        return { kind: "apply", dtype, op: op as ElementwiseOp, operands: values };
+      }
+    }
+  }
+
+  private gather(node: Tensor, steps: readonly ViewStep[]): Expression | Obstacle {
+    const [x, indices] = node.operands as readonly [Tensor, Tensor];
+    if (this.surroundings.where(x) !== "memory") return { kind: "obstacle", copy: x };
+    const rows = x.shape[0] as number;
+    const within = x.shape.slice(1);
+    const column = [...indices.shape, ...within.map(() => 1)];
+    const row = this.value(indices, [
+      { view: "reshape", shape: column, source: indices },
+      { view: "broadcast", shape: node.shape, source: node },
+      ...steps,
+    ]);
+    if (row.kind === "obstacle") return row;
+    const strides = [...indices.shape.map(() => 0), ...stridesOf(within)];
+    const access = accessThrough(node.shape, strides, steps);
+    if ("copy" in access) return { kind: "obstacle", copy: access.copy };
+    return { kind: "gather", dtype: x.dtype, tensor: x, row, rows, width: sizeOf(within), access };
+  }
+}
+
+const unaligned: Obstacle = { kind: "obstacle", copy: null };
+
+function broadcastTo(operand: Tensor, shape: Shape, steps: readonly ViewStep[]): readonly ViewStep[] {
+  return sameShape(operand.shape, shape) ? steps : [{ view: "broadcast", shape, source: operand }, ...steps];
+}
+
+/** Every expression below these, each once, operands first. */
+export function walk(roots: readonly Expression[], visit: (expression: Expression) => void): void {
+  const seen = new Set<Expression>();
+  const go = (expression: Expression) => {
+    if (seen.has(expression)) return;
+    seen.add(expression);
+    if (expression.kind === "apply") expression.operands.forEach(go);
+    if (expression.kind === "gather") go(expression.row);
+    visit(expression);
+  };
+  roots.forEach(go);
+}
+
+/** The tensors that these expressions read from memory. */
+export function loadsOf(roots: readonly Expression[]): Set<Tensor> {
+  const loads = new Set<Tensor>();
+  walk(roots, (expression) => {
+    if (expression.kind === "load" || expression.kind === "gather") loads.add(expression.tensor);
+  });
+  return loads;
+}
+
+/** Operations that a point computes, each once. */
+export function countOps(roots: readonly Expression[]): number {
+  let ops = 0;
+  walk(roots, ({ kind }) => {
+    if (kind === "apply") ops++;
+  });
+  return ops;
+}
+
+/** Whether a node is computed where it is used, unless it has a kernel: views, elementwise operations, gathers, iota. */
+export function isInlinable(node: Tensor): boolean {
+  const { kind } = rowOf(node.op);
+  return kind === "view" || kind === "elementwise" || kind === "gather" || node.op === "iota";
+}

@@ -1,0 +1,464 @@
+import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
+import { literalOf, Tensor, topological } from "../graph/tensor";
+import { sizeOf, stridesOf } from "../util/shape";
+import { accessThrough, asMatrix, canonical, isAligned, sameAccess, type ViewStep } from "./access";
+import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle } from "./expression";
+
+export interface MatrixOperand {
+  readonly tensor: Tensor;
+  /** Whether memory holds the transpose of what the product reads. */
+  readonly transposed: boolean;
+}
+
+/** A reduction of all elements to one number, begun in one kernel as partial results and ended in another. */
+export interface Partial {
+  readonly node: Tensor;
+  readonly op: "sum" | "max";
+  readonly value: Tensor;
+}
+
+/** Nodes that one kernel computes. */
+export interface Group {
+  readonly kind: "matmul" | "rows" | "elementwise" | "combine";
+  /** Points of the domain: elements of a product or of a chain; a combination has one. */
+  readonly size: number;
+  /** rows: the domain as [outer, length, inner], reduced along `length`. */
+  readonly split: { readonly outer: number; readonly length: number; readonly inner: number } | null;
+  readonly root: Tensor | null;
+  readonly a: MatrixOperand | null;
+  readonly b: MatrixOperand | null;
+  /** Everything computed here beside the root, operands first: elementwise nodes, copies of views, and a rows kernel's reductions. */
+  readonly members: Tensor[];
+  /** What this kernel begins. */
+  readonly partials: Partial[];
+  /** combine: what it ends. */
+  readonly combines: Partial[];
+  readonly index: number;
+}
+
+export interface Fusion {
+  readonly groups: readonly Group[];
+  /** Scalars that nothing in the step waits for: combined once a submission, for all its steps. */
+  readonly tail: Group | null;
+  readonly home: ReadonlyMap<Tensor, Group>;
+  /** Nodes that must be in memory after their kernel. */
+  readonly stored: ReadonlySet<Tensor>;
+  readonly definition: (group: Group, node: Tensor) => Expression;
+  readonly expression: (group: Group, node: Tensor) => Expression;
+}
+
+export interface FusionLimits {
+  /** Different buffers that one kernel may read. */
+  readonly maxLoads: number;
+}
+
+/** Operations beyond which an expression gets a kernel of its own. */
+const MAX_INLINE = 96;
+const MAX_MEMBERS = 192;
+/** From this cost on, an expression that two kernels want is computed once and kept. */
+const SHARED_COST = 6;
+/** Reductions to one number up to this length take one workgroup; longer ones take two passes. */
+const ONE_PASS = 4096;
+
+/**
+ * Decides which nodes one kernel computes: elementwise nodes join the kernel that computed their latest operand, where
+ * they need only what is at hand at the same point; else they are computed where they are used.
+ */
+export function fuse(outputs: readonly Tensor[], updates: readonly Tensor[], limits: FusionLimits): Fusion {
+  return new Fuser(outputs, updates, limits).run();
+}
+
+class Fuser {
+  private readonly nodes: readonly Tensor[];
+  private readonly users = new Map<Tensor, Tensor[]>();
+  private readonly groups: Group[] = [];
+  private readonly home = new Map<Tensor, Group>();
+  private readonly stored = new Set<Tensor>();
+  private readonly inline = new Set<Tensor>();
+  private readonly latest = new Map<Tensor, number>();
+  private readonly cost = new Map<Tensor, number>();
+  private readonly loads = new Map<Group, Set<Tensor>>();
+  private readonly combineOf = new Map<Group, Group>();
+  private readonly tailNodes: ReadonlySet<Tensor>;
+  private tail: Group | null = null;
+  private settled = false;
+  private readonly writers = new Map<Group, Expressions>();
+
+  constructor(
+    private readonly outputs: readonly Tensor[],
+    private readonly updates: readonly Tensor[],
+    private readonly limits: FusionLimits,
+  ) {
+    this.nodes = topological([...outputs, ...updates]);
+    for (const node of this.nodes) {
+      for (const operand of new Set(node.operands)) this.users.set(operand, [...(this.users.get(operand) ?? []), node]);
+    }
+    this.tailNodes = this.findTail();
+  }
+
+  run(): Fusion {
+    for (const node of this.nodes) this.place(node);
+    for (const node of this.updates) this.materialise(node);
+    for (const node of this.outputs) if (!this.tailNodes.has(node)) this.materialise(node);
+    this.settleStores();
+    const must = (value: Expression | Obstacle, node: Tensor): Expression => {
+      if (value.kind === "obstacle") throw new Error(`internal: no expression for ${node.op} #${node.id}`);
+      return value;
+    };
+    return {
+      groups: this.groups,
+      tail: this.tail,
+      home: this.home,
+      stored: this.stored,
+      definition: (group, node) => must(this.writer(group).define(node), node),
+      expression: (group, node) => must(this.writer(group).value(node), node),
+    };
+  }
+
+  /** Scalars of which only outputs are made. Whatever the step itself needs is not among them. */
+  private findTail(): Set<Tensor> {
+    const results = new Set(this.outputs);
+    const updates = new Set(this.updates);
+    const tail = new Set<Tensor>();
+    const isReduction = (node: Tensor) => node.op === "sum" || node.op === "max";
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      const node = this.nodes[i] as Tensor;
+      const users = this.users.get(node) ?? [];
+      const able = isReduction(node) || elementwiseRow(node.op) !== null || node.op === "reshape";
+      if (!able || node.dtype !== "float32" || sizeOf(node.shape) !== 1 || updates.has(node)) continue;
+      if ((results.has(node) || users.length > 0) && users.every((user) => tail.has(user) && !isReduction(user))) tail.add(node);
+    }
+    // What has an operand from outside is computed in the step, and then its other operands are needed there too.
+    for (let changed = true; changed; ) {
+      changed = false;
+      for (const node of [...tail]) {
+        const fits = isReduction(node) || node.operands.every((operand) => tail.has(operand) || literalOf(operand) !== null);
+        const alone = (this.users.get(node) ?? []).every((user) => tail.has(user));
+        if (!fits || !alone) changed = tail.delete(node);
+      }
+    }
+    return tail;
+  }
+
+  private place(node: Tensor): void {
+    const { kind } = rowOf(node.op);
+    const latest = Math.max(-1, ...node.operands.map((operand) => this.latest.get(operand) ?? -1));
+    this.latest.set(node, latest);
+    switch (kind) {
+      case "leaf":
+        return;
+      case "matmul":
+        return this.placeProduct(node);
+      case "reduction":
+        return this.placeReduction(node);
+      case "view":
+      case "elementwise":
+      case "gather": {
+        if (this.tailNodes.has(node)) return this.adopt(this.tailGroup(), node);
+        if (kind === "gather") this.materialise(node.operands[0] as Tensor);
+        if (kind !== "view" && latest >= 0 && this.tryJoin(this.groups[latest] as Group, node)) return;
+        const cost = (kind === "view" ? 0 : 1) + node.operands.reduce((sum, operand) => sum + (this.home.has(operand) ? 0 : (this.cost.get(operand) ?? 0)), 0);
+        this.cost.set(node, cost);
+        const shared = cost >= SHARED_COST && (this.users.get(node)?.length ?? 0) > 1 && kind !== "view";
+        if (cost > MAX_INLINE || shared) this.materialise(node);
+        return;
+      }
+      case "normalisation":
+        throw new Error(`internal: ${node.op} was not decomposed`);
+      default:
+        kind satisfies never;
+    }
+  }
+
+  private placeProduct(node: Tensor): void {
+    const [M, N] = node.shape as readonly [number, number];
+    const [a, b] = node.operands as readonly [Tensor, Tensor];
+    const K = a.shape[1] as number;
+    const left = this.matrix(a, M, K);
+    const right = this.matrix(b, K, N);
+    const group = this.open({ kind: "matmul", size: M * N, root: node, a: left, b: right });
+    this.loads.set(group, new Set([left.tensor, right.tensor]));
+    this.adopt(group, node);
+  }
+
+  /** An operand of a product: what lies in memory, straight or transposed; anything else is copied first. */
+  private matrix(node: Tensor, rows: number, columns: number): MatrixOperand {
+    const steps: ViewStep[] = [];
+    let base = node;
+    while (rowOf(base.op).kind === "view" && !this.home.has(base)) {
+      const source = base.operands[0] as Tensor;
+      steps.unshift({ view: base.op as ViewStep["view"], shape: base.shape, source });
+      base = source;
+    }
+    const access = accessThrough(base.shape, stridesOf(base.shape), steps);
+    const matrix = "copy" in access || literalOf(base) !== null ? null : asMatrix(access, rows, columns);
+    if (matrix !== null) return { tensor: this.materialise(base), ...matrix };
+    return { tensor: this.materialise(node), transposed: false };
+  }
+
+  private placeReduction(node: Tensor): void {
+    const operand = node.operands[0] as Tensor;
+    const { from = 0, to = 0 } = node.attributes;
+    const split = splitShape(operand.shape, from, to);
+    const latest = this.latest.get(operand) ?? -1;
+    const source = latest >= 0 ? (this.groups[latest] as Group) : null;
+    if (sizeOf(node.shape) === 1 && (node.op === "sum" || node.op === "max")) {
+      const partial: Partial = { node, op: node.op, value: operand };
+      const tail = this.tailNodes.has(node);
+      let begin = source !== null && this.tryPartial(source, operand) ? source : null;
+      if (begin === null && (tail || split.length > ONE_PASS)) {
+        begin = this.openFor(operand, { kind: "elementwise", size: sizeOf(operand.shape) });
+      }
+      if (begin !== null) {
+        begin.partials.push(partial);
+        const end = tail ? this.tailGroup() : this.combineGroup(begin);
+        end.combines.push(partial);
+        this.home.set(node, end);
+        this.latest.set(node, end.index);
+        return;
+      }
+    }
+    const same = (group: Group) =>
+      group.kind === "rows" && group.split?.outer === split.outer && group.split.length === split.length && group.split.inner === split.inner;
+    for (let i = this.groups.length - 1; i >= Math.max(latest, 0); i--) {
+      const group = this.groups[i] as Group;
+      if (same(group) && this.tryValue(group, operand, "element")) return this.adopt(group, node);
+    }
+    this.adopt(this.openFor(operand, { kind: "rows", size: sizeOf(operand.shape), split }), node);
+  }
+
+  private open(group: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
+    const made: Group = {
+      split: null,
+      root: null,
+      a: null,
+      b: null,
+      members: [],
+      partials: [],
+      combines: [],
+      ...group,
+      index: this.groups.length,
+    };
+    this.groups.push(made);
+    this.loads.set(made, new Set());
+    return made;
+  }
+
+  /** A new kernel that can compute `value` at each point of its domain; what stands in the way is copied to memory first. */
+  private openFor(value: Tensor, shape: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
+    for (;;) {
+      const expression = new Expressions({ where: (node) => this.whereNow(null, node), reaches: () => false }).value(value);
+      const over = expression.kind !== "obstacle" && loadsOf([expression]).size > this.limits.maxLoads;
+      if (expression.kind !== "obstacle" && !over) {
+        const group = this.open(shape);
+        this.loads.set(group, loadsOf([expression]));
+        return group;
+      }
+      const copy = expression.kind === "obstacle" ? expression.copy : this.largestOperand(value);
+      if (copy === null) throw new Error(`internal: ${value.op} #${value.id} cannot be computed`);
+      this.materialise(copy);
+    }
+  }
+
+  /** Of an expression that reads too many buffers, the inlined part that reads most: kept in memory, it becomes one. */
+  private largestOperand(value: Tensor): Tensor {
+    const reads = (node: Tensor) => {
+      const expression = new Expressions({ where: (n) => this.whereNow(null, n), reaches: () => false }).value(node);
+      return expression.kind === "obstacle" ? 0 : loadsOf([expression]).size;
+    };
+    let node = value;
+    for (;;) {
+      const inlined = node.operands.filter((operand) => this.whereNow(null, operand) === "inline");
+      const most = inlined.reduce<Tensor | null>((best, operand) => (best === null || reads(operand) > reads(best) ? operand : best), null);
+      if (most === null) throw new Error(`internal: ${value.op} #${value.id} reads more buffers than a kernel may bind`);
+      if (reads(most) <= this.limits.maxLoads && reads(most) > 1) return most;
+      node = most;
+    }
+  }
+
+  private tailGroup(): Group {
+    this.tail ??= { kind: "combine", size: 1, split: null, root: null, a: null, b: null, members: [], partials: [], combines: [], index: -1 };
+    return this.tail;
+  }
+
+  private combineGroup(begin: Group): Group {
+    const known = this.combineOf.get(begin);
+    if (known !== undefined) return known;
+    const made = this.open({ kind: "combine", size: 1 });
+    this.combineOf.set(begin, made);
+    return made;
+  }
+
+  private adopt(group: Group, node: Tensor): void {
+    if (node !== group.root) group.members.push(node);
+    this.home.set(node, group);
+    this.latest.set(node, group.index);
+    this.cost.set(node, 0);
+  }
+
+  /** Whether a value of `group` is at hand at a point: at every point of the same flat index, or, of a row, anywhere in the row. */
+  private reaches(group: Group, node: Tensor, access: { shape: readonly number[]; strides: readonly number[] }, level: "element" | "row"): boolean {
+    const size = sizeOf(access.shape);
+    const { split } = group;
+    if (split === null) return size === group.size && isAligned(access);
+    const rows = split.outer * split.inner;
+    if (sizeOf(node.shape) === rows) {
+      if (level === "row") return size === rows && isAligned(access);
+      const inRow = canonical([split.outer, split.length, split.inner], [split.inner, 0, 1]);
+      return size === group.size && sameAccess(access, inRow);
+    }
+    return level === "element" && size === group.size && isAligned(access);
+  }
+
+  private levelOf(group: Group, node: Tensor): "element" | "row" | null {
+    const size = sizeOf(node.shape);
+    if (size === group.size) return "element";
+    return group.split !== null && size === group.split.outer * group.split.inner ? "row" : null;
+  }
+
+  /** Where a node is while groups are still being formed: what has a kernel counts as being in memory for the others. */
+  private whereNow(group: Group | null, node: Tensor): "memory" | "own" | "inline" {
+    const home = this.home.get(node);
+    if (home !== undefined) return home === group ? "own" : "memory";
+    return isInlinable(node) ? "inline" : "memory";
+  }
+
+  private attempt(group: Group, level: "element" | "row"): Expressions {
+    return new Expressions({
+      where: (node) => this.whereNow(group, node),
+      reaches: (node, access) => this.reaches(group, node, access, level),
+    });
+  }
+
+  private tryExpression(group: Group, expression: Expression | Obstacle): boolean {
+    if (expression.kind === "obstacle") return false;
+    const reads = loadsOf([expression]);
+    for (const node of reads) {
+      const home = this.home.get(node);
+      if (home !== undefined && home.index >= group.index) return false;
+    }
+    const joint = new Set([...(this.loads.get(group) ?? []), ...reads]);
+    if (joint.size > this.limits.maxLoads) return false;
+    this.loads.set(group, joint);
+    return true;
+  }
+
+  private tryValue(group: Group, node: Tensor, level: "element" | "row"): boolean {
+    return this.tryExpression(group, this.attempt(group, level).value(node));
+  }
+
+  private tryJoin(group: Group, node: Tensor): boolean {
+    const level = this.levelOf(group, node);
+    if (level === null || group.members.length >= MAX_MEMBERS) return false;
+    if (!this.tryExpression(group, this.attempt(group, level).define(node))) return false;
+    this.adopt(group, node);
+    return true;
+  }
+
+  private tryPartial(group: Group, value: Tensor): boolean {
+    const level = this.levelOf(group, value);
+    return level !== null && group.kind !== "combine" && this.tryValue(group, value, level);
+  }
+
+  /** Sees to it that a node is in memory after some kernel, and gives it back. */
+  private materialise(node: Tensor): Tensor {
+    if (this.home.has(node)) {
+      this.stored.add(node);
+      return node;
+    }
+    if (!isInlinable(node) && literalOf(node) === null) return node;
+    const latest = this.latest.get(node) ?? -1;
+    // Independent chains of one size share a kernel.
+    for (let i = this.groups.length - 1; i > Math.max(latest, this.groups.length - 9); i--) {
+      const group = this.groups[i] as Group;
+      if (group.kind === "elementwise" && group.size === sizeOf(node.shape) && this.tryJoin(group, node)) {
+        this.stored.add(node);
+        return node;
+      }
+    }
+    const group = this.openFor(node, { kind: "elementwise", size: sizeOf(node.shape) });
+    this.adopt(group, node);
+    this.stored.add(node);
+    return node;
+  }
+
+  /** What other kernels need of a kernel's values is stored, unless they can compute it from what is stored anyway. */
+  private settleStores(): void {
+    const consumers = new Map<Tensor, Set<Group>>();
+    const consume = (node: Tensor, group: Group) => {
+      const set = consumers.get(node) ?? new Set();
+      consumers.set(node, set.add(group));
+    };
+    for (const group of [...this.groups, ...(this.tail ? [this.tail] : [])]) for (const { value } of group.partials) consume(value, group);
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      const node = this.nodes[i] as Tensor;
+      const home = this.home.get(node);
+      const through = home !== undefined ? [home] : [...(consumers.get(node) ?? [])];
+      const partial = home?.combines.some((each) => each.node === node) ?? false;
+      if (!partial) for (const operand of node.operands) for (const group of through) consume(operand, group);
+    }
+    for (const node of this.nodes) {
+      const home = this.home.get(node);
+      if (home === undefined || this.stored.has(node) || home === this.tail) continue;
+      const outside = [...(consumers.get(node) ?? [])].some((group) => group !== home);
+      if (!outside) continue;
+      if (this.isCheap(node)) this.inline.add(node);
+      else this.stored.add(node);
+    }
+    this.settled = true;
+    // Where an inlined value turns out not to be reachable through views, it is stored after all.
+    for (let again = true; again; ) {
+      again = false;
+      this.writers.clear();
+      for (const group of [...this.groups, ...(this.tail ? [this.tail] : [])]) {
+        const values = [...group.members.filter((node) => isInlinable(node)).map((node) => this.writer(group).define(node)),
+          ...group.members.filter((node) => !isInlinable(node) && node.operands[0]).map((node) => this.writer(group).value(node.operands[0] as Tensor)),
+          ...group.partials.map(({ value }) => this.writer(group).value(value))];
+        if (!values.some(({ kind }) => kind === "obstacle")) continue;
+        if (this.inline.size === 0) throw new Error("internal: a kernel's value is not at hand");
+        for (const node of this.inline) this.stored.add(node);
+        this.inline.clear();
+        again = true;
+      }
+    }
+  }
+
+  /** A few plain operations on what is in memory anyway: cheaper computed twice than kept. */
+  private isCheap(node: Tensor): boolean {
+    let ops = 0;
+    const stack = [node];
+    const leaves = new Set<Tensor>();
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      const row = elementwiseRow(next.op);
+      if (row === null || row.dear || ++ops > 3) return false;
+      for (const operand of next.operands) {
+        if (literalOf(operand) !== null) continue;
+        const home = this.home.get(operand);
+        if (home === undefined ? !isInlinable(operand) : this.stored.has(operand)) leaves.add(operand);
+        else if (home === undefined && rowOf(operand.op).kind === "view") return false;
+        else stack.push(operand);
+      }
+    }
+    return leaves.size <= 2 && [...leaves].every((leaf) => leaf.dtype === "float32");
+  }
+
+  private where(group: Group, node: Tensor): "memory" | "own" | "inline" {
+    const home = this.home.get(node);
+    if (home === group) return "own";
+    if (home === undefined) return isInlinable(node) ? "inline" : "memory";
+    return this.inline.has(node) ? "inline" : "memory";
+  }
+
+  private writer(group: Group): Expressions {
+    if (!this.settled) throw new Error("internal: stores are not settled");
+    const known = this.writers.get(group);
+    if (known !== undefined) return known;
+    // The level was checked when a node joined; here a value of the row is reached by either way.
+    const made = new Expressions({
+      where: (node) => this.where(group, node),
+      reaches: (node, access) => this.reaches(group, node, access, "element") || this.reaches(group, node, access, "row"),
+    });
+    this.writers.set(group, made);
+    return made;
+  }
+}

@@ -1,0 +1,74 @@
+import type { DType } from "../graph/ops";
+
+/** What a buffer is for. All but intermediates stay as they are between steps. */
+export type Role = "input" | "parameter" | "constant" | "output" | "partials" | "history" | "intermediate";
+
+export interface PlanBuffer {
+  readonly name: string;
+  readonly role: Role;
+  readonly dtype: DType;
+  readonly elements: number;
+  /** Intermediates share memory: the index of the allocation that holds this one. */
+  readonly slot: number;
+  /** Literal numbers, uploaded once. */
+  readonly values?: ArrayLike<number>;
+}
+
+export interface Binding {
+  readonly buffer: number;
+  readonly access: "read" | "read_write";
+}
+
+/** One dispatch: plain data, complete. */
+export interface Dispatch {
+  readonly kernel: string;
+  /** What it computes, in words: the nodes that were fused. */
+  readonly label: string;
+  readonly source: string;
+  readonly bindings: readonly Binding[];
+  /** Whether it binds the slot of the step's record after its buffers. */
+  readonly usesSlot: boolean;
+  readonly workgroups: readonly [number, number, number];
+  readonly flops: number;
+  readonly bytes: number;
+  /** The buffer that it is known by, and the shapes of a product. */
+  readonly output: string;
+  readonly shapes: string;
+}
+
+/** A program as it will run: plain data, printed by explain() and compared in tests. */
+export interface Plan {
+  readonly buffers: readonly PlanBuffer[];
+  /** Bytes of each allocation. */
+  readonly slots: readonly number[];
+  readonly step: readonly Dispatch[];
+  /** Runs once a submission over all its records, a workgroup each; null where nothing is left to combine. */
+  readonly tail: Dispatch | null;
+  /** Scalar outputs, in the order in which a record holds them. */
+  readonly scalars: readonly string[];
+  /** How many records the history and the partial results of the tail have room for. */
+  readonly records: number;
+  readonly history: number | null;
+  readonly inputs: Readonly<Record<string, number>>;
+  readonly parameters: Readonly<Record<string, number>>;
+  /** Outputs that are not scalar. */
+  readonly outputs: Readonly<Record<string, number>>;
+  readonly updates: readonly string[];
+}
+
+/** What a plan is made for: limits of the device, and whether threads are cheap. */
+export interface Target {
+  /** A software adapter: few threads, dear barriers and workgroup memory. */
+  readonly software: boolean;
+  readonly maxStorageBuffers: number;
+  readonly maxBindingBytes: number;
+  readonly maxWorkgroupSize: number;
+}
+
+/** Names a plan: equal plans, equal names. FNV-1a over the plan as text. */
+export function planHash(plan: Plan): string {
+  const text = JSON.stringify([plan.buffers.map(({ values: _, ...rest }) => rest), plan.slots, plan.step, plan.tail]);
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

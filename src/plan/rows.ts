@@ -1,0 +1,111 @@
+import type { Tensor } from "../graph/tensor";
+import { accumulate, type PartialSpec } from "../kernels/partials";
+import { joinLanes } from "../kernels/rows";
+import { sizeOf } from "../util/shape";
+import { type Expression, isInlinable, walk } from "./expression";
+import type { Lowering } from "./lower";
+import { Body } from "./wgsl";
+
+const LOWEST = "-0x1.fffffep+127f";
+
+/**
+ * The statements of a rows kernel: as many passes over the row as its reductions build on one another. A pass computes
+ * elements anew rather than keep them; what only concerns the row is computed between passes.
+ */
+export function rowsBody(
+  lowering: Lowering,
+  { outer, length, inner, lanes }: { outer: number; length: number; inner: number; lanes: number },
+): { lines: string[]; usesArgmax: boolean } {
+  const { fusion, group } = lowering;
+  const rows = outer * inner;
+  const isReduction = (node: Tensor) => !isInlinable(node);
+  const ofRow = (node: Tensor) => sizeOf(node.shape) === rows;
+  const valueOf = (node: Tensor): Expression =>
+    isReduction(node) ? fusion.expression(group, node.operands[0] as Tensor) : fusion.definition(group, node);
+
+  // A value is at hand once the reductions below it are: from pass 0 on what needs none, and so on.
+  const readyAt = new Map<Tensor, number>();
+  const passOf = (expression: Expression): number => {
+    let pass = 0;
+    walk([expression], (part) => {
+      if (part.kind === "own") pass = Math.max(pass, readyAt.get(part.tensor) ?? 0);
+    });
+    return pass;
+  };
+  for (const node of group.members) readyAt.set(node, passOf(valueOf(node)) + (isReduction(node) ? 1 : 0));
+
+  const specs = lowering.partialSpecs();
+  const partials = group.partials.map((partial, i) => {
+    const expression = fusion.expression(group, partial.value);
+    return { spec: specs[i] as PartialSpec, expression, ofRow: ofRow(partial.value), pass: passOf(expression) };
+  });
+  const passes = Math.max(...readyAt.values(), ...partials.map(({ pass }) => pass), 0);
+
+  const rowValues = new Map<Tensor, string>();
+  const lines = ["let outerIndex = row / INNER;", "let innerIndex = row % INNER;"];
+  const rowAxes = [
+    { name: "outerIndex", length: outer },
+    { name: "innerIndex", length: inner },
+  ];
+  const whenFirst = (statements: readonly string[]) => (statements.length === 0 ? [] : [`if (active && lane == 0u) { ${statements.join(" ")} }`]);
+
+  for (let pass = 0; pass <= passes; pass++) {
+    const between = new Body(lowering.point("row", rowAxes, rowValues), `r${pass}_`, lowering.declarations);
+    const ends: string[] = [];
+    for (const node of group.members) {
+      if (isReduction(node) || !ofRow(node) || readyAt.get(node) !== pass) continue;
+      const value = between.value(valueOf(node));
+      rowValues.set(node, value);
+      ends.push(...lowering.stored(node, "row", value));
+    }
+    for (const partial of partials) {
+      if (partial.ofRow && partial.pass === pass) ends.push(accumulate(partial.spec, between.value(partial.expression)));
+    }
+    lines.push(...between.lines, ...whenFirst(ends));
+
+    const reductions = group.members.filter((node) => isReduction(node) && readyAt.get(node) === pass + 1);
+    const elements = group.members.filter((node) => !isReduction(node) && !ofRow(node) && readyAt.get(node) === pass);
+    const axes = [rowAxes[0] as { name: string; length: number }, { name: "l", length }, rowAxes[1] as { name: string; length: number }];
+    const point = lowering.point("i", axes, rowValues);
+    const body: Body = new Body(
+      // An element's value is computed in the pass that wants it.
+      { ...point, own: (tensor) => rowValues.get(tensor) ?? body.value(fusion.definition(group, tensor)) },
+      `e${pass}_`,
+      lowering.declarations,
+    );
+    const steps: string[] = [];
+    const joins: string[] = [];
+    reductions.forEach((node, i) => {
+      const variable = `p${pass}_${i}`;
+      const value = body.value(valueOf(node));
+      if (node.op === "argmax") {
+        lines.push(`var ${variable} = ${LOWEST};`, `var ${variable}_at = 2147483647i;`);
+        steps.push(`if (l == lane || ${value} > ${variable}) { ${variable} = ${value}; ${variable}_at = i32(l); }`);
+        joins.push(...joinLanes("argmax", variable, `${variable}_at`, lanes, inner));
+        rowValues.set(node, `${variable}_at`);
+      } else {
+        const op = node.op === "sum" ? "sum" : "max";
+        lines.push(`var ${variable} = ${op === "sum" ? "0.0" : LOWEST};`);
+        steps.push(op === "sum" ? `${variable} += ${value};` : `${variable} = max(${variable}, ${value});`);
+        joins.push(...joinLanes(op, variable, "", lanes, inner));
+        rowValues.set(node, variable);
+      }
+      joins.push(...whenFirst(lowering.stored(node, "row", rowValues.get(node) as string)));
+    });
+    for (const node of elements) {
+      const stored = lowering.stored(node, "i", "");
+      if (stored.length > 0) steps.push(...lowering.stored(node, "i", body.value(valueOf(node))));
+    }
+    for (const partial of partials) {
+      if (!partial.ofRow && partial.pass === pass) steps.push(accumulate(partial.spec, body.value(partial.expression)));
+    }
+    if (steps.length === 0) continue;
+    lines.push(
+      "for (var l = lane; l < end; l += LANES) {",
+      ...["let i = first + l * INNER;", ...body.lines, ...steps].map((line) => `  ${line}`),
+      "}",
+      ...joins,
+    );
+  }
+  return { lines, usesArgmax: group.members.some(({ op }) => op === "argmax") };
+}

@@ -1,0 +1,107 @@
+import type { Tensor } from "../graph/tensor";
+import { isAligned } from "./access";
+import { type Expression, isInlinable, loadsOf, walk } from "./expression";
+import type { Fusion, Group } from "./fuse";
+
+export interface Schedule {
+  /** The step's kernels in an order in which every value is there when it is read. */
+  readonly order: readonly Group[];
+  /** Updates that are written straight over their parameter: parameter by node. */
+  readonly inPlace: ReadonlyMap<Tensor, Tensor>;
+}
+
+/** All expressions that a kernel evaluates. */
+export function expressionsOf(fusion: Fusion, group: Group): Expression[] {
+  return [
+    ...group.members.map((node) =>
+      isInlinable(node) || node.operands.length === 0 ? fusion.definition(group, node) : fusion.expression(group, node.operands[0] as Tensor),
+    ),
+    ...group.partials.map(({ value }) => fusion.expression(group, value)),
+  ];
+}
+
+/** The tensors that a kernel reads from memory. */
+export function readsOf(fusion: Fusion, group: Group): Set<Tensor> {
+  const reads = loadsOf(expressionsOf(fusion, group));
+  for (const operand of [group.a, group.b]) if (operand) reads.add(operand.tensor);
+  return reads;
+}
+
+/**
+ * Orders kernels and decides which updates overwrite their parameter: those whose kernel can run after every other reader of
+ * the old value, and that itself reads it only at the element that it writes.
+ */
+export function schedule(fusion: Fusion, updates: ReadonlyMap<Tensor, Tensor>): Schedule {
+  const { groups, home } = fusion;
+  const reads = new Map(groups.map((group) => [group, readsOf(fusion, group)]));
+  const before = new Map<Group, Set<Group>>(groups.map((group) => [group, new Set()]));
+  const begin = new Map<Tensor, Group>();
+  for (const group of groups) for (const { node } of group.partials) begin.set(node, group);
+  for (const group of groups) {
+    const own = before.get(group) as Set<Group>;
+    for (const tensor of reads.get(group) ?? []) {
+      const source = home.get(tensor);
+      if (source !== undefined) own.add(source);
+    }
+    for (const { node } of group.combines) own.add(begin.get(node) as Group);
+  }
+  let order = sorted(groups, before);
+  if (order === null) throw new Error("internal: kernels wait for one another");
+
+  const inPlace = new Map<Tensor, Tensor>();
+  for (const [parameter, node] of updates) {
+    const writer = home.get(node);
+    if (writer === undefined || inPlace.has(node) || !mayOverwrite(fusion, writer, parameter)) continue;
+    const readers = groups.filter((group) => group !== writer && reads.get(group)?.has(parameter));
+    const waits = before.get(writer) as Set<Group>;
+    const added = readers.filter((reader) => !waits.has(reader));
+    for (const reader of added) waits.add(reader);
+    const next = sorted(groups, before);
+    if (next === null) {
+      for (const reader of added) waits.delete(reader);
+    } else {
+      order = next;
+      inPlace.set(node, parameter);
+    }
+  }
+  return { order, inPlace };
+}
+
+/** Whether a kernel reads `parameter` only where the same thread, at the same point, will write. */
+function mayOverwrite(fusion: Fusion, group: Group, parameter: Tensor): boolean {
+  if (group.a?.tensor === parameter || group.b?.tensor === parameter) return false;
+  let may = true;
+  walk(expressionsOf(fusion, group), (expression) => {
+    if (expression.kind === "gather" && expression.tensor === parameter) may = false;
+    if (expression.kind !== "load" || expression.tensor !== parameter) return;
+    // A row is read by several threads and in several passes, so that no point of it is safe to overwrite.
+    if (group.kind === "rows" || !isAligned(expression.access)) may = false;
+  });
+  return may;
+}
+
+/** Topological, earliest first; null where there is a circle. */
+function sorted(groups: readonly Group[], before: ReadonlyMap<Group, ReadonlySet<Group>>): Group[] | null {
+  const after = new Map<Group, Group[]>();
+  const waiting = new Map<Group, number>();
+  for (const group of groups) {
+    const needs = before.get(group) ?? new Set();
+    if (needs.has(group)) return null;
+    waiting.set(group, needs.size);
+    for (const need of needs) after.set(need, [...(after.get(need) ?? []), group]);
+  }
+  const ready = groups.filter((group) => waiting.get(group) === 0);
+  const order: Group[] = [];
+  while (ready.length > 0) {
+    let first = 0;
+    for (let i = 1; i < ready.length; i++) if ((ready[i] as Group).index < (ready[first] as Group).index) first = i;
+    const [group] = ready.splice(first, 1) as [Group];
+    order.push(group);
+    for (const next of after.get(group) ?? []) {
+      const left = (waiting.get(next) ?? 0) - 1;
+      waiting.set(next, left);
+      if (left === 0) ready.push(next);
+    }
+  }
+  return order.length === groups.length ? order : null;
+}

@@ -1,0 +1,149 @@
+import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
+import { literal, literalOf, sumAxes, Tensor, topological } from "../graph/tensor";
+import { broadcastShapes, type Shape, sameShape } from "../util/shape";
+
+/**
+ * The same results with less to do: equal nodes become one, constants are folded, views collapse, and softmax is
+ * written as the reductions and elementwise operations that it is made of. Leaves stay the same tensors.
+ */
+export function simplify(roots: readonly Tensor[]): Map<Tensor, Tensor> {
+  const known = new Map<string, Tensor>();
+  const unique = (node: Tensor): Tensor => {
+    const key = keyOf(node);
+    if (key === null) return node;
+    const other = known.get(key);
+    if (other !== undefined) return other;
+    known.set(key, node);
+    return node;
+  };
+  const result = new Map<Tensor, Tensor>();
+  for (const node of topological(roots)) {
+    const operands = node.operands.map((operand) => result.get(operand) as Tensor);
+    const same = operands.every((operand, i) => operand === node.operands[i]);
+    result.set(node, rewrite(same ? node : rebuilt(node, operands), unique));
+  }
+  return result;
+}
+
+function rebuilt(node: Tensor, operands: readonly Tensor[]): Tensor {
+  return new Tensor(node.op, operands, node.shape, node.dtype, node.attributes);
+}
+
+/** Equal keys, equal values. Leaves are only equal to themselves, but for literals. */
+function keyOf(node: Tensor): string | null {
+  if (node.op === "input" || node.op === "parameter") return null;
+  const value = literalOf(node);
+  if (node.op === "constant" && value === null) return null;
+  const { from, to } = node.attributes;
+  return [node.op, node.dtype, node.shape.join(), from, to, value, ...node.operands.map(({ id }) => id)].join("|");
+}
+
+function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
+  const [a] = node.operands;
+  if (a === undefined) return unique(node);
+  switch (rowOf(node.op).kind) {
+    case "view":
+      return unique(rewriteView(node, a));
+    case "elementwise":
+      return rewriteElementwise(node, unique);
+    case "reduction": {
+      const { from = 0, to = 0 } = node.attributes;
+      const single = splitShape(a.shape, from, to).length === 1;
+      return unique(single && node.op !== "argmax" ? unique(reshaped(a, node.shape)) : node);
+    }
+    case "normalisation":
+      return decompose(node, a, unique);
+    default:
+      return unique(node);
+  }
+}
+
+function rewriteView(node: Tensor, x: Tensor): Tensor {
+  if (sameShape(node.shape, x.shape) && node.op !== "transpose") return x;
+  const inner = x.operands[0];
+  if (inner === undefined || x.op !== node.op) return node;
+  if (node.op === "transpose") return inner;
+  return sameShape(inner.shape, node.shape) ? inner : new Tensor(node.op, [inner], node.shape, node.dtype);
+}
+
+function reshaped(x: Tensor, shape: Shape): Tensor {
+  return sameShape(x.shape, shape) ? x : rewriteView(new Tensor("reshape", [x], shape, x.dtype), x);
+}
+
+function rewriteElementwise(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
+  const row = elementwiseRow(node.op);
+  let operands = [...node.operands];
+  // An explicit repetition says nothing where another operand has the full shape anyway.
+  operands.forEach((operand, i) => {
+    const inner = operand.op === "broadcast" ? operand.operands[0] : undefined;
+    if (inner === undefined) return;
+    const others = operands.map((other, j) => (j === i ? inner : other));
+    const shape = others.reduce<Shape | null>((joint, { shape }) => joint && broadcastShapes(joint, shape), []);
+    if (shape !== null && sameShape(shape, node.shape)) operands = others;
+  });
+  const values = operands.map(literalOf);
+  const [a, b] = operands as [Tensor, Tensor?];
+  const [x, y] = values;
+  const again = (op: Tensor["op"], ...next: Tensor[]) => rewrite(new Tensor(op, next, node.shape, node.dtype), unique);
+  const whole = (tensor: Tensor) => sameShape(tensor.shape, node.shape) && tensor.dtype === node.dtype;
+
+  if (row !== null && values.every((value) => value !== null) && node.op !== "random") {
+    const [p = 0, q = 0, r = 0] = values;
+    const folded = row.evaluate(p, q, r);
+    if (Number.isFinite(Math.fround(folded))) {
+      const scalar = unique(literal(folded, node.dtype));
+      return node.shape.length === 0 ? scalar : unique(new Tensor("broadcast", [scalar], node.shape, node.dtype));
+    }
+  }
+  switch (node.op) {
+    case "mul":
+      if (y === 1 && whole(a)) return a;
+      if (x === 1 && b && whole(b)) return b;
+      if (x !== null && b && y === null) return again("mul", b, a);
+      if (y === -1 && whole(a) && node.dtype === "float32") return again("neg", a);
+      if (typeof y === "number" && a.op === "mul" && node.dtype === "float32") {
+        const inner = literalOf(a.operands[1] as Tensor);
+        const product = (inner ?? Number.NaN) * y;
+        if (inner !== null && isOrdinary(product)) return again("mul", a.operands[0] as Tensor, unique(literal(product)));
+      }
+      break;
+    case "add":
+      if (y === 0 && whole(a)) return a;
+      if (x === 0 && b && whole(b)) return b;
+      if (b?.op === "neg" && node.dtype === "float32") return again("sub", a, b.operands[0] as Tensor);
+      break;
+    case "sub":
+      if (y === 0 && whole(a)) return a;
+      if (b?.op === "neg") return again("add", a, b.operands[0] as Tensor);
+      break;
+    case "div":
+      if (y === 1 && whole(a)) return a;
+      break;
+    case "neg":
+      if (a.op === "neg") return a.operands[0] as Tensor;
+      break;
+    default:
+  }
+  const same = operands.every((operand, i) => operand === node.operands[i]);
+  return unique(same ? node : rebuilt(node, operands));
+}
+
+/** Folding two factors must neither overflow nor lose what lies below the normal range. */
+function isOrdinary(value: number): boolean {
+  return Math.abs(value) < 1e37 && Math.abs(value) > 1e-37;
+}
+
+function decompose(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor): Tensor {
+  const { from = 0, to = 0 } = node.attributes;
+  const kept = x.shape.map((length, axis) => (axis >= from && axis < to ? 1 : length));
+  const reduced = (op: "max" | "sum", of: Tensor) => {
+    const raw = op === "sum" ? sumAxes(of, from, to) : new Tensor("max", [of], sumAxes(of, from, to).shape, "float32", { from, to });
+    return rewrite(new Tensor("reshape", [rewrite(raw, unique)], kept), unique);
+  };
+  const make = (op: Tensor["op"], ...operands: Tensor[]) =>
+    rewrite(new Tensor(op, operands, (operands[0] as Tensor).shape), unique);
+  const shifted = make("sub", x, reduced("max", x));
+  const exponential = make("exp", shifted);
+  const sum = reduced("sum", exponential);
+  return node.op === "softmax" ? make("div", exponential, sum) : make("sub", shifted, make("log", sum));
+}

@@ -1,0 +1,118 @@
+import { type DType, elementwiseRow } from "../graph/ops";
+import type { Tensor } from "../graph/tensor";
+import { type Access, isAligned } from "./access";
+import type { Expression } from "./expression";
+
+/** Where an expression is evaluated. */
+export interface Point {
+  /** WGSL of the flat index in the domain. */
+  readonly flat: string;
+  /** Names of coordinates that are known anyway, outermost first, with their lengths. */
+  readonly axes: readonly { readonly name: string; readonly length: number }[];
+  /** WGSL of a buffer's element. */
+  load(tensor: Tensor, index: string): string;
+  /** WGSL of a value that the kernel computed before. */
+  own(tensor: Tensor): string;
+}
+
+/** Writes expressions as WGSL statements; equal expressions are computed once. */
+export class Body {
+  readonly lines: string[] = [];
+  private readonly names = new Map<Expression, string>();
+  private readonly known = new Map<string, string>();
+
+  constructor(
+    private readonly point: Point,
+    /** Keeps the names of two bodies in one function apart. */
+    private readonly prefix: string,
+    /** Collects the functions that expressions call. */
+    private readonly declarations: Set<string>,
+  ) {}
+
+  /** WGSL of the expression's value: a name, or something as short. */
+  value(expression: Expression): string {
+    const name = this.names.get(expression) ?? this.write(expression);
+    this.names.set(expression, name);
+    return name;
+  }
+
+  private write(expression: Expression): string {
+    switch (expression.kind) {
+      case "literal":
+        return literalText(expression.value, expression.dtype);
+      case "own":
+        return this.point.own(expression.tensor);
+      case "position":
+        return this.named(`i32(${this.index(expression.access)})`);
+      case "load":
+        return this.named(this.point.load(expression.tensor, this.index(expression.access)));
+      case "gather": {
+        const row = `u32(clamp(${asInteger(this.value(expression.row), expression.row.dtype)}, 0i, ${expression.rows - 1}i))`;
+        return this.named(this.point.load(expression.tensor, `${row} * ${expression.width}u + ${this.index(expression.access)}`));
+      }
+      case "apply": {
+        const row = elementwiseRow(expression.op);
+        if (row === null) throw new Error(`internal: ${expression.op} is not elementwise`);
+        if (row.declaration) this.declarations.add(row.declaration);
+        const [a = "", b = "", c = ""] = expression.operands.map((operand) => this.value(operand));
+        return this.named(row.wgsl(a, b, c));
+      }
+      default:
+        return expression satisfies never;
+    }
+  }
+
+  private named(text: string): string {
+    const known = this.known.get(text);
+    if (known !== undefined) return known;
+    const name = `${this.prefix}${this.known.size}`;
+    this.known.set(text, name);
+    this.lines.push(`let ${name} = ${text};`);
+    return name;
+  }
+
+  /** WGSL of the index that an access gives at this point. */
+  private index(access: Access): string {
+    const { flat, axes } = this.point;
+    if (isAligned(access)) return access.shape.length === 0 ? "0u" : flat;
+    const terms: string[] = [];
+    // From the last axis: as long as the access divides the known coordinates, take each from the one that it lies in.
+    let left = [...axes];
+    let whole = left[left.length - 1]?.length ?? 0;
+    let passed = 1;
+    let known = left.length > 0;
+    let flatPassed = 1;
+    for (let axis = access.shape.length - 1; axis >= 0; axis--) {
+      const length = access.shape[axis] as number;
+      const stride = access.strides[axis] as number;
+      while (known && passed === whole && left.length > 1) {
+        left = left.slice(0, -1);
+        whole = left[left.length - 1]?.length ?? 0;
+        passed = 1;
+      }
+      known &&= whole % (passed * length) === 0;
+      const [from, before, isFirst] = known
+        ? [left[left.length - 1]?.name ?? flat, passed, passed * length === whole]
+        : [flat, flatPassed, axis === 0];
+      if (stride !== 0) {
+        const divided = before === 1 ? from : `${from} / ${before}u`;
+        const coordinate = isFirst ? divided : `${before === 1 ? from : `(${divided})`} % ${length}u`;
+        terms.push(stride === 1 ? coordinate : `(${coordinate}) * ${stride}u`);
+      }
+      passed *= length;
+      flatPassed *= length;
+    }
+    return terms.length === 0 ? "0u" : terms.reverse().join(" + ");
+  }
+}
+
+function asInteger(text: string, dtype: DType): string {
+  return dtype === "int32" ? text : `i32(${text})`;
+}
+
+export function literalText(value: number, dtype: DType): string {
+  if (dtype === "int32") return value < 0 ? `(${value}i)` : `${value}i`;
+  const rounded = Math.fround(value);
+  const text = Object.is(rounded, -0) ? "-0.0f" : `${rounded}f`;
+  return text.startsWith("-") ? `(${text})` : text;
+}

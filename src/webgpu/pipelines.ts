@@ -1,0 +1,61 @@
+import type { Dispatch } from "../plan/plan";
+import { DeviceError } from "../util/errors";
+
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Compute pipelines, compiled asynchronously, each once: the cache is keyed by the final text and its bindings. */
+export class Pipelines {
+  private readonly known = new Map<string, Promise<Pipeline>>();
+
+  constructor(private readonly device: GPUDevice) {}
+
+  /** Throws DeviceError with the shader's name, line and column where it does not compile. */
+  async get(dispatch: Dispatch): Promise<Pipeline> {
+    const key = [dispatch.usesSlot, ...dispatch.bindings.map(({ access }) => access), dispatch.source].join("\n");
+    let pipeline = this.known.get(key);
+    if (pipeline === undefined) {
+      pipeline = this.compile(dispatch);
+      this.known.set(key, pipeline);
+      // What failed is tried again the next time: the cause may have been a device short of memory.
+      pipeline.catch(() => this.known.delete(key));
+    }
+    return pipeline;
+  }
+
+  private async compile({ kernel, label, source, bindings, usesSlot }: Dispatch): Promise<Pipeline> {
+    const { device } = this;
+    const name = `${kernel} (${label})`;
+    const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ access }, binding) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+    }));
+    if (usesSlot) {
+      entries.push({ binding: entries.length, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true } });
+    }
+    device.pushErrorScope("validation");
+    const module = device.createShaderModule({ label: name, code: source });
+    const layout = device.createBindGroupLayout({ label: name, entries });
+    const pipelineLayout = device.createPipelineLayout({ label: name, bindGroupLayouts: [layout] });
+    const created = device.createComputePipelineAsync({ label: name, layout: pipelineLayout, compute: { module, entryPoint: "main" } });
+    const scope = device.popErrorScope();
+    try {
+      const pipeline = await created;
+      const error = await scope;
+      if (error) throw new Error(error.message);
+      return { pipeline, layout };
+    } catch (error) {
+      await scope.catch(() => null);
+      const { messages } = await module.getCompilationInfo();
+      const lines = source.split("\n");
+      const details = messages
+        .filter(({ type }) => type === "error")
+        .map(({ lineNum, linePos, message }) => `  line ${lineNum}, column ${linePos}: ${message}\n    ${lines[lineNum - 1] ?? ""}`);
+      const cause = error instanceof Error ? error.message : String(error);
+      throw new DeviceError(`compile: kernel ${name} was refused by the device: ${cause}${details.length > 0 ? `\n${details.join("\n")}` : ""}`);
+    }
+  }
+}

@@ -1,0 +1,346 @@
+import type { Arrays, KernelTime, Runner, RunRequest } from "../cpu/runner";
+import { explain } from "../plan/explain";
+import type { Dispatch, Plan } from "../plan/plan";
+import { DeviceError } from "../util/errors";
+import type { Memory } from "./memory";
+import { Pace } from "./pace";
+import type { Pipelines } from "./pipelines";
+import { profile } from "./profile";
+
+/** A dispatch with everything that it needs from the device. */
+export interface Recorded {
+  readonly dispatch: Dispatch;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+}
+
+/** Submissions under way at once: while one is read back the next computes. */
+const IN_FLIGHT = 2;
+
+interface Submission {
+  readonly steps: number;
+  /** Steps whose scalars are recorded, in the order of the records. */
+  readonly recorded: readonly number[];
+  readonly done: Promise<Float32Array>;
+}
+
+/** A plan on a GPU: buffers, pipelines and bind groups are made here once; a run only records, submits and reads back. */
+export class GpuRunner implements Runner {
+  private readonly pace = new Pace();
+  private readonly lastScalars = new Map<string, number>();
+  private disposed = false;
+  private freed = false;
+  private busy = 0;
+  private ran = false;
+
+  private constructor(
+    private readonly device: GPUDevice,
+    private readonly memory: Memory,
+    private readonly plan: Plan,
+    private readonly throwReported: () => void,
+    private readonly slots: readonly GPUBuffer[],
+    private readonly records: GPUBuffer | null,
+    private readonly ring: readonly GPUBuffer[],
+    private readonly step: readonly Recorded[],
+    private readonly tail: Recorded | null,
+  ) {}
+
+  static async create(device: GPUDevice, memory: Memory, pipelines: Pipelines, plan: Plan, throwReported: () => void): Promise<GpuRunner> {
+    throwReported();
+    const made: GPUBuffer[] = [];
+    const create = (label: string, size: number, usage: GPUBufferUsageFlags) => {
+      const buffer = memory.create(label, size, usage);
+      made.push(buffer);
+      return buffer;
+    };
+    const dispatches = [...plan.step, ...(plan.tail ? [plan.tail] : [])];
+    device.pushErrorScope("out-of-memory");
+    device.pushErrorScope("validation");
+    try {
+      const labels = plan.slots.map((_, slot) => plan.buffers.filter((buffer) => buffer.slot === slot).map(({ name }) => name).join(", "));
+      const slots = plan.slots.map((size, slot) =>
+        create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
+      );
+      for (const { slot, values, dtype } of plan.buffers) {
+        if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, 0, dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values));
+      }
+      const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
+      const records = usesSlot ? recordSlots(device, create, plan.records) : null;
+      const ring =
+        plan.history === null
+          ? []
+          : Array.from({ length: IN_FLIGHT }, (_, i) =>
+              create(`read-back ${i}`, plan.records * plan.scalars.length * 4, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST),
+            );
+      const compiled = await Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
+      const recorded = dispatches.map((dispatch, i): Recorded => {
+        const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
+        const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
+          const { slot, elements } = plan.buffers[buffer] as Plan["buffers"][number];
+          return { binding, resource: { buffer: slots[slot] as GPUBuffer, size: elements * 4 } };
+        });
+        if (dispatch.usesSlot && records) entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
+        return { dispatch, pipeline, bindGroup: device.createBindGroup({ label: `${dispatch.kernel} (${dispatch.label})`, layout, entries }) };
+      });
+      const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+      for (const error of errors) {
+        if (error) throw new DeviceError(`compile: the device refused the plan: ${error.message}`);
+      }
+      const tail = plan.tail ? (recorded.pop() ?? null) : null;
+      return new GpuRunner(device, memory, plan, throwReported, slots, records, ring, recorded, tail);
+    } catch (error) {
+      for (const buffer of made) memory.destroy(buffer);
+      throw error;
+    }
+  }
+
+  write(values: Arrays): void {
+    this.upload(this.plan.parameters, values);
+  }
+
+  async read(name: string): Promise<Float32Array> {
+    this.throwReported();
+    if (!Object.hasOwn(this.plan.parameters, name) && !this.ran) throw new TypeError(`read: output "${name}" has no value before the first run`);
+    const scalar = this.lastScalars.get(name);
+    if (scalar !== undefined) return Float32Array.of(scalar);
+    const values = await this.use(() => this.readBack([this.plan.parameters[name] ?? (this.plan.outputs[name] as number)]));
+    this.throwReported();
+    return values[0] as Float32Array;
+  }
+
+  async run(inputs: Arrays, { steps, every, signal, progress }: RunRequest): Promise<Record<string, Float32Array>> {
+    this.throwReported();
+    this.upload(this.plan.inputs, inputs);
+    const { scalars } = this.plan;
+    const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
+    const wanted = (step: number) => step % every === 0 || step === steps - 1;
+    let submitted = 0;
+    let done = 0;
+    let turn = 0;
+    const flying: Submission[] = [];
+    await this.use(async () => {
+      let since = performance.now();
+      while (done < steps) {
+        while (flying.length < IN_FLIGHT && submitted < steps && !signal?.aborted) {
+          const submission = this.submit(submitted, this.pace.next(steps - submitted), wanted, turn);
+          turn = (turn + 1) % IN_FLIGHT;
+          submitted += submission.steps;
+          flying.push(submission);
+        }
+        const first = flying.shift();
+        if (first === undefined) break;
+        const values = await first.done;
+        const now = performance.now();
+        this.pace.took(first.steps, now - since);
+        since = now;
+        done += first.steps;
+        first.recorded.forEach((step, record) => {
+          scalars.forEach((name, i) => {
+            const value = values[record * scalars.length + i] as number;
+            if (step % every === 0) (histories[i] as Float32Array)[step / every] = value;
+            this.lastScalars.set(name, value);
+          });
+        });
+        this.ran = true;
+        this.throwReported();
+        if (progress && (done < steps || !signal?.aborted)) progress(done, Object.fromEntries(this.lastScalars));
+      }
+    });
+    if (done < steps) signal?.throwIfAborted();
+    const whole = Object.entries(this.plan.outputs);
+    const read = whole.length > 0 ? await this.use(() => this.readBack(whole.map(([, buffer]) => buffer))) : [];
+    this.throwReported();
+    const results = [...scalars.map((name, i) => [name, histories[i]] as const), ...whole.map(([name], i) => [name, read[i]] as const)];
+    return Object.fromEntries(results as [string, Float32Array][]);
+  }
+
+  async trial(inputs: Arrays): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
+    this.throwReported();
+    this.upload(this.plan.inputs, inputs);
+    const { scalars, outputs, parameters, updates, history } = this.plan;
+    const result = await this.use(() =>
+      this.restoring(async () => {
+        const encoder = this.device.createCommandEncoder({ label: "trial" });
+        this.encode(encoder, [0], 1);
+        this.device.queue.submit([encoder.finish()]);
+        const whole = Object.entries(outputs);
+        const values = await this.readBack([
+          ...whole.map(([, buffer]) => buffer),
+          ...updates.map((name) => parameters[name] as number),
+          ...(history === null ? [] : [history]),
+        ]);
+        const record = history === null ? [] : (values[values.length - 1] as Float32Array);
+        return {
+          outputs: Object.fromEntries([
+            ...whole.map(([name], i) => [name, values[i] as Float32Array] as const),
+            ...scalars.map((name, i) => [name, Float32Array.of(record[i] as number)] as const),
+          ]),
+          updates: Object.fromEntries(updates.map((name, i) => [name, values[whole.length + i] as Float32Array])),
+        };
+      }),
+    );
+    this.throwReported();
+    return result;
+  }
+
+  explain(): string {
+    return explain(this.plan, "recorded: one dispatch a kernel, many steps a submission");
+  }
+
+  async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
+    this.throwReported();
+    this.upload(this.plan.inputs, inputs);
+    const times = await this.use(() => this.restoring(() => profile(this.device, this.memory, this.step, steps)));
+    this.throwReported();
+    return times;
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.freeWhenIdle();
+  }
+
+  /** Runs `task` with the buffers kept alive, and names the cause where the device went away under it. */
+  private async use<T>(task: () => Promise<T>): Promise<T> {
+    this.busy++;
+    try {
+      return await task();
+    } catch (error) {
+      if (error instanceof DOMException && error.name !== "AbortError") throw error;
+      const lost = await Promise.race([this.device.lost, Promise.resolve(null)]);
+      if (lost) throw new DeviceError(`the device was lost (${lost.reason}): ${lost.message}; open() a new one and compile again`);
+      throw error;
+    } finally {
+      this.busy--;
+      this.freeWhenIdle();
+    }
+  }
+
+  private freeWhenIdle(): void {
+    if (!this.disposed || this.freed || this.busy > 0) return;
+    this.freed = true;
+    for (const buffer of [...this.slots, ...this.ring, ...(this.records ? [this.records] : [])]) this.memory.destroy(buffer);
+  }
+
+  private upload(buffers: Readonly<Record<string, number>>, values: Arrays): void {
+    for (const [name, array] of Object.entries(values)) {
+      const { dtype } = this.plan.buffers[buffers[name] as number] as Plan["buffers"][number];
+      const data = dtype === "int32" ? Int32Array.from(array) : Float32Array.from(array);
+      this.device.queue.writeBuffer(this.bufferOf(buffers[name] as number), 0, data);
+    }
+  }
+
+  private bufferOf(index: number): GPUBuffer {
+    return this.slots[(this.plan.buffers[index] as Plan["buffers"][number]).slot] as GPUBuffer;
+  }
+
+  /** Records `records.length` steps, each into its record, and the tail over the first `used` records. */
+  private encode(encoder: GPUCommandEncoder, records: readonly number[], used: number): void {
+    const pass = encoder.beginComputePass({ label: "steps" });
+    for (const record of records) {
+      for (const { dispatch, pipeline, bindGroup } of this.step) {
+        pass.setPipeline(pipeline);
+        if (dispatch.usesSlot) pass.setBindGroup(0, bindGroup, [record * this.device.limits.minUniformBufferOffsetAlignment]);
+        else pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...dispatch.workgroups);
+      }
+    }
+    if (this.tail !== null && used > 0) {
+      pass.setPipeline(this.tail.pipeline);
+      pass.setBindGroup(0, this.tail.bindGroup);
+      pass.dispatchWorkgroups(used);
+    }
+    pass.end();
+  }
+
+  private submit(first: number, most: number, wanted: (step: number) => boolean, turn: number): Submission {
+    // The last record takes what nobody asked for.
+    const bin = this.plan.records - 1;
+    const records: number[] = [];
+    const recorded: number[] = [];
+    while (records.length < most) {
+      const step = first + records.length;
+      if (!wanted(step)) records.push(bin);
+      else if (recorded.length === bin) break;
+      else {
+        records.push(recorded.length);
+        recorded.push(step);
+      }
+    }
+    const encoder = this.device.createCommandEncoder({ label: "steps" });
+    this.encode(encoder, records, recorded.length);
+    const staging = this.ring[turn];
+    const sizeBytes = recorded.length * this.plan.scalars.length * 4;
+    if (staging && this.plan.history !== null && sizeBytes > 0) {
+      encoder.copyBufferToBuffer(this.bufferOf(this.plan.history), 0, staging, 0, sizeBytes);
+    }
+    this.device.queue.submit([encoder.finish()]);
+    const done =
+      staging && sizeBytes > 0
+        ? staging.mapAsync(GPUMapMode.READ, 0, sizeBytes).then(() => {
+            const values = new Float32Array(staging.getMappedRange(0, sizeBytes).slice(0));
+            staging.unmap();
+            return values;
+          })
+        : this.device.queue.onSubmittedWorkDone().then(() => new Float32Array(0));
+    // An error is told to whoever waits; where nobody does any more, it must not end the program.
+    done.catch(() => {});
+    return { steps: records.length, recorded, done };
+  }
+
+  /** Copies of buffers on the host, int32 as numbers. */
+  private async readBack(buffers: readonly number[]): Promise<Float32Array[]> {
+    const specs = buffers.map((index) => this.plan.buffers[index] as Plan["buffers"][number]);
+    const sizeBytes = specs.reduce((sum, { elements }) => sum + elements * 4, 0);
+    const staging = this.memory.create("read-back", sizeBytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    try {
+      const encoder = this.device.createCommandEncoder({ label: "read-back" });
+      let offset = 0;
+      specs.forEach(({ elements }, i) => {
+        encoder.copyBufferToBuffer(this.bufferOf(buffers[i] as number), 0, staging, offset, elements * 4);
+        offset += elements * 4;
+      });
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      const bytes = staging.getMappedRange();
+      offset = 0;
+      return specs.map(({ elements, dtype }) => {
+        const values = dtype === "int32" ? Float32Array.from(new Int32Array(bytes, offset, elements)) : new Float32Array(bytes, offset, elements).slice();
+        offset += elements * 4;
+        return values;
+      });
+    } finally {
+      this.memory.destroy(staging);
+    }
+  }
+
+  /** Runs `task` and puts parameters and outputs back as they were. */
+  private async restoring<T>(task: () => Promise<T>): Promise<T> {
+    const kept = this.plan.buffers.flatMap(({ role }, i) => (role === "parameter" || role === "output" ? [this.bufferOf(i)] : []));
+    const copies = kept.map((buffer) => this.memory.create(`copy of ${buffer.label}`, buffer.size, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST));
+    const copy = (from: readonly GPUBuffer[], to: readonly GPUBuffer[]) => {
+      const encoder = this.device.createCommandEncoder({ label: "copy" });
+      from.forEach((buffer, i) => {
+        encoder.copyBufferToBuffer(buffer, 0, to[i] as GPUBuffer, 0, buffer.size);
+      });
+      this.device.queue.submit([encoder.finish()]);
+    };
+    try {
+      copy(kept, copies);
+      return await task();
+    } finally {
+      copy(copies, kept);
+      for (const buffer of copies) this.memory.destroy(buffer);
+    }
+  }
+}
+
+/** A uniform buffer that holds each record's number at its own offset. */
+function recordSlots(device: GPUDevice, create: (label: string, size: number, usage: GPUBufferUsageFlags) => GPUBuffer, records: number): GPUBuffer {
+  const pitch = device.limits.minUniformBufferOffsetAlignment / 4;
+  const numbers = new Uint32Array(records * pitch);
+  for (let record = 0; record < records; record++) numbers[record * pitch] = record;
+  const buffer = create("records", numbers.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+  device.queue.writeBuffer(buffer, 0, numbers);
+  return buffer;
+}
