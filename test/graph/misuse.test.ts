@@ -1,0 +1,486 @@
+import { describe, expect, test } from "vitest";
+import {
+  constant,
+  grad,
+  input,
+  iota,
+  type Operand,
+  type Program,
+  parameter,
+  random,
+  reference,
+  ShapeError,
+  type Tensor,
+} from "../../src/index";
+
+const x = input([2, 3]);
+const whole = input([3], "int32");
+const scalar = input([]);
+/** What a caller without types may pass. */
+const wrong = (value: unknown) => value as Operand & Tensor & number & number[];
+
+type Row = [
+  name: string,
+  call: () => unknown,
+  error: typeof ShapeError | typeof TypeError | typeof RangeError,
+  message: string,
+];
+
+function holds(rows: Row[]): void {
+  for (const [name, call, error, message] of rows) {
+    test(name, () => {
+      let thrown: unknown;
+      try {
+        call();
+      } catch (caught) {
+        thrown = caught;
+      }
+      expect(thrown).toBeInstanceOf(error);
+      expect((thrown as Error).message).toBe(message);
+    });
+  }
+}
+
+describe("a tensor that cannot be is refused where it is written, with its values", () => {
+  holds([
+    [
+      "shapes that do not broadcast",
+      () => x.add(input([2])),
+      ShapeError,
+      "add: shapes [2, 3] and [2] do not broadcast; each axis, from the last, must be equal or 1",
+    ],
+    [
+      "a mask that does not broadcast",
+      () => x.mask(input([4])),
+      ShapeError,
+      "mask: shapes [2, 3] and [4] do not broadcast; each axis, from the last, must be equal or 1",
+    ],
+    [
+      "an operand that is no tensor",
+      () => x.mul(wrong("2")),
+      TypeError,
+      "mul: the operand must be a Tensor or a number, not 2",
+    ],
+    [
+      "an operand that is missing",
+      () => x.div(wrong(undefined)),
+      TypeError,
+      "div: the operand must be a Tensor or a number, not undefined",
+    ],
+    ["a number that is not finite", () => x.add(Number.NaN), RangeError, "the number NaN is not finite in float32"],
+    ["a number beyond float32", () => x.add(1e39), RangeError, "the number 1e+39 is not finite in float32"],
+    [
+      "a fraction beside int32",
+      () => whole.add(0.5),
+      RangeError,
+      "0.5 beside an int32 tensor: it must be an integer of 32 bits",
+    ],
+    [
+      "an integer of more than 32 bits",
+      () => whole.add(2 ** 31),
+      RangeError,
+      "2147483648 beside an int32 tensor: it must be an integer of 32 bits",
+    ],
+    [
+      "two types",
+      () => x.add(whole),
+      TypeError,
+      "add: takes operands of one type, but one is float32 and one int32; toFloat32() or toInt32() converts",
+    ],
+    [
+      "two types in a comparison",
+      () => whole.gt(x),
+      TypeError,
+      "gt: takes operands of one type, but one is int32 and one float32; toFloat32() or toInt32() converts",
+    ],
+    ["exp of int32", () => whole.exp(), TypeError, "exp: needs float32, it was given int32"],
+    ["div of int32", () => whole.div(2), TypeError, "div: needs float32, it was given int32"],
+    ["mask of int32", () => whole.mask(x), TypeError, "mask: needs float32, it was given int32"],
+    ["sum of int32", () => whole.sum(), TypeError, "sum: needs float32, it was given int32"],
+    ["max of int32", () => whole.max(), TypeError, "max: needs float32, it was given int32"],
+    ["argmax of int32", () => whole.argmax(0), TypeError, "argmax: needs float32, it was given int32"],
+    ["softmax of int32", () => whole.softmax(), TypeError, "softmax: needs float32, it was given int32"],
+    ["matmul of int32", () => input([2, 2], "int32").matmul(x), TypeError, "matmul: needs float32, it was given int32"],
+    [
+      "inner sizes that differ",
+      () => input([64, 33]).matmul(input([32, 17])),
+      ShapeError,
+      "matmul: inner sizes differ: a is [64, 33], b is [32, 17]; a.shape[1] must equal b.shape[0]",
+    ],
+    [
+      "matmul by a vector",
+      () => x.matmul(input([3])),
+      ShapeError,
+      "matmul: b must have two axes [k, m], it is [3]; reshape it first",
+    ],
+    [
+      "matmul by three axes",
+      () => x.matmul(input([1, 3, 2])),
+      ShapeError,
+      "matmul: b must have two axes [k, m], it is [1, 3, 2]; reshape it first",
+    ],
+    [
+      "matmul of a vector",
+      () => input([3]).matmul(input([3, 2])),
+      ShapeError,
+      "matmul: a must have at least two axes [..., n, k], it is [3]; a.reshape([1, 3]) makes one row of it",
+    ],
+    ["matmul by a number", () => x.matmul(wrong(3)), TypeError, "matmul: the operand must be a Tensor, not 3"],
+    [
+      "T of a vector",
+      () => input([3]).T,
+      ShapeError,
+      "T: swaps the last two axes, and a tensor of shape [3] has only 1",
+    ],
+    ["T of a scalar", () => scalar.T, ShapeError, "T: swaps the last two axes, and a tensor of shape [] has only 0"],
+    [
+      "reshape to another size",
+      () => x.reshape([4, 2]),
+      ShapeError,
+      "reshape: [2, 3] has 6 elements, [4, 2] would have 8; they must be equal",
+    ],
+    ["reshape to no array", () => x.reshape(wrong(6)), TypeError, "reshape: a shape is an array of numbers, not 6"],
+    [
+      "broadcastTo what does not fit",
+      () => x.broadcastTo([2, 4]),
+      ShapeError,
+      "broadcastTo: [2, 3] cannot be repeated to [2, 4]",
+    ],
+    ["broadcastTo fewer axes", () => x.broadcastTo([3]), ShapeError, "broadcastTo: [2, 3] cannot be repeated to [3]"],
+    [
+      "an axis that is not there",
+      () => x.sum(2),
+      ShapeError,
+      "sum: axis 2 is not in a tensor of shape [2, 3]; axes go from -2 to 1",
+    ],
+    [
+      "a negative axis too far",
+      () => x.max(-3),
+      ShapeError,
+      "max: axis -3 is not in a tensor of shape [2, 3]; axes go from -2 to 1",
+    ],
+    [
+      "a fraction of an axis",
+      () => x.argmax(0.5),
+      ShapeError,
+      "argmax: axis 0.5 is not in a tensor of shape [2, 3]; axes go from -2 to 1",
+    ],
+    ["an axis of a scalar", () => scalar.sum(0), ShapeError, "sum: axis 0 of a scalar, which has no axes"],
+    ["softmax of a scalar", () => scalar.softmax(), ShapeError, "softmax: axis -1 of a scalar, which has no axes"],
+    ["oneHot of float32", () => x.oneHot(3), TypeError, "oneHot: indices must be int32, they are float32"],
+    [
+      "oneHot without classes",
+      () => whole.oneHot(0),
+      ShapeError,
+      "iota: shape [0] has an axis of length 0; each must be an integer of at least 1",
+    ],
+    ["take by float32", () => x.take(input([2])), TypeError, "take: indices must be an int32 Tensor"],
+    ["take by an array", () => x.take(wrong([0, 1])), TypeError, "take: indices must be an int32 Tensor"],
+    ["take from a scalar", () => scalar.take(whole), ShapeError, "take: a scalar has no rows to take"],
+  ]);
+});
+
+describe("leaves", () => {
+  holds([
+    [
+      "an empty axis",
+      () => input([2, 0]),
+      ShapeError,
+      "input: shape [2, 0] has an axis of length 0; each must be an integer of at least 1",
+    ],
+    [
+      "a negative axis",
+      () => parameter([-1]),
+      ShapeError,
+      "parameter: shape [-1] has an axis of length -1; each must be an integer of at least 1",
+    ],
+    [
+      "half an axis",
+      () => parameter([1.5]),
+      ShapeError,
+      "parameter: shape [1.5] has an axis of length 1.5; each must be an integer of at least 1",
+    ],
+    ["a number for a shape", () => input(wrong(3)), TypeError, "input: a shape is an array of numbers, not 3"],
+    [
+      "too many elements",
+      () => input([65536, 65536]),
+      ShapeError,
+      "input: shape [65536, 65536] has 4294967296 elements; at most 2147483648 can be indexed",
+    ],
+    [
+      "an unknown type",
+      () => input([2], wrong("float64") as never),
+      TypeError,
+      'input: dtype must be "float32" or "int32", not float64',
+    ],
+    [
+      "a constant of another size",
+      () => constant([1, 2], [3]),
+      ShapeError,
+      "constant: 2 values for shape [3], which has 3 elements",
+    ],
+    [
+      "a constant that is not finite",
+      () => constant([1, Number.POSITIVE_INFINITY], [2]),
+      RangeError,
+      "constant: value Infinity at index 1 is not finite in float32",
+    ],
+    [
+      "a constant beyond float32",
+      () => constant([1e39], [1]),
+      RangeError,
+      "constant: value 1e+39 at index 0 is not finite in float32",
+    ],
+    [
+      "iota of a fraction",
+      () => iota(0.5),
+      ShapeError,
+      "iota: shape [0.5] has an axis of length 0.5; each must be an integer of at least 1",
+    ],
+    [
+      "random with a float counter",
+      () => random([2], scalar, 1),
+      TypeError,
+      "random: the counter must be an int32 Tensor with one element",
+    ],
+    [
+      "random with several counters",
+      () => random([2], whole, 1),
+      TypeError,
+      "random: the counter must be an int32 Tensor with one element",
+    ],
+    [
+      "random with a fraction of a seed",
+      () => random([2], input([], "int32"), 0.5),
+      RangeError,
+      "0.5 beside an int32 tensor: it must be an integer of 32 bits",
+    ],
+  ]);
+});
+
+describe("grad", () => {
+  holds([
+    [
+      "of more than one number",
+      () => grad(x, [x]),
+      ShapeError,
+      "grad: the loss must be one number, it is [2, 3]; sum() or mean() makes it one",
+    ],
+    ["of int32", () => grad(input([], "int32"), [x]), TypeError, "grad: the loss must be float32, it is int32"],
+    ["of no tensor", () => grad(wrong(3), [x]), TypeError, "grad: the loss must be a Tensor, not 3"],
+    [
+      "in int32",
+      () => grad(x.sum(), [whole]),
+      TypeError,
+      "grad: derivatives are taken in float32 tensors, wrt holds one of int32",
+    ],
+    ["in no tensor", () => grad(x.sum(), [wrong(null)]), TypeError, "grad: wrt holds null, which is not a Tensor"],
+  ]);
+});
+
+describe("a program that cannot run", () => {
+  const w = parameter([3]);
+  const y = x.mul(w);
+  const compile = (change: Partial<Record<keyof Program, unknown>>) => () =>
+    reference({ inputs: { x }, parameters: { w }, outputs: { y }, ...change } as Program);
+  holds([
+    [
+      "a part that is missing",
+      compile({ inputs: undefined }),
+      TypeError,
+      "compile: inputs must be an object of tensors by name",
+    ],
+    ["an output that is no tensor", compile({ outputs: { y: 3 } }), TypeError, "compile: outputs.y is 3, not a Tensor"],
+    [
+      "a parameter among the inputs",
+      compile({ inputs: { x, w } }),
+      TypeError,
+      "compile: inputs.w was made by parameter(), it must be made by input()",
+    ],
+    [
+      "a result among the parameters",
+      compile({ parameters: { w: y } }),
+      TypeError,
+      "compile: parameters.w was made by mul(), it must be made by parameter()",
+    ],
+    [
+      "two names for one tensor",
+      compile({ inputs: { x, z: x } }),
+      TypeError,
+      'compile: one tensor has two names, "x" and "z"; a leaf has one',
+    ],
+    [
+      "one name for an input and a parameter",
+      compile({ inputs: { x, w: input([3]) } }),
+      TypeError,
+      'compile: "w" names an input and a parameter; names must differ',
+    ],
+    [
+      "one name for a parameter and an output",
+      compile({ outputs: { w: y } }),
+      TypeError,
+      'compile: "w" names a parameter and an output; read("w") could not tell them apart, rename the output',
+    ],
+    [
+      "nothing to compute",
+      compile({ outputs: {} }),
+      TypeError,
+      "compile: the program has no outputs and no updates, so it computes nothing",
+    ],
+    [
+      "an update of nothing",
+      compile({ updates: { v: w } }),
+      TypeError,
+      "compile: updates.v has no parameter of that name; parameters are w",
+    ],
+    [
+      "an update named as what every object has",
+      compile({ updates: { toString: w } }),
+      TypeError,
+      "compile: updates.toString has no parameter of that name; parameters are w",
+    ],
+    [
+      "an update of another shape",
+      compile({ updates: { w: y } }),
+      ShapeError,
+      "compile: updates.w is [2, 3], the parameter is [3]; they must be equal",
+    ],
+    [
+      "an update of int32",
+      compile({ updates: { w: w.toInt32() } }),
+      TypeError,
+      "compile: updates.w is int32, parameters are float32",
+    ],
+    [
+      "an input without a name",
+      compile({ inputs: {} }),
+      TypeError,
+      "compile: an input of shape [2, 3] is used but not named in inputs; add it there",
+    ],
+    [
+      "a parameter without a name",
+      compile({ parameters: {} }),
+      TypeError,
+      "compile: a parameter of shape [3] is used but not named in parameters; add it there",
+    ],
+  ]);
+});
+
+describe("values that do not fit", () => {
+  const w = parameter([3]);
+  const indices = input([2], "int32");
+  const session = () =>
+    reference({ inputs: { x, indices }, parameters: { w }, outputs: { y: x.mul(w), i: indices.mul(2) } });
+  const fits = { x: [1, 2, 3, 4, 5, 6], indices: [0, 1] };
+  const run = (change: object) => () => session().run({ ...fits, ...change });
+  holds([
+    ["an unknown parameter", () => session().write({ v: [1] }), TypeError, 'write: there is no "v"; known names are w'],
+    ["an input written", () => session().write({ x: fits.x }), TypeError, 'write: there is no "x"; known names are w'],
+    [
+      "too few values",
+      () => session().write({ w: [1, 2] }),
+      ShapeError,
+      'write: "w" has 2 values, its shape [3] needs 3',
+    ],
+    [
+      "a value that is not finite",
+      () => session().write({ w: [1, Number.NaN, 3] }),
+      RangeError,
+      'write: "w" has NaN at index 1, which is not finite in float32; clean or scale the data',
+    ],
+    [
+      "a value beyond float32",
+      () => session().write({ w: [1, 2, -1e39] }),
+      RangeError,
+      'write: "w" has -1e+39 at index 2, which is not finite in float32; clean or scale the data',
+    ],
+    [
+      "no object",
+      () => session().write(wrong(null) as never),
+      TypeError,
+      "write: values must be an object of arrays by name",
+    ],
+    [
+      "a missing input",
+      () => session().run({ x: fits.x }),
+      TypeError,
+      'run: "indices" is missing; the program\'s inputs are x, indices',
+    ],
+    ["an unknown input", run({ z: [1] }), TypeError, 'run: there is no "z"; known names are x, indices'],
+    [
+      "too many values",
+      run({ x: [1, 2, 3, 4, 5, 6, 7] }),
+      ShapeError,
+      'run: "x" has 7 values, its shape [2, 3] needs 6',
+    ],
+    [
+      "a fraction in int32",
+      run({ indices: [0, 0.5] }),
+      RangeError,
+      'run: "indices" is int32 and has 0.5 at index 1; it must be an integer of 32 bits',
+    ],
+    [
+      "an integer of more than 32 bits",
+      run({ indices: [2 ** 31, 0] }),
+      RangeError,
+      'run: "indices" is int32 and has 2147483648 at index 0; it must be an integer of 32 bits',
+    ],
+    [
+      "text among numbers",
+      run({ x: [1, 2, 3, 4, 5, "6"] }),
+      TypeError,
+      'run: "x" has 6 at index 5, which is not a number',
+    ],
+    [
+      "another kind of array",
+      run({ x: new Uint8Array(6) }),
+      TypeError,
+      'run: "x" must be a Float32Array, Float64Array, Int32Array or an array of numbers',
+    ],
+    [
+      "no array",
+      run({ x: 1 }),
+      TypeError,
+      'run: "x" must be a Float32Array, Float64Array, Int32Array or an array of numbers',
+    ],
+    [
+      "no steps",
+      () => session().run(fits, { steps: 0 }),
+      RangeError,
+      "run: steps is 0; it must be an integer of at least 1",
+    ],
+    [
+      "half a step",
+      () => session().run(fits, { steps: 1.5 }),
+      RangeError,
+      "run: steps is 1.5; it must be an integer of at least 1",
+    ],
+    [
+      "a history of every 0",
+      () => session().run(fits, { every: 0 }),
+      RangeError,
+      "run: every is 0; it must be an integer of at least 1",
+    ],
+    ["an unknown name read", () => session().read("v"), TypeError, 'read: there is no "v"; known names are w, y, i'],
+    [
+      "an output read before the first run",
+      () => session().read("y"),
+      TypeError,
+      'read: output "y" has no value before the first run',
+    ],
+    ["an input read", () => session().read("x"), TypeError, 'read: there is no "x"; known names are w, y, i'],
+  ]);
+
+  test("change nothing, the names that were right included", () => {
+    const v = parameter([2]);
+    const both = reference({ inputs: {}, parameters: { w, v }, outputs: {}, updates: { w: w.add(1) } });
+    both.write({ w: [1, 2, 3], v: [4, 5] });
+    expect(() => both.write({ w: [7, 8, 9], v: [Number.NaN, 0] })).toThrow(RangeError);
+    expect(() => both.write({ w: [7, 8, 9], u: [1] })).toThrow(TypeError);
+    expect(() => both.run({ z: [1] })).toThrow(TypeError);
+    expect([Array.from(both.read("w")), Array.from(both.read("v"))]).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ]);
+  });
+});
