@@ -81,7 +81,9 @@ class OpenDevice implements Device {
 
   constructor(private readonly runs: Backend) {
     void runs.lost.then(({ reason, message }) => {
-      this.gone ??= new DeviceError(`the device is gone (${reason}): ${message}; open() a new one, compile again and write the last values that were read`);
+      this.gone ??= new DeviceError(
+        `the device is gone (${reason}): ${message}; open() a new one, compile again and write the last values that were read`,
+      );
     });
   }
 
@@ -101,7 +103,12 @@ class OpenDevice implements Device {
 
   async compile(program: Program): Promise<Session> {
     checkProgram(program);
-    const own: Program = { inputs: { ...program.inputs }, parameters: { ...program.parameters }, outputs: { ...program.outputs }, updates: { ...program.updates } };
+    const own: Program = {
+      inputs: { ...program.inputs },
+      parameters: { ...program.parameters },
+      outputs: { ...program.outputs },
+      updates: { ...program.updates },
+    };
     this.throwIfGone();
     const runner = await this.runs.compile(own);
     const session: Session = new Session(own, runner, {

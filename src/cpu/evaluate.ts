@@ -12,28 +12,41 @@ export function evaluate(node: Tensor, operands: readonly Numbers[]): Numbers {
   const out = new Float64Array(sizeOf(shape));
   switch (row.kind) {
     case "elementwise": {
-      const [x, y = x, z = x] = operands.map((operand, i) => spread(operand, (node.operands[i] as Tensor).shape, shape)) as [
-        Numbers,
-        Numbers?,
-        Numbers?,
-      ];
+      const [x, y = x, z = x] = operands.map((operand, i) =>
+        spread(operand, (node.operands[i] as Tensor).shape, shape),
+      ) as [Numbers, Numbers?, Numbers?];
       for (let i = 0; i < out.length; i++) out[i] = row.evaluate(x[i] as number, y[i] as number, z[i] as number);
       return out;
     }
     case "reduction": {
-      const { outer, length, inner } = splitShape((node.operands[0] as Tensor).shape, attributes.from ?? 0, attributes.to ?? 0);
+      const { outer, length, inner } = splitShape(
+        (node.operands[0] as Tensor).shape,
+        attributes.from ?? 0,
+        attributes.to ?? 0,
+      );
       row.loop(operands[0] as Numbers, out, outer, length, inner);
       return out;
     }
     case "gather":
-      row.loop(operands, node.operands.map((operand) => operand.shape), out);
+      row.loop(
+        operands,
+        node.operands.map((operand) => operand.shape),
+        out,
+      );
       return out;
     case "leaf":
     case "view":
     case "matmul":
     case "normalisation": {
       if (attributes.values) out.set(attributes.values);
-      else if (row.loop) row.loop(operands, node.operands.map((operand) => operand.shape), out, shape, attributes);
+      else if (row.loop)
+        row.loop(
+          operands,
+          node.operands.map((operand) => operand.shape),
+          out,
+          shape,
+          attributes,
+        );
       else throw new Error(`internal: ${node.op} has no value of its own`);
       return out;
     }

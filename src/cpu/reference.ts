@@ -39,7 +39,8 @@ export class ReferenceSession implements Reference {
       for (const operand of node.operands) this.lastUse.set(operand, i);
     });
     this.kept = new Set(results);
-    for (const [name, { shape }] of Object.entries(program.parameters)) this.parameters.set(name, new Float64Array(sizeOf(shape)));
+    for (const [name, { shape }] of Object.entries(program.parameters))
+      this.parameters.set(name, new Float64Array(sizeOf(shape)));
   }
 
   write(values: Record<string, Values>): void {
@@ -76,7 +77,8 @@ export class ReferenceSession implements Reference {
         this.outputs.set(name, result);
         if (step % every === 0) histories.get(name)?.fill(result[0] as number, step / every, step / every + 1);
       }
-      for (const [name, tensor] of Object.entries(updates)) this.parameters.set(name, (value.get(tensor) as Numbers).slice());
+      for (const [name, tensor] of Object.entries(updates))
+        this.parameters.set(name, (value.get(tensor) as Numbers).slice());
     }
     return Object.fromEntries(Object.keys(outputs).map((name) => [name, histories.get(name) ?? this.read(name)]));
   }
@@ -85,9 +87,17 @@ export class ReferenceSession implements Reference {
   private step(inputs: Record<string, Numbers>): Map<Tensor, Numbers> {
     const value = new Map<Tensor, Numbers>();
     for (const [name, tensor] of Object.entries(this.program.inputs)) value.set(tensor, inputs[name] as Numbers);
-    for (const [name, tensor] of Object.entries(this.program.parameters)) value.set(tensor, this.parameters.get(name) as Numbers);
+    for (const [name, tensor] of Object.entries(this.program.parameters))
+      value.set(tensor, this.parameters.get(name) as Numbers);
     this.nodes.forEach((node, i) => {
-      if (!isFed(node)) value.set(node, evaluate(node, node.operands.map((operand) => value.get(operand) as Numbers)));
+      if (!isFed(node))
+        value.set(
+          node,
+          evaluate(
+            node,
+            node.operands.map((operand) => value.get(operand) as Numbers),
+          ),
+        );
       for (const operand of node.operands) {
         if (this.lastUse.get(operand) === i && !this.kept.has(operand) && !isFed(operand)) value.delete(operand);
       }

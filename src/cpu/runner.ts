@@ -69,7 +69,9 @@ export class CpuRunner implements Runner {
         for (const [name, history] of histories) history[step / every] = results[name]?.[0] as number;
       }
       if (performance.now() - turn > SLICE_MS || step + 1 === steps) {
-        const latest = Object.fromEntries(this.scalars.map((name) => [name, Math.fround(results[name]?.[0] as number)]));
+        const latest = Object.fromEntries(
+          this.scalars.map((name) => [name, Math.fround(results[name]?.[0] as number)]),
+        );
         progress?.(step + 1, latest);
         if (step + 1 < steps) await new Promise<void>((resolve) => setTimeout(resolve));
         signal?.throwIfAborted();
@@ -81,7 +83,9 @@ export class CpuRunner implements Runner {
     );
   }
 
-  async trial(inputs: Arrays): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
+  async trial(
+    inputs: Arrays,
+  ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
     const { parameters, outputs } = this.program;
     const updates = this.program.updates ?? {};
     // Another session of the same program, so that nothing of this one changes, the last outputs included.
@@ -90,7 +94,8 @@ export class CpuRunner implements Runner {
     for (const name of Object.keys(parameters)) before[name] = this.session.read(name);
     other.write(before);
     other.run(inputs);
-    const read = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, Float32Array.from(other.read(name))]));
+    const read = (names: readonly string[]) =>
+      Object.fromEntries(names.map((name) => [name, Float32Array.from(other.read(name))]));
     return { outputs: read(Object.keys(outputs)), updates: read(Object.keys(updates)) };
   }
 
@@ -103,7 +108,15 @@ export class CpuRunner implements Runner {
     const start = performance.now();
     for (let step = 0; step < steps; step++) await this.trial(inputs);
     const nanoseconds = ((performance.now() - start) * 1e6) / steps;
-    return [{ kernel: "step in float64", output: Object.keys(this.program.outputs).join(", "), nanoseconds, flops: 0, bytes: 0 }];
+    return [
+      {
+        kernel: "step in float64",
+        output: Object.keys(this.program.outputs).join(", "),
+        nanoseconds,
+        flops: 0,
+        bytes: 0,
+      },
+    ];
   }
 
   dispose(): void {}

@@ -12,12 +12,15 @@ import { literal, Tensor, topological } from "./tensor";
 export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (!(loss instanceof Tensor)) throw new TypeError(`grad: the loss must be a Tensor, not ${String(loss)}`);
   if (sizeOf(loss.shape) !== 1) {
-    throw new ShapeError(`grad: the loss must be one number, it is ${formatShape(loss.shape)}; sum() or mean() makes it one`);
+    throw new ShapeError(
+      `grad: the loss must be one number, it is ${formatShape(loss.shape)}; sum() or mean() makes it one`,
+    );
   }
   if (loss.dtype !== "float32") throw new TypeError(`grad: the loss must be float32, it is ${loss.dtype}`);
   for (const tensor of wrt) {
     if (!(tensor instanceof Tensor)) throw new TypeError(`grad: wrt holds ${String(tensor)}, which is not a Tensor`);
-    if (tensor.dtype !== "float32") throw new TypeError(`grad: derivatives are taken in float32 tensors, wrt holds one of ${tensor.dtype}`);
+    if (tensor.dtype !== "float32")
+      throw new TypeError(`grad: derivatives are taken in float32 tensors, wrt holds one of ${tensor.dtype}`);
   }
 
   const nodes = topological([loss]);

@@ -67,9 +67,18 @@ export const GRADIENTS: Record<Op, Gradient> = {
   take: (node, g) => {
     const [x, indices] = operands(node);
     const rows = x.shape[0] as number;
-    const held = indices.maximum(0).minimum(rows - 1).reshape([sizeOf(indices.shape)]);
+    const held = indices
+      .maximum(0)
+      .minimum(rows - 1)
+      .reshape([sizeOf(indices.shape)]);
     const width = sizeOf(x.shape) / rows;
-    return [held.oneHot(rows).T.matmul(g.reshape([sizeOf(indices.shape), width])).reshape(x.shape), null];
+    return [
+      held
+        .oneHot(rows)
+        .T.matmul(g.reshape([sizeOf(indices.shape), width]))
+        .reshape(x.shape),
+      null,
+    ];
   },
 
   matmul: (node, g) => {

@@ -41,7 +41,13 @@ interface Gather {
 /** Everything else: its float64 loop is given whole operands. */
 interface Structural {
   readonly kind: "leaf" | "view" | "matmul" | "normalisation";
-  loop?(operands: readonly Numbers[], shapes: readonly Shape[], out: Numbers, shape: Shape, attributes: Attributes): void;
+  loop?(
+    operands: readonly Numbers[],
+    shapes: readonly Shape[],
+    out: Numbers,
+    shape: Shape,
+    attributes: Attributes,
+  ): void;
 }
 
 const compare = (evaluate: (a: number, b: number) => boolean, symbol: string): Elementwise => ({
@@ -128,30 +134,88 @@ export const OPS = {
     },
   },
 
-  add: binary((a, b) => a + b, (a, b) => `(${a} + ${b})`, { integers: "int32" }),
-  sub: binary((a, b) => a - b, (a, b) => `(${a} - ${b})`, { integers: "int32" }),
-  mul: binary((a, b) => a * b, (a, b) => `(${a} * ${b})`, { integers: "int32" }),
-  div: binary((a, b) => a / b, (a, b) => `(${a} / ${b})`, { dear: true }),
-  maximum: binary((a, b) => Math.max(a, b), (a, b) => `max(${a}, ${b})`, { integers: "int32" }),
-  minimum: binary((a, b) => Math.min(a, b), (a, b) => `min(${a}, ${b})`, { integers: "int32" }),
+  add: binary(
+    (a, b) => a + b,
+    (a, b) => `(${a} + ${b})`,
+    { integers: "int32" },
+  ),
+  sub: binary(
+    (a, b) => a - b,
+    (a, b) => `(${a} - ${b})`,
+    { integers: "int32" },
+  ),
+  mul: binary(
+    (a, b) => a * b,
+    (a, b) => `(${a} * ${b})`,
+    { integers: "int32" },
+  ),
+  div: binary(
+    (a, b) => a / b,
+    (a, b) => `(${a} / ${b})`,
+    { dear: true },
+  ),
+  maximum: binary(
+    (a, b) => Math.max(a, b),
+    (a, b) => `max(${a}, ${b})`,
+    { integers: "int32" },
+  ),
+  minimum: binary(
+    (a, b) => Math.min(a, b),
+    (a, b) => `min(${a}, ${b})`,
+    { integers: "int32" },
+  ),
   gt: compare((a, b) => a > b, ">"),
   ge: compare((a, b) => a >= b, ">="),
   lt: compare((a, b) => a < b, "<"),
   le: compare((a, b) => a <= b, "<="),
   eq: compare((a, b) => a === b, "=="),
-  mask: binary((a, condition) => (condition !== 0 ? a : 0), (a, condition) => `select(0.0, ${a}, ${condition} != 0)`),
+  mask: binary(
+    (a, condition) => (condition !== 0 ? a : 0),
+    (a, condition) => `select(0.0, ${a}, ${condition} != 0)`,
+  ),
 
-  neg: unary((a) => -a, (a) => `(-${a})`),
-  abs: unary((a) => Math.abs(a), (a) => `abs(${a})`),
-  square: unary((a) => a * a, (a) => `(${a} * ${a})`),
-  sqrt: unary((a) => Math.sqrt(a), (a) => `sqrt(${a})`, { dear: true }),
-  exp: unary((a) => Math.exp(a), (a) => `exp(${a})`, { dear: true }),
-  log: unary((a) => Math.log(a), (a) => `log(${a})`, { dear: true }),
-  relu: unary((a) => Math.max(a, 0), (a) => `max(${a}, 0.0)`),
-  tanh: unary((a) => Math.tanh(a), (a) => `tanhAccurate(${a})`, { declaration: TANH, dear: true }),
+  neg: unary(
+    (a) => -a,
+    (a) => `(-${a})`,
+  ),
+  abs: unary(
+    (a) => Math.abs(a),
+    (a) => `abs(${a})`,
+  ),
+  square: unary(
+    (a) => a * a,
+    (a) => `(${a} * ${a})`,
+  ),
+  sqrt: unary(
+    (a) => Math.sqrt(a),
+    (a) => `sqrt(${a})`,
+    { dear: true },
+  ),
+  exp: unary(
+    (a) => Math.exp(a),
+    (a) => `exp(${a})`,
+    { dear: true },
+  ),
+  log: unary(
+    (a) => Math.log(a),
+    (a) => `log(${a})`,
+    { dear: true },
+  ),
+  relu: unary(
+    (a) => Math.max(a, 0),
+    (a) => `max(${a}, 0.0)`,
+  ),
+  tanh: unary(
+    (a) => Math.tanh(a),
+    (a) => `tanhAccurate(${a})`,
+    { declaration: TANH, dear: true },
+  ),
   sigmoid: unary(sigmoid, (a) => `sigmoidStable(${a})`, { declaration: SIGMOID, dear: true }),
 
-  toInt32: unary((a) => Math.trunc(a), (a) => `i32(${a})`),
+  toInt32: unary(
+    (a) => Math.trunc(a),
+    (a) => `i32(${a})`,
+  ),
   toFloat32: { kind: "elementwise", arity: 1, integers: "float32", evaluate: (a) => a, wgsl: (a) => `f32(${a})` },
   /** Uniform in [0, 1), 24 bits, from three int32 counters. */
   random: {
@@ -188,7 +252,8 @@ export const OPS = {
         for (let k = 0; k < K; k++) {
           const value = x[m * K + k] as number;
           for (let n = 0; n < (N as number); n++) {
-            out[m * (N as number) + n] = (out[m * (N as number) + n] as number) + value * (y[k * (N as number) + n] as number);
+            out[m * (N as number) + n] =
+              (out[m * (N as number) + n] as number) + value * (y[k * (N as number) + n] as number);
           }
         }
       }

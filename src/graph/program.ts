@@ -20,26 +20,36 @@ export type Values = Float32Array | Float64Array | Int32Array | readonly number[
 export function checkProgram(program: Program): void {
   const { inputs, parameters, outputs, updates = {} } = program;
   for (const [part, tensors] of Object.entries({ inputs, parameters, outputs, updates })) {
-    if (typeof tensors !== "object" || tensors === null) throw new TypeError(`compile: ${part} must be an object of tensors by name`);
+    if (typeof tensors !== "object" || tensors === null)
+      throw new TypeError(`compile: ${part} must be an object of tensors by name`);
     for (const [name, tensor] of Object.entries(tensors)) {
-      if (!(tensor instanceof Tensor)) throw new TypeError(`compile: ${part}.${name} is ${String(tensor)}, not a Tensor`);
+      if (!(tensor instanceof Tensor))
+        throw new TypeError(`compile: ${part}.${name} is ${String(tensor)}, not a Tensor`);
     }
   }
   const names = new Map<Tensor, string>();
-  for (const [op, tensors] of [["input", inputs], ["parameter", parameters]] as const) {
+  for (const [op, tensors] of [
+    ["input", inputs],
+    ["parameter", parameters],
+  ] as const) {
     for (const [name, tensor] of Object.entries(tensors)) {
-      if (tensor.op !== op) throw new TypeError(`compile: ${op}s.${name} was made by ${tensor.op}(), it must be made by ${op}()`);
+      if (tensor.op !== op)
+        throw new TypeError(`compile: ${op}s.${name} was made by ${tensor.op}(), it must be made by ${op}()`);
       const other = names.get(tensor);
-      if (other !== undefined) throw new TypeError(`compile: one tensor has two names, "${other}" and "${name}"; a leaf has one`);
+      if (other !== undefined)
+        throw new TypeError(`compile: one tensor has two names, "${other}" and "${name}"; a leaf has one`);
       names.set(tensor, name);
     }
   }
   for (const name of Object.keys(inputs)) {
-    if (Object.hasOwn(parameters, name)) throw new TypeError(`compile: "${name}" names an input and a parameter; names must differ`);
+    if (Object.hasOwn(parameters, name))
+      throw new TypeError(`compile: "${name}" names an input and a parameter; names must differ`);
   }
   for (const name of Object.keys(outputs)) {
     if (Object.hasOwn(parameters, name)) {
-      throw new TypeError(`compile: "${name}" names a parameter and an output; read("${name}") could not tell them apart, rename the output`);
+      throw new TypeError(
+        `compile: "${name}" names a parameter and an output; read("${name}") could not tell them apart, rename the output`,
+      );
     }
   }
   if (Object.keys(outputs).length === 0 && Object.keys(updates).length === 0) {
@@ -48,16 +58,23 @@ export function checkProgram(program: Program): void {
   for (const [name, tensor] of Object.entries(updates)) {
     const target = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (target === undefined) {
-      throw new TypeError(`compile: updates.${name} has no parameter of that name; parameters are ${Object.keys(parameters).join(", ") || "none"}`);
+      throw new TypeError(
+        `compile: updates.${name} has no parameter of that name; parameters are ${Object.keys(parameters).join(", ") || "none"}`,
+      );
     }
     if (!sameShape(tensor.shape, target.shape)) {
-      throw new ShapeError(`compile: updates.${name} is ${formatShape(tensor.shape)}, the parameter is ${formatShape(target.shape)}; they must be equal`);
+      throw new ShapeError(
+        `compile: updates.${name} is ${formatShape(tensor.shape)}, the parameter is ${formatShape(target.shape)}; they must be equal`,
+      );
     }
-    if (tensor.dtype !== "float32") throw new TypeError(`compile: updates.${name} is ${tensor.dtype}, parameters are float32`);
+    if (tensor.dtype !== "float32")
+      throw new TypeError(`compile: updates.${name} is ${tensor.dtype}, parameters are float32`);
   }
   for (const node of topological([...Object.values(outputs), ...Object.values(updates)])) {
     if ((node.op === "input" || node.op === "parameter") && !names.has(node)) {
-      throw new TypeError(`compile: ${article(node.op)} of shape ${formatShape(node.shape)} is used but not named in ${node.op}s; add it there`);
+      throw new TypeError(
+        `compile: ${article(node.op)} of shape ${formatShape(node.shape)} is used but not named in ${node.op}s; add it there`,
+      );
     }
   }
 }
@@ -70,9 +87,15 @@ function article(op: string): string {
  * Checks values against the tensors that they are for: known names, right lengths, all finite in float32, integers of 32
  * bits for int32. With `all`, none may be missing. Nothing is converted or kept. Throws TypeError, ShapeError or RangeError.
  */
-export function checkValues(part: string, tensors: Record<string, Tensor>, values: Record<string, Values>, all: boolean): void {
+export function checkValues(
+  part: string,
+  tensors: Record<string, Tensor>,
+  values: Record<string, Values>,
+  all: boolean,
+): void {
   const known = () => Object.keys(tensors).join(", ") || "none";
-  if (typeof values !== "object" || values === null) throw new TypeError(`${part}: values must be an object of arrays by name`);
+  if (typeof values !== "object" || values === null)
+    throw new TypeError(`${part}: values must be an object of arrays by name`);
   for (const [name, array] of Object.entries(values)) {
     const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
     if (tensor === undefined) throw new TypeError(`${part}: there is no "${name}"; known names are ${known()}`);
@@ -80,25 +103,43 @@ export function checkValues(part: string, tensors: Record<string, Tensor>, value
   }
   if (!all) return;
   for (const name of Object.keys(tensors)) {
-    if (!Object.hasOwn(values, name)) throw new TypeError(`${part}: "${name}" is missing; the program's inputs are ${known()}`);
+    if (!Object.hasOwn(values, name))
+      throw new TypeError(`${part}: "${name}" is missing; the program's inputs are ${known()}`);
   }
 }
 
-function checkArray(part: string, name: string, { shape, dtype }: { shape: Shape; dtype: string }, values: Values): void {
-  const listed = Array.isArray(values) || values instanceof Float32Array || values instanceof Float64Array || values instanceof Int32Array;
-  if (!listed) throw new TypeError(`${part}: "${name}" must be a Float32Array, Float64Array, Int32Array or an array of numbers`);
+function checkArray(
+  part: string,
+  name: string,
+  { shape, dtype }: { shape: Shape; dtype: string },
+  values: Values,
+): void {
+  const listed =
+    Array.isArray(values) ||
+    values instanceof Float32Array ||
+    values instanceof Float64Array ||
+    values instanceof Int32Array;
+  if (!listed)
+    throw new TypeError(`${part}: "${name}" must be a Float32Array, Float64Array, Int32Array or an array of numbers`);
   if (values.length !== sizeOf(shape)) {
-    throw new ShapeError(`${part}: "${name}" has ${values.length} values, its shape ${formatShape(shape)} needs ${sizeOf(shape)}`);
+    throw new ShapeError(
+      `${part}: "${name}" has ${values.length} values, its shape ${formatShape(shape)} needs ${sizeOf(shape)}`,
+    );
   }
   if (values instanceof Int32Array) return;
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number;
-    if (typeof value !== "number") throw new TypeError(`${part}: "${name}" has ${String(value)} at index ${i}, which is not a number`);
+    if (typeof value !== "number")
+      throw new TypeError(`${part}: "${name}" has ${String(value)} at index ${i}, which is not a number`);
     if (!Number.isFinite(Math.fround(value))) {
-      throw new RangeError(`${part}: "${name}" has ${value} at index ${i}, which is not finite in float32; clean or scale the data`);
+      throw new RangeError(
+        `${part}: "${name}" has ${value} at index ${i}, which is not finite in float32; clean or scale the data`,
+      );
     }
     if (dtype === "int32" && (value | 0) !== value) {
-      throw new RangeError(`${part}: "${name}" is int32 and has ${value} at index ${i}; it must be an integer of 32 bits`);
+      throw new RangeError(
+        `${part}: "${name}" is int32 and has ${value} at index ${i}; it must be an integer of 32 bits`,
+      );
     }
   }
 }
@@ -106,8 +147,12 @@ function checkArray(part: string, name: string, { shape, dtype }: { shape: Shape
 /** Checks the options of a run; gives them with their defaults. Throws RangeError. */
 export function checkSteps(options: { steps?: number; every?: number }): { steps: number; every: number } {
   const { steps = 1, every = 1 } = options;
-  for (const [name, value] of [["steps", steps], ["every", every]] as const) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`run: ${name} is ${value}; it must be an integer of at least 1`);
+  for (const [name, value] of [
+    ["steps", steps],
+    ["every", every],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(`run: ${name} is ${value}; it must be an integer of at least 1`);
   }
   return { steps, every };
 }

@@ -100,7 +100,8 @@ export class Tensor {
 
   /** Rows by int32 index: [R, ...] by [B] -> [B, ...]; an index outside is held to the nearest row. */
   take(indices: Tensor): Tensor {
-    if (!(indices instanceof Tensor) || indices.dtype !== "int32") throw new TypeError("take: indices must be an int32 Tensor");
+    if (!(indices instanceof Tensor) || indices.dtype !== "int32")
+      throw new TypeError("take: indices must be an int32 Tensor");
     if (this.shape.length === 0) throw new ShapeError("take: a scalar has no rows to take");
     return new Tensor("take", [this, indices], [...indices.shape, ...this.shape.slice(1)], this.dtype);
   }
@@ -133,7 +134,9 @@ export class Tensor {
   get T(): Tensor {
     const rank = this.shape.length;
     if (rank < 2) {
-      throw new ShapeError(`T: swaps the last two axes, and a tensor of shape ${formatShape(this.shape)} has only ${rank}`);
+      throw new ShapeError(
+        `T: swaps the last two axes, and a tensor of shape ${formatShape(this.shape)} has only ${rank}`,
+      );
     }
     const [rows, columns] = this.shape.slice(-2) as [number, number];
     return new Tensor("transpose", [this], [...this.shape.slice(0, -2), columns, rows], this.dtype);
@@ -215,7 +218,9 @@ export function parameter(shape: Shape): Tensor {
 export function constant(values: ArrayLike<number>, shape: Shape): Tensor {
   checkShape("constant", shape);
   if (values.length !== sizeOf(shape)) {
-    throw new ShapeError(`constant: ${values.length} values for shape ${formatShape(shape)}, which has ${sizeOf(shape)} elements`);
+    throw new ShapeError(
+      `constant: ${values.length} values for shape ${formatShape(shape)}, which has ${sizeOf(shape)} elements`,
+    );
   }
   const copy = Float32Array.from(values);
   const at = copy.findIndex((value) => !Number.isFinite(value));
@@ -289,7 +294,9 @@ function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
   else if (row.integers === undefined) floats(op, ...operands);
   for (const { dtype } of op === "mask" ? [] : operands) {
     if (dtype !== first.dtype) {
-      throw new TypeError(`${op}: takes operands of one type, but one is ${first.dtype} and one ${dtype}; toFloat32() or toInt32() converts`);
+      throw new TypeError(
+        `${op}: takes operands of one type, but one is ${first.dtype} and one ${dtype}; toFloat32() or toInt32() converts`,
+      );
     }
   }
   let shape: Shape = first.shape;
@@ -306,7 +313,13 @@ function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
   return new Tensor(op, operands, shape, dtype);
 }
 
-function reduction(op: "sum" | "max" | "argmax", x: Tensor, axis: number | undefined, keepDims: boolean, dtype?: DType): Tensor {
+function reduction(
+  op: "sum" | "max" | "argmax",
+  x: Tensor,
+  axis: number | undefined,
+  keepDims: boolean,
+  dtype?: DType,
+): Tensor {
   const from = axis === undefined ? 0 : checkAxis(op, x.shape, axis);
   const to = axis === undefined ? x.shape.length : from + 1;
   const kept = keepDims ? new Array<number>(to - from).fill(1) : [];
@@ -346,10 +359,14 @@ function checkShape(part: string, shape: Shape): void {
   if (!Array.isArray(shape)) throw new TypeError(`${part}: a shape is an array of numbers, not ${String(shape)}`);
   for (const length of shape as readonly unknown[]) {
     if (!Number.isSafeInteger(length) || (length as number) < 1) {
-      throw new ShapeError(`${part}: shape ${formatShape(shape)} has an axis of length ${String(length)}; each must be an integer of at least 1`);
+      throw new ShapeError(
+        `${part}: shape ${formatShape(shape)} has an axis of length ${String(length)}; each must be an integer of at least 1`,
+      );
     }
   }
   if (!Number.isSafeInteger(sizeOf(shape)) || sizeOf(shape) > 2 ** 31) {
-    throw new ShapeError(`${part}: shape ${formatShape(shape)} has ${sizeOf(shape)} elements; at most 2147483648 can be indexed`);
+    throw new ShapeError(
+      `${part}: shape ${formatShape(shape)} has ${sizeOf(shape)} elements; at most 2147483648 can be indexed`,
+    );
   }
 }

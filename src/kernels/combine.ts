@@ -4,7 +4,12 @@ import { indent, specialise } from "./specialise";
 
 export interface CombineSpec {
   readonly bindings: string;
-  readonly reductions: readonly { readonly op: "sum" | "max"; readonly buffer: string; readonly count: number; readonly variable: string }[];
+  readonly reductions: readonly {
+    readonly op: "sum" | "max";
+    readonly buffer: string;
+    readonly count: number;
+    readonly variable: string;
+  }[];
   /** WGSL statements of one thread, with `place`. */
   readonly body: readonly string[];
 }
@@ -14,7 +19,8 @@ export function combineKernel({ bindings, reductions, body }: CombineSpec): Kern
   const lanes = most <= 64 ? 1 : 64;
   const lines = reductions.flatMap(({ op, buffer, count, variable }, i) => {
     const element = `${buffer}[place * ${count}u + p]`;
-    const [initial, step] = op === "sum" ? ["0.0", `own${i} += ${element};`] : [`-0x1.fffffep+127f`, `own${i} = max(own${i}, ${element});`];
+    const [initial, step] =
+      op === "sum" ? ["0.0", `own${i} += ${element};`] : [`-0x1.fffffep+127f`, `own${i} = max(own${i}, ${element});`];
     return [
       `var own${i} = ${initial};`,
       `for (var p = local; p < ${count}u; p += LANES) { ${step} }`,

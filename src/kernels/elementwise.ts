@@ -27,5 +27,10 @@ export function elementwiseKernel({ size, workgroupSize, bindings, body, partial
       after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
     },
   });
-  return { name: "elementwise", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
+  return {
+    name: "elementwise",
+    source,
+    workgroups: gridOf(workgroups),
+    partials: partialCount(workgroups, workgroupSize),
+  };
 }

@@ -6,7 +6,13 @@ import { GRID, gridOf, indent, specialise } from "./specialise";
 
 /** How a product is cut up. "direct" reads storage, "tiled" goes through workgroup memory. */
 export type MatmulTiling =
-  | { readonly kind: "direct"; readonly tileM: number; readonly tileN: number; readonly splits: number; readonly workgroupSize: number }
+  | {
+      readonly kind: "direct";
+      readonly tileM: number;
+      readonly tileN: number;
+      readonly splits: number;
+      readonly workgroupSize: number;
+    }
   | {
       readonly kind: "tiled";
       readonly tileM: number;
@@ -52,7 +58,9 @@ function epilogueFunction(spec: MatmulSpec, guarded: boolean): string {
   const body = ["let i = row * N + column;", ...epilogue];
   const lines = guarded ? ["if (row < M && column < N) {", ...body.map((line) => `  ${line}`), "}"] : body;
   return [
-    ...partials.map(({ op, variable }) => `var<private> ${variable} = ${op === "sum" ? "0.0" : "-0x1.fffffep+127f"};\n`),
+    ...partials.map(
+      ({ op, variable }) => `var<private> ${variable} = ${op === "sum" ? "0.0" : "-0x1.fffffep+127f"};\n`,
+    ),
     "fn epilogue(row: u32, column: u32, split: u32, value: f32) {\n",
     indent(lines, 2),
     "}\n",
@@ -67,7 +75,9 @@ function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" 
   // Only where tiles do not divide the product is there an edge to look after.
   const [edgeM, edgeN] = [M % tileM !== 0, N % tileN !== 0];
   const within = (i: number, j: number) =>
-    [edgeM && i > 0 ? `row + ${i}u < M` : "", edgeN && j > 0 ? `column + ${j}u < N` : ""].filter((test) => test !== "").join(" && ");
+    [edgeM && i > 0 ? `row + ${i}u < M` : "", edgeN && j > 0 ? `column + ${j}u < N` : ""]
+      .filter((test) => test !== "")
+      .join(" && ");
   const lines = [
     ...times(tileM, (i) => `let row${i} = ${edgeM && i > 0 ? `min(row + ${i}u, M - 1u)` : `row + ${i}u`};`),
     ...times(tileN, (j) => `let column${j} = ${edgeN && j > 0 ? `min(column + ${j}u, N - 1u)` : `column + ${j}u`};`),
@@ -123,7 +133,8 @@ function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" })
   const stores = times(tileM, (i) =>
     times(
       tileN,
-      (j) => `epilogue(firstRow + ${at("threadRow", "THREADS_M", i)}, firstColumn + ${at("threadColumn", "THREADS_N", j)}, split, sum${i}_${j});`,
+      (j) =>
+        `epilogue(firstRow + ${at("threadRow", "THREADS_M", i)}, firstColumn + ${at("threadColumn", "THREADS_N", j)}, split, sum${i}_${j});`,
     ),
   ).flat();
   const source = specialise(tiled, {

@@ -27,7 +27,10 @@ export function accumulate({ op, variable }: PartialSpec, value: string): string
 export function finishPartials(partials: readonly PartialSpec[], workgroups: number, workgroupSize: number): string[] {
   if (partials.length === 0) return [];
   if (workgroups * workgroupSize <= THREADS_ALONE) {
-    return partials.map(({ buffer, offset, variable }) => `${buffer}[${offset(workgroups * workgroupSize)} + groupIndex * ${workgroupSize}u + local] = ${variable};`);
+    return partials.map(
+      ({ buffer, offset, variable }) =>
+        `${buffer}[${offset(workgroups * workgroupSize)} + groupIndex * ${workgroupSize}u + local] = ${variable};`,
+    );
   }
   return partials.flatMap(({ op, buffer, offset, variable }) => [
     `scratch[local] = ${variable};`,
@@ -42,7 +45,11 @@ export function finishPartials(partials: readonly PartialSpec[], workgroups: num
 }
 
 /** The workgroup memory that `finishPartials` uses, where it uses any. */
-export function scratchDeclaration(partials: readonly PartialSpec[], workgroups: number, workgroupSize: number): string {
+export function scratchDeclaration(
+  partials: readonly PartialSpec[],
+  workgroups: number,
+  workgroupSize: number,
+): string {
   const needed = partials.length > 0 && workgroups * workgroupSize > THREADS_ALONE;
   return needed ? `var<workgroup> scratch: array<f32, ${workgroupSize}>;\n` : "";
 }

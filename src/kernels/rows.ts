@@ -22,7 +22,13 @@ function laneMemory(lanes: number, workgroupSize: number, argmax: boolean): stri
 }
 
 /** Lines after which `variable` (and `index`, the first place of the maximum) is that of all lanes of a row. */
-export function joinLanes(op: "sum" | "max" | "argmax", variable: string, index: string, lanes: number, inner: number): string[] {
+export function joinLanes(
+  op: "sum" | "max" | "argmax",
+  variable: string,
+  index: string,
+  lanes: number,
+  inner: number,
+): string[] {
   if (lanes === 1) return [];
   const other = `local + half * ${inner === 1 ? "1u" : "ROWS_PER_GROUP"}`;
   const mine = inner === 1 ? "rowLocal * LANES" : "rowLocal";
@@ -53,7 +59,10 @@ export function rowsKernel(spec: RowsSpec): KernelText {
   const source = specialise(rows, {
     constants: { OUTER: outer, LENGTH: length, INNER: inner, LANES: lanes, WORKGROUP: workgroupSize, GRID },
     blocks: {
-      bindings: bindings + laneMemory(lanes, workgroupSize, usesArgmax) + scratchDeclaration(partials, workgroups, workgroupSize),
+      bindings:
+        bindings +
+        laneMemory(lanes, workgroupSize, usesArgmax) +
+        scratchDeclaration(partials, workgroups, workgroupSize),
       body: indent([...declarePartials(partials), ...body, ...finishPartials(partials, workgroups, workgroupSize)], 2),
     },
   });

@@ -16,7 +16,11 @@ export interface ViewStep {
 }
 
 /** The access through `steps` to a row-major array of `shape`, or the tensor that must be copied first for it to be one. */
-export function accessThrough(shape: Shape, strides: readonly number[], steps: readonly ViewStep[]): Access | { copy: Tensor } {
+export function accessThrough(
+  shape: Shape,
+  strides: readonly number[],
+  steps: readonly ViewStep[],
+): Access | { copy: Tensor } {
   let from = [...shape];
   let by = [...strides];
   for (const step of steps) {
@@ -95,7 +99,6 @@ export function isAligned({ shape, strides }: Access): boolean {
 export function sameAccess(a: Access, b: Access): boolean {
   return a.shape.join() === b.shape.join() && a.strides.join() === b.strides.join();
 }
-
 
 /** A matrix operand: a row-major buffer read as [rows, columns], or as its transpose; null where it is neither. */
 export function asMatrix(access: Access, rows: number, columns: number): { transposed: boolean } | null {

@@ -21,9 +21,14 @@ const PARTIALS_BYTES = 8 * 2 ** 20;
 export function compile(program: Program, target: Target): Plan {
   const results = simplify([...Object.values(program.outputs), ...Object.values(program.updates ?? {})]);
   // What would still be a leaf, a view or a number gets a kernel that copies it: a result has a buffer of its own.
-  const simplified = (tensors: Record<string, Tensor>) => Object.entries(tensors).map(([name, tensor]) => [name, results.get(tensor) as Tensor] as const);
-  const outputs = simplified(program.outputs).map(([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const);
-  const updates = simplified(program.updates ?? {}).map(([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const);
+  const simplified = (tensors: Record<string, Tensor>) =>
+    Object.entries(tensors).map(([name, tensor]) => [name, results.get(tensor) as Tensor] as const);
+  const outputs = simplified(program.outputs).map(
+    ([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const,
+  );
+  const updates = simplified(program.updates ?? {}).map(
+    ([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const,
+  );
   // The fewer buffers a kernel reads, the fewer it binds; where values to be stored come on top, it is tried with less.
   for (let maxLoads = target.maxStorageBuffers - 1; maxLoads >= 2; maxLoads--) {
     const fusion = fuse(
@@ -32,9 +37,16 @@ export function compile(program: Program, target: Target): Plan {
       { maxLoads },
     );
     const plan = new Planner(program, outputs, updates, fusion, target).plan();
-    if ([...plan.step, ...(plan.tail ? [plan.tail] : [])].every(({ bindings }) => bindings.length <= target.maxStorageBuffers)) return plan;
+    if (
+      [...plan.step, ...(plan.tail ? [plan.tail] : [])].every(
+        ({ bindings }) => bindings.length <= target.maxStorageBuffers,
+      )
+    )
+      return plan;
   }
-  throw new DeviceError(`compile: the program needs more buffers in one kernel than this device binds, ${target.maxStorageBuffers}`);
+  throw new DeviceError(
+    `compile: the program needs more buffers in one kernel than this device binds, ${target.maxStorageBuffers}`,
+  );
 }
 
 function isLeaf(node: Tensor): boolean {
@@ -69,15 +81,22 @@ class Planner {
     const parameters = program.parameters;
     this.order = schedule(fusion, new Map(updates.map(([name, node]) => [parameters[name] as Tensor, node])));
     this.scalars = outputs.filter(([, node]) => sizeOf(node.shape) === 1).map(([name]) => name);
-    for (const [name, node] of [...updates.map(([name, node]) => [`${name}'`, node] as const), ...outputs]) this.names.set(node, name);
+    for (const [name, node] of [...updates.map(([name, node]) => [`${name}'`, node] as const), ...outputs])
+      this.names.set(node, name);
     this.history =
-      this.scalars.length > 0 ? this.add({ name: "history", elements: 0, dtype: "float32", perRecord: this.scalars.length }, "history") : null;
-    for (const [role, tensors] of [["input", program.inputs], ["parameter", parameters]] as const) {
+      this.scalars.length > 0
+        ? this.add({ name: "history", elements: 0, dtype: "float32", perRecord: this.scalars.length }, "history")
+        : null;
+    for (const [role, tensors] of [
+      ["input", program.inputs],
+      ["parameter", parameters],
+    ] as const) {
       for (const [name, tensor] of Object.entries(tensors)) {
         this.storages.set(tensor, this.add({ name, elements: sizeOf(tensor.shape), dtype: tensor.dtype }, role));
       }
     }
-    for (const [node, parameter] of this.order.inPlace) this.storages.set(node, this.storages.get(parameter) as Storage);
+    for (const [node, parameter] of this.order.inPlace)
+      this.storages.set(node, this.storages.get(parameter) as Storage);
     for (const [name, node] of outputs) {
       if (this.storages.has(node) || sizeOf(node.shape) === 1) continue;
       this.storages.set(node, this.add({ name, elements: sizeOf(node.shape), dtype: node.dtype }, "output"));
@@ -117,7 +136,18 @@ class Planner {
       if (this.order.inPlace.get(node) === parameter) return [];
       const copy = copyOf(node);
       const size = sizeOf(node.shape);
-      const group: Group = { kind: "elementwise", size, split: null, root: null, a: null, b: null, members: [copy], partials: [], combines: [], index: -1 };
+      const group: Group = {
+        kind: "elementwise",
+        size,
+        split: null,
+        root: null,
+        a: null,
+        b: null,
+        members: [copy],
+        partials: [],
+        combines: [],
+        index: -1,
+      };
       const from: Fusion = {
         ...this.fusion,
         home: new Map([[copy, group]]),
@@ -127,7 +157,12 @@ class Planner {
       return lowerGroup(
         from,
         group,
-        { ...stores, storageOf: (tensor) => (tensor === copy ? target : this.storageOf(tensor)), recordsOf: () => [], isStored: () => true },
+        {
+          ...stores,
+          storageOf: (tensor) => (tensor === copy ? target : this.storageOf(tensor)),
+          recordsOf: () => [],
+          isStored: () => true,
+        },
         this.target,
       );
     });
@@ -146,7 +181,10 @@ class Planner {
     const made =
       tensor.op === "constant" && values !== undefined && literalOf(tensor) === null
         ? this.add({ name: `constant ${this.roles.size}`, elements, dtype: tensor.dtype }, "constant")
-        : this.add({ name: this.names.get(tensor) ?? `${tensor.op} ${this.roles.size}`, elements, dtype: tensor.dtype }, "intermediate");
+        : this.add(
+            { name: this.names.get(tensor) ?? `${tensor.op} ${this.roles.size}`, elements, dtype: tensor.dtype },
+            "intermediate",
+          );
     if (values !== undefined) this.values.set(made, values);
     this.storages.set(tensor, made);
     return made;
@@ -157,7 +195,9 @@ class Planner {
     if (known !== undefined) return known;
     const name = `${partial.op} ${this.roles.size}`;
     if (tail) this.records = Math.max(MIN_RECORDS, Math.min(this.records, Math.floor(PARTIALS_BYTES / (4 * count))));
-    const made: Storage = tail ? { name, elements: 0, dtype: "float32", perRecord: count } : { name, elements: count, dtype: "float32" };
+    const made: Storage = tail
+      ? { name, elements: 0, dtype: "float32", perRecord: count }
+      : { name, elements: count, dtype: "float32" };
     this.partials.set(partial, this.add(made, tail ? "partials" : "intermediate"));
     return made;
   }
@@ -169,8 +209,11 @@ class Planner {
       for (const { storage } of bindings) spans.set(storage, [spans.get(storage)?.[0] ?? at, at]);
     });
     for (const storage of spans.keys()) if (!this.roles.has(storage)) this.roles.set(storage, "intermediate");
-    const storages = [...this.roles.keys()].filter((storage) => spans.has(storage) || this.roles.get(storage) !== "intermediate");
-    const elementsOf = (storage: Storage) => (storage.perRecord === undefined ? storage.elements : storage.perRecord * this.records);
+    const storages = [...this.roles.keys()].filter(
+      (storage) => spans.has(storage) || this.roles.get(storage) !== "intermediate",
+    );
+    const elementsOf = (storage: Storage) =>
+      storage.perRecord === undefined ? storage.elements : storage.perRecord * this.records;
     const { slotOf, slots } = place(
       storages.map((storage) => ({
         bytes: Math.max(4, elementsOf(storage) * 4),
@@ -197,7 +240,9 @@ class Planner {
       bindings: bindings.map(({ storage, access }) => ({ buffer: index.get(storage) as number, access })),
     });
     const named = (tensors: Record<string, Tensor>) =>
-      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, index.get(this.storageOf(tensor)) as number]));
+      Object.fromEntries(
+        Object.entries(tensors).map(([name, tensor]) => [name, index.get(this.storageOf(tensor)) as number]),
+      );
     return {
       buffers,
       slots,
@@ -209,7 +254,9 @@ class Planner {
       inputs: named(this.program.inputs),
       parameters: named(this.program.parameters),
       outputs: Object.fromEntries(
-        this.outputs.filter(([, node]) => sizeOf(node.shape) !== 1).map(([name, node]) => [name, index.get(this.storageOf(node)) as number]),
+        this.outputs
+          .filter(([, node]) => sizeOf(node.shape) !== 1)
+          .map(([name, node]) => [name, index.get(this.storageOf(node)) as number]),
       ),
       updates: this.updates.map(([name]) => name),
     };

@@ -21,14 +21,24 @@ export function explain(plan: Plan, route: string): string {
     "memory:",
     ...plan.buffers
       .filter(({ role }) => role !== "intermediate")
-      .map(({ name, role, elements, dtype }) => `  ${role.padEnd(12)} ${name}  ${elements} ${dtype}, ${count(elements * 4, "B")}`),
+      .map(
+        ({ name, role, elements, dtype }) =>
+          `  ${role.padEnd(12)} ${name}  ${elements} ${dtype}, ${count(elements * 4, "B")}`,
+      ),
     `  intermediate ${intermediate.length} buffers in ${slots.size} allocations, ${count(bytes(slots), "B")} instead of ${count(apart, "B")}`,
-    `  in all ${count(plan.slots.reduce((sum, size) => sum + size, 0), "B")}`,
+    `  in all ${count(
+      plan.slots.reduce((sum, size) => sum + size, 0),
+      "B",
+    )}`,
   ].join("\n");
 }
 
 function count(value: number, unit: string): string {
-  for (const [size, prefix] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) {
+  for (const [size, prefix] of [
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ] as const) {
     if (value >= size) return `${(value / size).toPrecision(3)} ${prefix}${unit}`;
   }
   return `${value} ${unit}`;

@@ -19,7 +19,12 @@ export type Expression =
       readonly width: number;
       readonly access: Access;
     }
-  | { readonly kind: "apply"; readonly dtype: DType; readonly op: ElementwiseOp; readonly operands: readonly Expression[] }
+  | {
+      readonly kind: "apply";
+      readonly dtype: DType;
+      readonly op: ElementwiseOp;
+      readonly operands: readonly Expression[];
+    }
   /** A value that this kernel computed before: at the same point, or of the row that the point lies in. */
   | { readonly kind: "own"; readonly dtype: DType; readonly tensor: Tensor };
 
@@ -70,7 +75,9 @@ export class Expressions {
     switch (op) {
       case "iota": {
         const access = accessThrough(shape, stridesOf(shape), steps);
-        return "copy" in access ? { kind: "obstacle", copy: access.copy } : { kind: "position", dtype: "int32", access };
+        return "copy" in access
+          ? { kind: "obstacle", copy: access.copy }
+          : { kind: "position", dtype: "int32", access };
       }
       case "transpose":
       case "reshape":

@@ -126,13 +126,15 @@ class Fuser {
       const users = this.users.get(node) ?? [];
       const able = isReduction(node) || elementwiseRow(node.op) !== null || node.op === "reshape";
       if (!able || node.dtype !== "float32" || sizeOf(node.shape) !== 1 || updates.has(node)) continue;
-      if ((results.has(node) || users.length > 0) && users.every((user) => tail.has(user) && !isReduction(user))) tail.add(node);
+      if ((results.has(node) || users.length > 0) && users.every((user) => tail.has(user) && !isReduction(user)))
+        tail.add(node);
     }
     // What has an operand from outside is computed in the step, and then its other operands are needed there too.
     for (let changed = true; changed; ) {
       changed = false;
       for (const node of [...tail]) {
-        const fits = isReduction(node) || node.operands.every((operand) => tail.has(operand) || literalOf(operand) !== null);
+        const fits =
+          isReduction(node) || node.operands.every((operand) => tail.has(operand) || literalOf(operand) !== null);
         const alone = (this.users.get(node) ?? []).every((user) => tail.has(user));
         if (!fits || !alone) changed = tail.delete(node);
       }
@@ -157,7 +159,9 @@ class Fuser {
         if (this.tailNodes.has(node)) return this.adopt(this.tailGroup(), node);
         if (kind === "gather") this.materialise(node.operands[0] as Tensor);
         if (kind !== "view" && latest >= 0 && this.tryJoin(this.groups[latest] as Group, node)) return;
-        const cost = (kind === "view" ? 0 : 1) + node.operands.reduce((sum, operand) => sum + (this.home.has(operand) ? 0 : (this.cost.get(operand) ?? 0)), 0);
+        const cost =
+          (kind === "view" ? 0 : 1) +
+          node.operands.reduce((sum, operand) => sum + (this.home.has(operand) ? 0 : (this.cost.get(operand) ?? 0)), 0);
         this.cost.set(node, cost);
         const shared = cost >= SHARED_COST && (this.users.get(node)?.length ?? 0) > 1 && kind !== "view";
         if (cost > MAX_INLINE || shared) this.materialise(node);
@@ -219,7 +223,10 @@ class Fuser {
       }
     }
     const same = (group: Group) =>
-      group.kind === "rows" && group.split?.outer === split.outer && group.split.length === split.length && group.split.inner === split.inner;
+      group.kind === "rows" &&
+      group.split?.outer === split.outer &&
+      group.split.length === split.length &&
+      group.split.inner === split.inner;
     for (let i = this.groups.length - 1; i >= Math.max(latest, 0); i--) {
       const group = this.groups[i] as Group;
       if (same(group) && this.tryValue(group, operand, "element")) return this.adopt(group, node);
@@ -247,7 +254,9 @@ class Fuser {
   /** A new kernel that can compute `value` at each point of its domain; what stands in the way is copied to memory first. */
   private openFor(value: Tensor, shape: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
     for (;;) {
-      const expression = new Expressions({ where: (node) => this.whereNow(null, node), reaches: () => false }).value(value);
+      const expression = new Expressions({ where: (node) => this.whereNow(null, node), reaches: () => false }).value(
+        value,
+      );
       const over = expression.kind !== "obstacle" && loadsOf([expression]).size > this.limits.maxLoads;
       if (expression.kind !== "obstacle" && !over) {
         const group = this.open(shape);
@@ -269,15 +278,30 @@ class Fuser {
     let node = value;
     for (;;) {
       const inlined = node.operands.filter((operand) => this.whereNow(null, operand) === "inline");
-      const most = inlined.reduce<Tensor | null>((best, operand) => (best === null || reads(operand) > reads(best) ? operand : best), null);
-      if (most === null) throw new Error(`internal: ${value.op} #${value.id} reads more buffers than a kernel may bind`);
+      const most = inlined.reduce<Tensor | null>(
+        (best, operand) => (best === null || reads(operand) > reads(best) ? operand : best),
+        null,
+      );
+      if (most === null)
+        throw new Error(`internal: ${value.op} #${value.id} reads more buffers than a kernel may bind`);
       if (reads(most) <= this.limits.maxLoads && reads(most) > 1) return most;
       node = most;
     }
   }
 
   private tailGroup(): Group {
-    this.tail ??= { kind: "combine", size: 1, split: null, root: null, a: null, b: null, members: [], partials: [], combines: [], index: -1 };
+    this.tail ??= {
+      kind: "combine",
+      size: 1,
+      split: null,
+      root: null,
+      a: null,
+      b: null,
+      members: [],
+      partials: [],
+      combines: [],
+      index: -1,
+    };
     return this.tail;
   }
 
@@ -297,7 +321,12 @@ class Fuser {
   }
 
   /** Whether a value of `group` is at hand at a point: at every point of the same flat index, or, of a row, anywhere in the row. */
-  private reaches(group: Group, node: Tensor, access: { shape: readonly number[]; strides: readonly number[] }, level: "element" | "row"): boolean {
+  private reaches(
+    group: Group,
+    node: Tensor,
+    access: { shape: readonly number[]; strides: readonly number[] },
+    level: "element" | "row",
+  ): boolean {
     const size = sizeOf(access.shape);
     const { split } = group;
     if (split === null) return size === group.size && isAligned(access);
@@ -389,7 +418,8 @@ class Fuser {
       const set = consumers.get(node) ?? new Set();
       consumers.set(node, set.add(group));
     };
-    for (const group of [...this.groups, ...(this.tail ? [this.tail] : [])]) for (const { value } of group.partials) consume(value, group);
+    for (const group of [...this.groups, ...(this.tail ? [this.tail] : [])])
+      for (const { value } of group.partials) consume(value, group);
     for (let i = this.nodes.length - 1; i >= 0; i--) {
       const node = this.nodes[i] as Tensor;
       const home = this.home.get(node);
@@ -411,9 +441,13 @@ class Fuser {
       again = false;
       this.writers.clear();
       for (const group of [...this.groups, ...(this.tail ? [this.tail] : [])]) {
-        const values = [...group.members.filter((node) => isInlinable(node)).map((node) => this.writer(group).define(node)),
-          ...group.members.filter((node) => !isInlinable(node) && node.operands[0]).map((node) => this.writer(group).value(node.operands[0] as Tensor)),
-          ...group.partials.map(({ value }) => this.writer(group).value(value))];
+        const values = [
+          ...group.members.filter((node) => isInlinable(node)).map((node) => this.writer(group).define(node)),
+          ...group.members
+            .filter((node) => !isInlinable(node) && node.operands[0])
+            .map((node) => this.writer(group).value(node.operands[0] as Tensor)),
+          ...group.partials.map(({ value }) => this.writer(group).value(value)),
+        ];
         if (!values.some(({ kind }) => kind === "obstacle")) continue;
         if (this.inline.size === 0) throw new Error("internal: a kernel's value is not at hand");
         for (const node of this.inline) this.stored.add(node);
@@ -456,7 +490,8 @@ class Fuser {
     // The level was checked when a node joined; here a value of the row is reached by either way.
     const made = new Expressions({
       where: (node) => this.where(group, node),
-      reaches: (node, access) => this.reaches(group, node, access, "element") || this.reaches(group, node, access, "row"),
+      reaches: (node, access) =>
+        this.reaches(group, node, access, "element") || this.reaches(group, node, access, "row"),
     });
     this.writers.set(group, made);
     return made;

@@ -92,7 +92,8 @@ export class Lowering {
       this.usesSlot ||= this.record === "slot.x";
       lines.push(`${name}[${this.record} * ${this.stores.recordSize}u + ${place}u] = ${value};`);
     }
-    if (this.stores.isStored(node)) lines.push(`${this.bind(this.stores.storageOf(node), "read_write")}[${index}] = ${value};`);
+    if (this.stores.isStored(node))
+      lines.push(`${this.bind(this.stores.storageOf(node), "read_write")}[${index}] = ${value};`);
     return lines;
   }
 
@@ -110,7 +111,10 @@ export class Lowering {
   }
 
   /** The finished dispatch. `make` is called with the text of the bindings. */
-  finish(make: (bindings: string) => KernelText, about: { label: string; output: string; shapes: string; flops: number }): LoweredDispatch {
+  finish(
+    make: (bindings: string) => KernelText,
+    about: { label: string; output: string; shapes: string; flops: number },
+  ): LoweredDispatch {
     const declare = (name: string, access: string, dtype: string, i: number) =>
       `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${dtype === "int32" ? "i32" : "f32"}>;`;
     const bound = [...this.bound].map(([storage, { name, access }]) => ({ storage, name, access }));
@@ -122,11 +126,18 @@ export class Lowering {
       ...bound.map(({ storage, access }) => ({ storage, access })),
       // As many as the kernel has threads or workgroups, which is known only now.
       ...this.group.partials.map((partial) => ({
-        storage: this.stores.partials(partial, kernel.partials, this.fusion.home.get(partial.node) === this.fusion.tail),
+        storage: this.stores.partials(
+          partial,
+          kernel.partials,
+          this.fusion.home.get(partial.node) === this.fusion.tail,
+        ),
         access: "read_write" as const,
       })),
     ];
-    const bytes = bindings.reduce((sum, { storage, access }) => sum + storage.elements * 4 * (access === "read" ? 1 : 2), 0);
+    const bytes = bindings.reduce(
+      (sum, { storage, access }) => sum + storage.elements * 4 * (access === "read" ? 1 : 2),
+      0,
+    );
     return { kernel, bindings, usesSlot: this.usesSlot, bytes, ...about };
   }
 
@@ -202,7 +213,9 @@ function labelOf(group: Group): string {
 function opsOf(fusion: Fusion, group: Group): number {
   const expressions: Expression[] = [
     ...group.members.filter(isInlinable).map((node) => fusion.definition(group, node)),
-    ...group.members.filter((node) => !isInlinable(node) && node.operands.length > 0).map((node) => fusion.expression(group, node.operands[0] as Tensor)),
+    ...group.members
+      .filter((node) => !isInlinable(node) && node.operands.length > 0)
+      .map((node) => fusion.expression(group, node.operands[0] as Tensor)),
     ...group.partials.map(({ value }) => fusion.expression(group, value)),
   ];
   return countOps(expressions) + group.members.filter((node) => !isInlinable(node)).length + group.partials.length;
@@ -225,7 +238,8 @@ function lowerElementwise(fusion: Fusion, group: Group, stores: Stores, target: 
   const partials = lowering.partialSpecs();
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP * 4, target.maxWorkgroupSize);
   return lowering.finish(
-    (bindings) => elementwiseKernel({ size: group.size, workgroupSize, bindings, body: [...body.lines, ...after], partials }),
+    (bindings) =>
+      elementwiseKernel({ size: group.size, workgroupSize, bindings, body: [...body.lines, ...after], partials }),
     { label: labelOf(group), output: outputOf(group, stores), shapes: "", flops: opsOf(fusion, group) * group.size },
   );
 }
@@ -238,9 +252,23 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
   const tiling = defaultTiling(M, N, K, target);
   const shapes = `[${M}, ${K}]${a.transposed ? "ᵀ" : ""} x [${K}, ${N}]${b.transposed ? "ᵀ" : ""}`;
   const product = (lowering: Lowering, epilogue: readonly string[], partials: readonly PartialSpec[]) => {
-    const names = { a: lowering.bind(stores.storageOf(a.tensor), "read"), b: lowering.bind(stores.storageOf(b.tensor), "read") };
+    const names = {
+      a: lowering.bind(stores.storageOf(a.tensor), "read"),
+      b: lowering.bind(stores.storageOf(b.tensor), "read"),
+    };
     return (bindings: string) =>
-      matmulKernel({ M, N, K, aTransposed: a.transposed, bTransposed: b.transposed, tiling, bindings, ...names, epilogue, partials });
+      matmulKernel({
+        M,
+        N,
+        K,
+        aTransposed: a.transposed,
+        bTransposed: b.transposed,
+        tiling,
+        bindings,
+        ...names,
+        epilogue,
+        partials,
+      });
   };
   const about = { label: labelOf(group), output: outputOf(group, stores) };
   const flops = 2 * M * N * K;
@@ -272,11 +300,21 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
   const name = lowering.bind(parts, "read");
   const statements = body([]);
   const end = lowering.epilogue(statements, values, "i");
-  const sum = ["var value = 0.0;", `for (var s = 0u; s < ${tiling.splits}u; s++) { value += ${name}[s * ${M * N}u + i]; }`];
+  const sum = [
+    "var value = 0.0;",
+    `for (var s = 0u; s < ${tiling.splits}u; s++) { value += ${name}[s * ${M * N}u + i]; }`,
+  ];
   const partials = lowering.partialSpecs();
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP, target.maxWorkgroupSize);
   const join = lowering.finish(
-    (bindings) => elementwiseKernel({ size: group.size, workgroupSize, bindings, body: [...sum, ...statements.lines, ...end], partials }),
+    (bindings) =>
+      elementwiseKernel({
+        size: group.size,
+        workgroupSize,
+        bindings,
+        body: [...sum, ...statements.lines, ...end],
+        partials,
+      }),
     { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * M * N },
   );
   return [split, join];
@@ -290,12 +328,15 @@ function lowerRows(fusion: Fusion, group: Group, stores: Stores, target: Target)
   const workgroupSize = Math.min(Math.max(lanes, target.software ? 4 : WORKGROUP), target.maxWorkgroupSize);
   const { lines, usesArgmax } = rowsBody(lowering, { ...split, lanes });
   const partials = lowering.partialSpecs();
-  return lowering.finish((bindings) => rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax }), {
-    label: labelOf(group),
-    output: outputOf(group, stores),
-    shapes: `[${split.outer}, ${split.length}, ${split.inner}]`,
-    flops: opsOf(fusion, group) * group.size,
-  });
+  return lowering.finish(
+    (bindings) => rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax }),
+    {
+      label: labelOf(group),
+      output: outputOf(group, stores),
+      shapes: `[${split.outer}, ${split.length}, ${split.inner}]`,
+      flops: opsOf(fusion, group) * group.size,
+    },
+  );
 }
 
 export function lowerCombine(fusion: Fusion, group: Group, stores: Stores): LoweredDispatch {
@@ -308,7 +349,12 @@ export function lowerCombine(fusion: Fusion, group: Group, stores: Stores): Lowe
     // Made before: the kernel that begins a reduction comes first.
     const storage = stores.partials(partial, 0, tail);
     values.set(partial.node, `total${i}`);
-    return { op: partial.op, buffer: lowering.bind(storage, "read"), count: storage.perRecord ?? storage.elements, variable: `total${i}` };
+    return {
+      op: partial.op,
+      buffer: lowering.bind(storage, "read"),
+      count: storage.perRecord ?? storage.elements,
+      variable: `total${i}`,
+    };
   });
   const body = new Body(lowering.point("0u", [], values), "v", lowering.declarations);
   const stored = group.combines.flatMap(({ node }) => lowering.stored(node, "0u", values.get(node) as string));

@@ -47,7 +47,8 @@ export function rowsBody(
     { name: "outerIndex", length: outer },
     { name: "innerIndex", length: inner },
   ];
-  const whenFirst = (statements: readonly string[]) => (statements.length === 0 ? [] : [`if (active && lane == 0u) { ${statements.join(" ")} }`]);
+  const whenFirst = (statements: readonly string[]) =>
+    statements.length === 0 ? [] : [`if (active && lane == 0u) { ${statements.join(" ")} }`];
 
   for (let pass = 0; pass <= passes; pass++) {
     const between = new Body(lowering.point("row", rowAxes, rowValues), `r${pass}_`, lowering.declarations);
@@ -59,13 +60,18 @@ export function rowsBody(
       ends.push(...lowering.stored(node, "row", value));
     }
     for (const partial of partials) {
-      if (partial.ofRow && partial.pass === pass) ends.push(accumulate(partial.spec, between.value(partial.expression)));
+      if (partial.ofRow && partial.pass === pass)
+        ends.push(accumulate(partial.spec, between.value(partial.expression)));
     }
     lines.push(...between.lines, ...whenFirst(ends));
 
     const reductions = group.members.filter((node) => isReduction(node) && readyAt.get(node) === pass + 1);
     const elements = group.members.filter((node) => !isReduction(node) && !ofRow(node) && readyAt.get(node) === pass);
-    const axes = [rowAxes[0] as { name: string; length: number }, { name: "l", length }, rowAxes[1] as { name: string; length: number }];
+    const axes = [
+      rowAxes[0] as { name: string; length: number },
+      { name: "l", length },
+      rowAxes[1] as { name: string; length: number },
+    ];
     const point = lowering.point("i", axes, rowValues);
     const body: Body = new Body(
       // An element's value is computed in the pass that wants it.

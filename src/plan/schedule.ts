@@ -14,7 +14,9 @@ export interface Schedule {
 export function expressionsOf(fusion: Fusion, group: Group): Expression[] {
   return [
     ...group.members.map((node) =>
-      isInlinable(node) || node.operands.length === 0 ? fusion.definition(group, node) : fusion.expression(group, node.operands[0] as Tensor),
+      isInlinable(node) || node.operands.length === 0
+        ? fusion.definition(group, node)
+        : fusion.expression(group, node.operands[0] as Tensor),
     ),
     ...group.partials.map(({ value }) => fusion.expression(group, value)),
   ];

@@ -104,7 +104,8 @@ function rewriteElementwise(node: Tensor, unique: (node: Tensor) => Tensor): Ten
       if (typeof y === "number" && a.op === "mul" && node.dtype === "float32") {
         const inner = literalOf(a.operands[1] as Tensor);
         const product = (inner ?? Number.NaN) * y;
-        if (inner !== null && isOrdinary(product)) return again("mul", a.operands[0] as Tensor, unique(literal(product)));
+        if (inner !== null && isOrdinary(product))
+          return again("mul", a.operands[0] as Tensor, unique(literal(product)));
       }
       break;
     case "add":
@@ -137,7 +138,10 @@ function decompose(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor): T
   const { from = 0, to = 0 } = node.attributes;
   const kept = x.shape.map((length, axis) => (axis >= from && axis < to ? 1 : length));
   const reduced = (op: "max" | "sum", of: Tensor) => {
-    const raw = op === "sum" ? sumAxes(of, from, to) : new Tensor("max", [of], sumAxes(of, from, to).shape, "float32", { from, to });
+    const raw =
+      op === "sum"
+        ? sumAxes(of, from, to)
+        : new Tensor("max", [of], sumAxes(of, from, to).shape, "float32", { from, to });
     return rewrite(new Tensor("reshape", [rewrite(raw, unique)], kept), unique);
   };
   const make = (op: Tensor["op"], ...operands: Tensor[]) =>

@@ -6,17 +6,21 @@ export function defaultTiling(M: number, N: number, K: number, target: Target): 
   return target.software ? directTiling(M, N, K) : tiledTiling(M, N, K, target);
 }
 
-/** Sums that a thread can hold before it spills. */
-const MAX_SUMS = 160;
+/** Sums that a thread holds: more save loads, and cost a software adapter up to a second of compiling, so small products get few. */
+function maxSums(products: number): number {
+  if (products < 2 ** 19) return 16;
+  return products < 2 ** 21 ? 32 : 160;
+}
 /** A software adapter runs four threads at a time on each of a few cores. */
 const SOFTWARE_THREADS = 16;
 
 /** The fewest loads a product, with enough threads to keep a processor busy. */
 function directTiling(M: number, N: number, K: number): MatmulTiling {
+  const most = maxSums(M * N * K);
   let best: { cost: number; tileM: number; tileN: number } | null = null;
   for (const tileM of [1, 2, 3, 4, 5, 6, 8, 10]) {
     for (let tileN = 1; tileN <= 25; tileN++) {
-      if (tileM * tileN > MAX_SUMS || tileM > M || tileN > N) continue;
+      if (tileM * tileN > most || tileM > M || tileN > N) continue;
       const tiles = Math.ceil(M / tileM) * Math.ceil(N / tileN);
       const threads = Math.max(Math.ceil(tiles / 4) * 4, SOFTWARE_THREADS);
       const edge = M % tileM === 0 && N % tileN === 0 ? 1 : 1.05;
@@ -28,7 +32,7 @@ function directTiling(M: number, N: number, K: number): MatmulTiling {
   const { tileM, tileN } = best ?? { tileM: 1, tileN: 1 };
   const tiles = Math.ceil(M / tileM) * Math.ceil(N / tileN);
   const splits = tiles < 8 && K >= 256 ? Math.min(Math.floor(K / 64), Math.ceil(8 / tiles)) : 1;
-  return { kind: "direct", tileM, tileN, splits, workgroupSize: 4 };
+  return { kind: "direct", tileM, tileN, splits, workgroupSize: 16 };
 }
 
 /** Workgroups that fill a large device. */
@@ -37,7 +41,8 @@ const FULL = 128;
 function tiledTiling(M: number, N: number, K: number, target: Target): MatmulTiling {
   const groups = (size: number) => Math.ceil(M / size) * Math.ceil(N / size);
   const large = target.maxWorkgroupSize >= 256;
-  if (large && groups(64) >= FULL) return { kind: "tiled", tileM: 4, tileN: 4, tileK: 16, threadsM: 16, threadsN: 16, splits: 1 };
+  if (large && groups(64) >= FULL)
+    return { kind: "tiled", tileM: 4, tileN: 4, tileK: 16, threadsM: 16, threadsN: 16, splits: 1 };
   const size = groups(32) >= FULL / 4 || Math.min(M, N) > 16 ? 32 : 16;
   const count = groups(size);
   const splits = count < FULL && K >= 128 ? Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(FULL / count))) : 1;

@@ -48,7 +48,9 @@ export class Body {
         return this.named(this.point.load(expression.tensor, this.index(expression.access)));
       case "gather": {
         const row = `u32(clamp(${asInteger(this.value(expression.row), expression.row.dtype)}, 0i, ${expression.rows - 1}i))`;
-        return this.named(this.point.load(expression.tensor, `${row} * ${expression.width}u + ${this.index(expression.access)}`));
+        return this.named(
+          this.point.load(expression.tensor, `${row} * ${expression.width}u + ${this.index(expression.access)}`),
+        );
       }
       case "apply": {
         const row = elementwiseRow(expression.op);

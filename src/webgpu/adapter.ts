@@ -42,16 +42,24 @@ export async function openWebGpu({ gpu, powerPreference }: Adapter): Promise<Web
   for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit];
   const features = (["timestamp-query"] as const).filter((feature) => adapter.features.has(feature));
   try {
-    return new WebGpuBackend(await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] }), adapter.info);
+    return new WebGpuBackend(
+      await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] }),
+      adapter.info,
+    );
   } catch (error) {
-    throw new DeviceError(`open: the adapter ${adapter.info.description} gave no device: ${String(error)}; reload the page or use backend: "cpu"`);
+    throw new DeviceError(
+      `open: the adapter ${adapter.info.description} gave no device: ${String(error)}; reload the page or use backend: "cpu"`,
+    );
   }
 }
 
 /** Software adapters say so, or have these names. */
 function isSoftware(info: GPUAdapterInfo): boolean {
   const named = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
-  return info.isFallbackAdapter || [info.vendor, info.architecture, info.device, info.description].some((text) => named.test(text ?? ""));
+  return (
+    info.isFallbackAdapter ||
+    [info.vendor, info.architecture, info.device, info.description].some((text) => named.test(text ?? ""))
+  );
 }
 
 export class WebGpuBackend {
@@ -68,7 +76,12 @@ export class WebGpuBackend {
     private readonly device: GPUDevice,
     info: GPUAdapterInfo,
   ) {
-    this.info = { vendor: info.vendor, architecture: info.architecture, description: info.description || info.device, isFallback: isSoftware(info) };
+    this.info = {
+      vendor: info.vendor,
+      architecture: info.architecture,
+      description: info.description || info.device,
+      isFallback: isSoftware(info),
+    };
     this.lost = device.lost.then(({ reason, message }) => ({ reason, message }));
     device.addEventListener("uncapturederror", ({ error }) => {
       this.reported ??= new DeviceError(`the device reported an error that no call was waiting for: ${error.message}`);

@@ -17,7 +17,9 @@ export class Memory {
     const size = Math.max(4, Math.ceil(sizeBytes / 4) * 4);
     const { maxBufferSize } = this.device.limits;
     if (size > maxBufferSize) {
-      throw new DeviceError(`memory: "${label}" needs ${size} bytes, a buffer of this device has at most ${maxBufferSize}`);
+      throw new DeviceError(
+        `memory: "${label}" needs ${size} bytes, a buffer of this device has at most ${maxBufferSize}`,
+      );
     }
     const buffer = this.device.createBuffer({ label, size, usage });
     this.bytes += size;

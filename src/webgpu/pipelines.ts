@@ -34,13 +34,21 @@ export class Pipelines {
       buffer: { type: access === "read" ? "read-only-storage" : "storage" },
     }));
     if (usesSlot) {
-      entries.push({ binding: entries.length, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true } });
+      entries.push({
+        binding: entries.length,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: "uniform", hasDynamicOffset: true },
+      });
     }
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: name, code: source });
     const layout = device.createBindGroupLayout({ label: name, entries });
     const pipelineLayout = device.createPipelineLayout({ label: name, bindGroupLayouts: [layout] });
-    const created = device.createComputePipelineAsync({ label: name, layout: pipelineLayout, compute: { module, entryPoint: "main" } });
+    const created = device.createComputePipelineAsync({
+      label: name,
+      layout: pipelineLayout,
+      compute: { module, entryPoint: "main" },
+    });
     const scope = device.popErrorScope();
     try {
       const pipeline = await created;
@@ -53,9 +61,14 @@ export class Pipelines {
       const lines = source.split("\n");
       const details = messages
         .filter(({ type }) => type === "error")
-        .map(({ lineNum, linePos, message }) => `  line ${lineNum}, column ${linePos}: ${message}\n    ${lines[lineNum - 1] ?? ""}`);
+        .map(
+          ({ lineNum, linePos, message }) =>
+            `  line ${lineNum}, column ${linePos}: ${message}\n    ${lines[lineNum - 1] ?? ""}`,
+        );
       const cause = error instanceof Error ? error.message : String(error);
-      throw new DeviceError(`compile: kernel ${name} was refused by the device: ${cause}${details.length > 0 ? `\n${details.join("\n")}` : ""}`);
+      throw new DeviceError(
+        `compile: kernel ${name} was refused by the device: ${cause}${details.length > 0 ? `\n${details.join("\n")}` : ""}`,
+      );
     }
   }
 }

@@ -3,9 +3,19 @@ import type { Memory } from "./memory";
 import type { Recorded } from "./runner";
 
 /** The median time of each kernel over `steps` steps, each kernel in a pass of its own between two timestamps. */
-export async function profile(device: GPUDevice, memory: Memory, step: readonly Recorded[], steps: number): Promise<KernelTime[]> {
+export async function profile(
+  device: GPUDevice,
+  memory: Memory,
+  step: readonly Recorded[],
+  steps: number,
+): Promise<KernelTime[]> {
   const able = device.features.has("timestamp-query");
-  const about = step.map(({ dispatch }) => ({ kernel: dispatch.kernel, output: dispatch.output, flops: dispatch.flops, bytes: dispatch.bytes }));
+  const about = step.map(({ dispatch }) => ({
+    kernel: dispatch.kernel,
+    output: dispatch.output,
+    flops: dispatch.flops,
+    bytes: dispatch.bytes,
+  }));
   if (!able || step.length === 0) return about.map((row) => ({ ...row, nanoseconds: null }));
   // A query set holds at most 4096: kernels are timed in as many rounds as that takes.
   const perRound = 2048;

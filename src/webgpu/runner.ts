@@ -45,7 +45,13 @@ export class GpuRunner implements Runner {
     private readonly tail: Recorded | null,
   ) {}
 
-  static async create(device: GPUDevice, memory: Memory, pipelines: Pipelines, plan: Plan, throwReported: () => void): Promise<GpuRunner> {
+  static async create(
+    device: GPUDevice,
+    memory: Memory,
+    pipelines: Pipelines,
+    plan: Plan,
+    throwReported: () => void,
+  ): Promise<GpuRunner> {
     throwReported();
     const made: GPUBuffer[] = [];
     const create = (label: string, size: number, usage: GPUBufferUsageFlags) => {
@@ -57,12 +63,22 @@ export class GpuRunner implements Runner {
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
     try {
-      const labels = plan.slots.map((_, slot) => plan.buffers.filter((buffer) => buffer.slot === slot).map(({ name }) => name).join(", "));
+      const labels = plan.slots.map((_, slot) =>
+        plan.buffers
+          .filter((buffer) => buffer.slot === slot)
+          .map(({ name }) => name)
+          .join(", "),
+      );
       const slots = plan.slots.map((size, slot) =>
         create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
       );
       for (const { slot, values, dtype } of plan.buffers) {
-        if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, 0, dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values));
+        if (values)
+          device.queue.writeBuffer(
+            slots[slot] as GPUBuffer,
+            0,
+            dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values),
+          );
       }
       const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
       const records = usesSlot ? recordSlots(device, create, plan.records) : null;
@@ -70,7 +86,11 @@ export class GpuRunner implements Runner {
         plan.history === null
           ? []
           : Array.from({ length: IN_FLIGHT }, (_, i) =>
-              create(`read-back ${i}`, plan.records * plan.scalars.length * 4, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST),
+              create(
+                `read-back ${i}`,
+                plan.records * plan.scalars.length * 4,
+                GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+              ),
             );
       const compiled = await Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
       const recorded = dispatches.map((dispatch, i): Recorded => {
@@ -79,8 +99,13 @@ export class GpuRunner implements Runner {
           const { slot, elements } = plan.buffers[buffer] as Plan["buffers"][number];
           return { binding, resource: { buffer: slots[slot] as GPUBuffer, size: elements * 4 } };
         });
-        if (dispatch.usesSlot && records) entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
-        return { dispatch, pipeline, bindGroup: device.createBindGroup({ label: `${dispatch.kernel} (${dispatch.label})`, layout, entries }) };
+        if (dispatch.usesSlot && records)
+          entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
+        return {
+          dispatch,
+          pipeline,
+          bindGroup: device.createBindGroup({ label: `${dispatch.kernel} (${dispatch.label})`, layout, entries }),
+        };
       });
       const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
       for (const error of errors) {
@@ -100,10 +125,13 @@ export class GpuRunner implements Runner {
 
   async read(name: string): Promise<Float32Array> {
     this.throwReported();
-    if (!Object.hasOwn(this.plan.parameters, name) && !this.ran) throw new TypeError(`read: output "${name}" has no value before the first run`);
+    if (!Object.hasOwn(this.plan.parameters, name) && !this.ran)
+      throw new TypeError(`read: output "${name}" has no value before the first run`);
     const scalar = this.lastScalars.get(name);
     if (scalar !== undefined) return Float32Array.of(scalar);
-    const values = await this.use(() => this.readBack([this.plan.parameters[name] ?? (this.plan.outputs[name] as number)]));
+    const values = await this.use(() =>
+      this.readBack([this.plan.parameters[name] ?? (this.plan.outputs[name] as number)]),
+    );
     this.throwReported();
     return values[0] as Float32Array;
   }
@@ -150,11 +178,16 @@ export class GpuRunner implements Runner {
     const whole = Object.entries(this.plan.outputs);
     const read = whole.length > 0 ? await this.use(() => this.readBack(whole.map(([, buffer]) => buffer))) : [];
     this.throwReported();
-    const results = [...scalars.map((name, i) => [name, histories[i]] as const), ...whole.map(([name], i) => [name, read[i]] as const)];
+    const results = [
+      ...scalars.map((name, i) => [name, histories[i]] as const),
+      ...whole.map(([name], i) => [name, read[i]] as const),
+    ];
     return Object.fromEntries(results as [string, Float32Array][]);
   }
 
-  async trial(inputs: Arrays): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
+  async trial(
+    inputs: Arrays,
+  ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
     this.throwReported();
     this.upload(this.plan.inputs, inputs);
     const { scalars, outputs, parameters, updates, history } = this.plan;
@@ -208,7 +241,10 @@ export class GpuRunner implements Runner {
     } catch (error) {
       if (error instanceof DOMException && error.name !== "AbortError") throw error;
       const lost = await Promise.race([this.device.lost, Promise.resolve(null)]);
-      if (lost) throw new DeviceError(`the device was lost (${lost.reason}): ${lost.message}; open() a new one and compile again`);
+      if (lost)
+        throw new DeviceError(
+          `the device was lost (${lost.reason}): ${lost.message}; open() a new one and compile again`,
+        );
       throw error;
     } finally {
       this.busy--;
@@ -219,7 +255,8 @@ export class GpuRunner implements Runner {
   private freeWhenIdle(): void {
     if (!this.disposed || this.freed || this.busy > 0) return;
     this.freed = true;
-    for (const buffer of [...this.slots, ...this.ring, ...(this.records ? [this.records] : [])]) this.memory.destroy(buffer);
+    for (const buffer of [...this.slots, ...this.ring, ...(this.records ? [this.records] : [])])
+      this.memory.destroy(buffer);
   }
 
   private upload(buffers: Readonly<Record<string, number>>, values: Arrays): void {
@@ -240,7 +277,8 @@ export class GpuRunner implements Runner {
     for (const record of records) {
       for (const { dispatch, pipeline, bindGroup } of this.step) {
         pass.setPipeline(pipeline);
-        if (dispatch.usesSlot) pass.setBindGroup(0, bindGroup, [record * this.device.limits.minUniformBufferOffsetAlignment]);
+        if (dispatch.usesSlot)
+          pass.setBindGroup(0, bindGroup, [record * this.device.limits.minUniformBufferOffsetAlignment]);
         else pass.setBindGroup(0, bindGroup);
         pass.dispatchWorkgroups(...dispatch.workgroups);
       }
@@ -305,7 +343,10 @@ export class GpuRunner implements Runner {
       const bytes = staging.getMappedRange();
       offset = 0;
       return specs.map(({ elements, dtype }) => {
-        const values = dtype === "int32" ? Float32Array.from(new Int32Array(bytes, offset, elements)) : new Float32Array(bytes, offset, elements).slice();
+        const values =
+          dtype === "int32"
+            ? Float32Array.from(new Int32Array(bytes, offset, elements))
+            : new Float32Array(bytes, offset, elements).slice();
         offset += elements * 4;
         return values;
       });
@@ -316,8 +357,12 @@ export class GpuRunner implements Runner {
 
   /** Runs `task` and puts parameters and outputs back as they were. */
   private async restoring<T>(task: () => Promise<T>): Promise<T> {
-    const kept = this.plan.buffers.flatMap(({ role }, i) => (role === "parameter" || role === "output" ? [this.bufferOf(i)] : []));
-    const copies = kept.map((buffer) => this.memory.create(`copy of ${buffer.label}`, buffer.size, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST));
+    const kept = this.plan.buffers.flatMap(({ role }, i) =>
+      role === "parameter" || role === "output" ? [this.bufferOf(i)] : [],
+    );
+    const copies = kept.map((buffer) =>
+      this.memory.create(`copy of ${buffer.label}`, buffer.size, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
+    );
     const copy = (from: readonly GPUBuffer[], to: readonly GPUBuffer[]) => {
       const encoder = this.device.createCommandEncoder({ label: "copy" });
       from.forEach((buffer, i) => {
@@ -336,7 +381,11 @@ export class GpuRunner implements Runner {
 }
 
 /** A uniform buffer that holds each record's number at its own offset. */
-function recordSlots(device: GPUDevice, create: (label: string, size: number, usage: GPUBufferUsageFlags) => GPUBuffer, records: number): GPUBuffer {
+function recordSlots(
+  device: GPUDevice,
+  create: (label: string, size: number, usage: GPUBufferUsageFlags) => GPUBuffer,
+  records: number,
+): GPUBuffer {
   const pitch = device.limits.minUniformBufferOffsetAlignment / 4;
   const numbers = new Uint32Array(records * pitch);
   for (let record = 0; record < records; record++) numbers[record * pitch] = record;
