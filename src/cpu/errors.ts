@@ -23,7 +23,7 @@ import {
 import { equalToMaximum } from "./equal-to-maximum";
 import { evaluate } from "./evaluate";
 import { argmax, matmul, max, sum, take } from "./reduction-errors";
-import { LEAST, rounded } from "./rounding";
+import { LEAST, rounded, UNIT } from "./rounding";
 import { logSoftmax, softmax } from "./softmax-errors";
 
 /** A node's exact values, and how far any correct float32 device may lie from each. */
@@ -103,10 +103,16 @@ export function errorRow(op: Op): Row {
   return ERRORS[op];
 }
 
-/** What is handed over: float32 rounds it and may flush it to zero, int32 holds it. */
+/**
+ * What is handed over: int32 holds it; float32 holds it, or rounds it, by up to u where a literal is multiplied with another
+ * first; and a subnormal may be flushed to zero.
+ */
 function given({ dtype }: Tensor, _operands: readonly Uncertain[], values: Numbers): Numbers {
   if (dtype === "int32") return new Float64Array(values.length);
-  return values.map((value) => (Math.abs(value) < LEAST ? Math.abs(value) : Math.abs(Math.fround(value) - value)));
+  return values.map((value) => {
+    if (Math.abs(value) < LEAST) return Math.abs(value);
+    return Math.fround(value) === value ? 0 : UNIT * Math.abs(value);
+  });
 }
 
 function exact(_node: Tensor, _operands: readonly Uncertain[], values: Numbers): Numbers {

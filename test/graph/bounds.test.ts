@@ -5,6 +5,7 @@ import { ERRORS } from "../../src/cpu/errors";
 import { compareStep } from "../../src/cpu/parity";
 import { OPS } from "../../src/graph/ops";
 import { input, type Program, parameter, type Tensor, type Values } from "../../src/index";
+import { fed } from "./fed";
 import { type Arithmetic, float32Step, IEEE, ORDERS, worstRatio } from "./float32";
 import { integers, normal, uniform } from "./numbers";
 import { randomGraphs } from "./random-graphs";
@@ -18,16 +19,6 @@ function boundsOf(
 ): Bounded {
   const { program, inputs } = fed(build, ...given);
   return stepBounds(program, {}, inputs).outputs.y as Bounded;
-}
-
-function fed(build: (...inputs: Tensor[]) => Tensor, ...given: [shape: readonly number[], values: Values][]) {
-  const tensors = given.map(([shape, values]) => input(shape, values instanceof Int32Array ? "int32" : "float32"));
-  const program: Program = {
-    inputs: Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor])),
-    parameters: {},
-    outputs: { y: build(...tensors) },
-  };
-  return { program, inputs: Object.fromEntries(given.map(([, values], i) => [`x${i}`, values])) };
 }
 
 describe("any correct float32 arithmetic stays within the bounds", () => {
