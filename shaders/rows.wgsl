@@ -29,12 +29,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = select(local / ROWS_PER_GROUP, local % LANES, INNER == 1u);
   let rowLocal = select(local % ROWS_PER_GROUP, local / LANES, INNER == 1u);
   let row = groupIndex * ROWS_PER_GROUP + rowLocal;
-  let active = row < ROWS;
+  let inRange = row < ROWS;
   let first = row / INNER * (LENGTH * INNER) + row % INNER;
-  let end = select(0u, LENGTH, active);
+  let end = select(0u, LENGTH, inRange);
   // spec begin body
   var sum = 0.0;
   for (var l = lane; l < end; l += LANES) { sum += x[first + l * INNER]; }
-  if (active && lane == 0u) { y[row] = sum; }
+  if (inRange && lane == 0u) { y[row] = sum; }
   // spec end
 }

@@ -1,7 +1,7 @@
 import elementwise from "../../shaders/elementwise.wgsl?raw";
+import type { KernelText } from "./kernel";
 import { declarePartials, finishPartials, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, specialise } from "./specialise";
-import type { KernelText } from "./kernel";
 
 export interface ElementwiseSpec {
   readonly size: number;

@@ -45,14 +45,18 @@ export function checkRate(part: string, lr: LearningRate): void {
   if (typeof lr !== "function") checkAmount(part, "lr", lr);
 }
 
-/** The rates of steps `from` … `from + count - 1`. Throws RangeError for a rate that is negative or not finite. */
-export function ratesOf(lr: LearningRate, from: number, count: number): Float64Array {
-  const rates = new Float64Array(count);
-  if (typeof lr === "number") return rates.fill(lr);
-  for (let i = 0; i < count; i++) {
-    const rate = lr(from + i);
-    checkAmount("fit", `the learning rate at step ${from + i}`, rate);
+/**
+ * The learning rate of each step of a fit from `first` up to `steps`, `before` steps of the trainer being before its step 0;
+ * a function is asked for all of them now. Throws RangeError for a rate that is negative or not finite.
+ */
+export function ratesOf(lr: LearningRate, before: number, first: number, steps: number): (step: number) => number {
+  if (typeof lr === "number") return () => lr;
+  const rates = new Float64Array(steps - first);
+  for (let i = 0; i < rates.length; i++) {
+    const step = before + first + i;
+    const rate = lr(step);
+    checkAmount("fit", `the learning rate at step ${step}`, rate);
     rates[i] = rate;
   }
-  return rates;
+  return (step) => rates[step - first] as number;
 }

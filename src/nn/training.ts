@@ -17,8 +17,10 @@ export interface TrainingOptions {
   readonly before: number;
   /** First step of this fit that is trained here: not 0 where a fit is taken up again. */
   readonly first: number;
-  /** Learning rates of steps `first`, `first + 1`, …. */
-  readonly rates: Float64Array;
+  /** Steps of the fit. */
+  readonly steps: number;
+  /** The learning rate of a step. */
+  rate(step: number): number;
 }
 
 export interface AdvanceOptions {
@@ -33,10 +35,13 @@ export class Training {
   /** The step at which the run that was queued last begins. */
   private base: number;
   private piece = -1;
+  /** Inputs made while a run was under way, for one that begins where it ends. */
+  private ready: Tables | null = null;
 
   constructor(private readonly options: TrainingOptions) {
     this.position = options.first;
     this.base = options.first;
+    options.session.write({ step: [0] });
   }
 
   /** How many steps one run can take from here. */
@@ -44,12 +49,12 @@ export class Training {
     return Math.min(most, this.options.tableSteps, this.options.batches.stepsInPiece(this.position));
   }
 
-  /** One run of `steps` steps, at most `reach`; their losses. While it runs, the next piece of the data is made ready. */
+  /** One run of `steps` steps, at most `reach`; their losses. While it runs, what the next needs is made ready. */
   async advance(steps: number, { signal, onStep }: AdvanceOptions = {}): Promise<Float32Array> {
     const { session, state } = this.options;
     const from = this.position;
     this.upload(from);
-    const inputs = this.inputs(from, steps);
+    const { inputs } = this.ready?.from === from && this.ready.steps >= steps ? this.ready : this.tables(from, steps);
     session.write({ step: [0] });
     this.base = from;
     state.changed();
@@ -59,7 +64,11 @@ export class Training {
       ...(onStep && { onProgress: ({ step, outputs }) => onStep(from + step, outputs.loss as number) }),
     });
     try {
-      if (from + steps < this.options.first + this.options.rates.length) this.upload(from + steps);
+      const next = from + steps;
+      if (next < this.options.steps) {
+        this.upload(next);
+        this.ready = this.tables(next, Math.min(steps, this.options.steps - next));
+      }
       const { loss } = await running;
       this.position = from + steps;
       return loss as Float32Array;
@@ -76,7 +85,9 @@ export class Training {
   /** Takes the weights and the optimizer's state back to those of `snapshot`. */
   goBack(snapshot: Snapshot): void {
     this.options.state.write(snapshot.values);
+    this.options.session.write({ step: [0] });
     this.position = snapshot.position;
+    this.base = snapshot.position;
   }
 
   /** Steps of this fit that are done once all that is queued has run. */
@@ -96,17 +107,17 @@ export class Training {
     this.piece = piece;
   }
 
-  private inputs(from: number, steps: number): Record<string, Values> {
-    const { batches, rule, rates, before, first, tableSteps, counts } = this.options;
-    const tables = rule.tables.map(() => new Float64Array(tableSteps));
+  private tables(from: number, steps: number): Tables {
+    const { batches, rule, before, tableSteps, counts } = this.options;
+    const scalars = rule.tables.map(() => new Float64Array(tableSteps));
     for (let i = 0; i < steps; i++) {
-      const scalars = rule.scalars(before + from + i, rates[from + i - first] as number);
-      tables.forEach((table, t) => {
-        table[i] = scalars[t] as number;
+      const values = rule.scalars(before + from + i, this.options.rate(from + i));
+      scalars.forEach((table, t) => {
+        table[i] = values[t] as number;
       });
     }
     const inputs: Record<string, Values> = Object.fromEntries(
-      rule.tables.map((name, t) => [name, tables[t] as Float64Array]),
+      rule.tables.map((name, t) => [name, scalars[t] as Float64Array]),
     );
     if (counts) inputs.base = Int32Array.of(before + from);
     if (!batches.full) {
@@ -114,8 +125,15 @@ export class Training {
       batches.fill(order, from, steps);
       inputs.order = order;
     }
-    return inputs;
+    return { from, steps, inputs };
   }
+}
+
+/** A run's inputs, for `steps` steps or fewer. */
+interface Tables {
+  readonly from: number;
+  readonly steps: number;
+  readonly inputs: Record<string, Values>;
 }
 
 /** Weights and optimizer's state before step `position` of a fit. */

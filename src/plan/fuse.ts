@@ -1,5 +1,5 @@
 import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
-import { literalOf, Tensor, topological } from "../graph/tensor";
+import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { sizeOf, stridesOf } from "../util/shape";
 import { accessThrough, asMatrix, canonical, isAligned, sameAccess, type ViewStep } from "./access";
 import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle } from "./expression";
@@ -150,13 +150,18 @@ class Fuser {
       case "leaf":
         return;
       case "matmul":
-        return this.placeProduct(node);
+        this.placeProduct(node);
+        return;
       case "reduction":
-        return this.placeReduction(node);
+        this.placeReduction(node);
+        return;
       case "view":
       case "elementwise":
       case "gather": {
-        if (this.tailNodes.has(node)) return this.adopt(this.tailGroup(), node);
+        if (this.tailNodes.has(node)) {
+          this.adopt(this.tailGroup(), node);
+          return;
+        }
         if (kind === "gather") this.materialise(node.operands[0] as Tensor);
         if (kind !== "view" && latest >= 0 && this.tryJoin(this.groups[latest] as Group, node)) return;
         const cost =
@@ -229,7 +234,10 @@ class Fuser {
       group.split.inner === split.inner;
     for (let i = this.groups.length - 1; i >= Math.max(latest, 0); i--) {
       const group = this.groups[i] as Group;
-      if (same(group) && this.tryValue(group, operand, "element")) return this.adopt(group, node);
+      if (same(group) && this.tryValue(group, operand, "element")) {
+        this.adopt(group, node);
+        return;
+      }
     }
     this.adopt(this.openFor(operand, { kind: "rows", size: sizeOf(operand.shape), split }), node);
   }
@@ -254,7 +262,7 @@ class Fuser {
   /** A new kernel that can compute `value` at each point of its domain; what stands in the way is copied to memory first. */
   private openFor(value: Tensor, shape: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
     for (;;) {
-      const expression = new Expressions({ where: (node) => this.whereNow(null, node), reaches: () => false }).value(
+      const expression = new Expressions({ where: (node) => this.where(null, node), reaches: () => false }).value(
         value,
       );
       const over = expression.kind !== "obstacle" && loadsOf([expression]).size > this.limits.maxLoads;
@@ -272,12 +280,12 @@ class Fuser {
   /** Of an expression that reads too many buffers, the inlined part that reads most: kept in memory, it becomes one. */
   private largestOperand(value: Tensor): Tensor {
     const reads = (node: Tensor) => {
-      const expression = new Expressions({ where: (n) => this.whereNow(null, n), reaches: () => false }).value(node);
+      const expression = new Expressions({ where: (n) => this.where(null, n), reaches: () => false }).value(node);
       return expression.kind === "obstacle" ? 0 : loadsOf([expression]).size;
     };
     let node = value;
     for (;;) {
-      const inlined = node.operands.filter((operand) => this.whereNow(null, operand) === "inline");
+      const inlined = node.operands.filter((operand) => this.where(null, operand) === "inline");
       const most = inlined.reduce<Tensor | null>(
         (best, operand) => (best === null || reads(operand) > reads(best) ? operand : best),
         null,
@@ -345,16 +353,21 @@ class Fuser {
     return group.split !== null && size === group.split.outer * group.split.inner ? "row" : null;
   }
 
-  /** Where a node is while groups are still being formed: what has a kernel counts as being in memory for the others. */
-  private whereNow(group: Group | null, node: Tensor): "memory" | "own" | "inline" {
+  /**
+   * Where a node is for a kernel: while groups are still being formed, what has a kernel counts as being in memory for the
+   * later ones. A copy made later than the kernel (of a view, for an output) is none of its concern.
+   */
+  private where(group: Group | null, node: Tensor): "memory" | "own" | "inline" {
     const home = this.home.get(node);
-    if (home !== undefined) return home === group ? "own" : "memory";
-    return isInlinable(node) ? "inline" : "memory";
+    if (home === undefined) return isInlinable(node) ? "inline" : "memory";
+    if (home === group) return "own";
+    const later = group !== null && group !== this.tail && home.index > group.index;
+    return later || (this.settled && this.inline.has(node)) ? "inline" : "memory";
   }
 
   private attempt(group: Group, level: "element" | "row"): Expressions {
     return new Expressions({
-      where: (node) => this.whereNow(group, node),
+      where: (node) => this.where(group, node),
       reaches: (node, access) => this.reaches(group, node, access, level),
     });
   }
@@ -474,13 +487,6 @@ class Fuser {
       }
     }
     return leaves.size <= 2 && [...leaves].every((leaf) => leaf.dtype === "float32");
-  }
-
-  private where(group: Group, node: Tensor): "memory" | "own" | "inline" {
-    const home = this.home.get(node);
-    if (home === group) return "own";
-    if (home === undefined) return isInlinable(node) ? "inline" : "memory";
-    return this.inline.has(node) ? "inline" : "memory";
   }
 
   private writer(group: Group): Expressions {

@@ -7,10 +7,11 @@ import { accumulate, type PartialSpec } from "../kernels/partials";
 import { rowsKernel } from "../kernels/rows";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
-import { countOps, type Expression, isInlinable } from "./expression";
+import { countOps, isInlinable } from "./expression";
 import type { Fusion, Group, Partial } from "./fuse";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
+import { expressionsOf } from "./schedule";
 import { defaultTiling, lanesFor } from "./tiling";
 import { Body, type Point } from "./wgsl";
 
@@ -211,14 +212,11 @@ function labelOf(group: Group): string {
 }
 
 function opsOf(fusion: Fusion, group: Group): number {
-  const expressions: Expression[] = [
-    ...group.members.filter(isInlinable).map((node) => fusion.definition(group, node)),
-    ...group.members
-      .filter((node) => !isInlinable(node) && node.operands.length > 0)
-      .map((node) => fusion.expression(group, node.operands[0] as Tensor)),
-    ...group.partials.map(({ value }) => fusion.expression(group, value)),
-  ];
-  return countOps(expressions) + group.members.filter((node) => !isInlinable(node)).length + group.partials.length;
+  return (
+    countOps(expressionsOf(fusion, group)) +
+    group.members.filter((node) => !isInlinable(node)).length +
+    group.partials.length
+  );
 }
 
 /** The buffer that a kernel is known by: the last thing it leaves. */

@@ -19,7 +19,7 @@ export function place(lifetimes: readonly Lifetime[]): { slotOf: number[]; slots
     if (span !== null) {
       slots.forEach((size, slot) => {
         if ((freeFrom[slot] as number) > span[0]) return;
-        if (best < 0 || fit(size, bytes) < fit(slots[best] as number, bytes)) best = slot;
+        if (best < 0 || misfit(size, bytes) < misfit(slots[best] as number, bytes)) best = slot;
       });
     }
     if (best < 0) {
@@ -38,6 +38,6 @@ function begin(lifetime: Lifetime | undefined): number {
 }
 
 /** Bytes wasted in a slot that is too large; growing one that is too small counts as much. */
-function fit(size: number, bytes: number): number {
+function misfit(size: number, bytes: number): number {
   return Math.abs(size - bytes);
 }

@@ -20,7 +20,7 @@ export function rowsBody(
   const rows = outer * inner;
   const isReduction = (node: Tensor) => !isInlinable(node);
   const ofRow = (node: Tensor) => sizeOf(node.shape) === rows;
-  const valueOf = (node: Tensor): Expression =>
+  const definitionOf = (node: Tensor): Expression =>
     isReduction(node) ? fusion.expression(group, node.operands[0] as Tensor) : fusion.definition(group, node);
 
   // A value is at hand once the reductions below it are: from pass 0 on what needs none, and so on.
@@ -32,7 +32,7 @@ export function rowsBody(
     });
     return pass;
   };
-  for (const node of group.members) readyAt.set(node, passOf(valueOf(node)) + (isReduction(node) ? 1 : 0));
+  for (const node of group.members) readyAt.set(node, passOf(definitionOf(node)) + (isReduction(node) ? 1 : 0));
 
   const specs = lowering.partialSpecs();
   const partials = group.partials.map((partial, i) => {
@@ -48,14 +48,14 @@ export function rowsBody(
     { name: "innerIndex", length: inner },
   ];
   const whenFirst = (statements: readonly string[]) =>
-    statements.length === 0 ? [] : [`if (active && lane == 0u) { ${statements.join(" ")} }`];
+    statements.length === 0 ? [] : [`if (inRange && lane == 0u) { ${statements.join(" ")} }`];
 
   for (let pass = 0; pass <= passes; pass++) {
     const between = new Body(lowering.point("row", rowAxes, rowValues), `r${pass}_`, lowering.declarations);
     const ends: string[] = [];
     for (const node of group.members) {
       if (isReduction(node) || !ofRow(node) || readyAt.get(node) !== pass) continue;
-      const value = between.value(valueOf(node));
+      const value = between.value(definitionOf(node));
       rowValues.set(node, value);
       ends.push(...lowering.stored(node, "row", value));
     }
@@ -83,7 +83,7 @@ export function rowsBody(
     const joins: string[] = [];
     reductions.forEach((node, i) => {
       const variable = `p${pass}_${i}`;
-      const value = body.value(valueOf(node));
+      const value = body.value(definitionOf(node));
       if (node.op === "argmax") {
         lines.push(`var ${variable} = ${LOWEST};`, `var ${variable}_at = 2147483647i;`);
         steps.push(`if (l == lane || ${value} > ${variable}) { ${variable} = ${value}; ${variable}_at = i32(l); }`);
@@ -100,7 +100,7 @@ export function rowsBody(
     });
     for (const node of elements) {
       const stored = lowering.stored(node, "i", "");
-      if (stored.length > 0) steps.push(...lowering.stored(node, "i", body.value(valueOf(node))));
+      if (stored.length > 0) steps.push(...lowering.stored(node, "i", body.value(definitionOf(node))));
     }
     for (const partial of partials) {
       if (!partial.ofRow && partial.pass === pass) steps.push(accumulate(partial.spec, body.value(partial.expression)));

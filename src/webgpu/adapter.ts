@@ -1,5 +1,5 @@
-import type { Program } from "../graph/program";
 import type { Runner } from "../cpu/runner";
+import type { Program } from "../graph/program";
 import { compile } from "../plan/compile";
 import type { Target } from "../plan/plan";
 import { DeviceError } from "../util/errors";

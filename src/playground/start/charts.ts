@@ -65,7 +65,10 @@ export function curve(title: string, series: readonly Series[]): HTMLElement {
           stroke: colors[index] ?? ink,
           grid: { show: index === 0, stroke: faint, width: 1 },
           ticks,
-          ...(logarithmic && { splits: (_: uPlot, __: number, min: number, max: number) => powersBetween(min, max) }),
+          ...(logarithmic && {
+            splits: (_: uPlot, __: number, min: number, max: number) => powersBetween(min, max),
+            filter: (_: uPlot, splits: number[]) => splits, // uPlot's own leaves some unlabelled
+          }),
           values: (_: uPlot, splits: number[]) => splits.map(inFewDigits),
         })),
       ],

@@ -1,0 +1,240 @@
+import type { Device, Session } from "../device";
+import { Batches } from "./batches";
+import type { Place } from "./checkpoint";
+import { checkCount, checkFlag, checkOptions, checkSeed, shown } from "./checks";
+import { checkDataset, type Dataset, type Rows } from "./dataset";
+import { type FitProgress, type History, runFit } from "./fit";
+import { type Forward, powerOfTwo } from "./forward";
+import type { Criterion } from "./losses";
+import type { Sequential } from "./model";
+import type { Rule } from "./optimizers";
+import { type TrainingShape, trainingProgram } from "./programs";
+import { ratesOf } from "./schedules";
+import type { State } from "./state";
+import { Training } from "./training";
+
+export interface FitOptions {
+  /** Passes over the data. Either this or `steps`. */
+  epochs?: number;
+  steps?: number;
+  /** Whether each epoch has an order of its own; default true. Without batchSize every step takes all rows, in any case. */
+  shuffle?: boolean;
+  /** Of the shuffling; default 0. The same seed, data and weights give the same bits on the same device. */
+  seed?: number;
+  /** Evaluated after each epoch, and at the end. */
+  validation?: Dataset;
+  /** One loss in the history each `every` steps, the first included; default 1. */
+  every?: number;
+  /** Called at most 60 times a second, and after the last step. */
+  onProgress?(progress: FitProgress): void;
+  /** Stops at a whole step: the promise rejects with the signal's reason, and the weights are as of that step. */
+  signal?: AbortSignal;
+}
+
+/** Numbers in the tables of one run, by backend: a run should last, and a table should go there quickly. */
+const TABLE_ELEMENTS = { webgpu: 2 ** 18, cpu: 2 ** 10 } as const;
+const TABLE_STEPS = { least: 16, most: 2 ** 14 } as const;
+
+/** What a fit works with. */
+export interface FitterParts {
+  readonly device: Device;
+  readonly model: Sequential;
+  readonly loss: Criterion;
+  readonly rule: Rule;
+  readonly batchSize: number | undefined;
+  readonly state: State;
+  readonly forward: Forward;
+  /** Bytes that a tensor of data may have on the device. */
+  readonly pieceBytes: number;
+}
+
+/** Where training stands: steps over all fits, and the place in the fit that runs or was stopped last. */
+export interface Standing {
+  readonly steps: number;
+  readonly place: Place | null;
+}
+
+interface Running {
+  readonly training: Training;
+  readonly fit: Omit<Place, "position">;
+  /** Steps of the trainer before step 0 of the fit, and those of the fit. */
+  readonly before: number;
+  readonly steps: number;
+}
+
+/** Fits, one after another: compiles their training steps and knows where they stand. */
+export class Fitter {
+  /** As of the last fit. */
+  private standing: Standing = { steps: 0, place: null };
+  /** Whether the next fit is the rest of the one in `standing`. */
+  private takesUp = false;
+  private compiled: { session: Session; shape: TrainingShape } | null = null;
+  private running: Running | null = null;
+  busy = false;
+
+  constructor(private readonly parts: FitterParts) {}
+
+  get session(): Session | null {
+    return this.compiled?.session ?? null;
+  }
+
+  get steps(): number {
+    return this.running ? this.running.before + this.running.training.position : this.standing.steps;
+  }
+
+  async fit(data: Dataset, options: FitOptions): Promise<History> {
+    const { model, loss, rule, state, forward, batchSize } = this.parts;
+    checkOptions("fit", options, ["epochs", "steps", "shuffle", "seed", "validation", "every", "onProgress", "signal"]);
+    const { shuffle = true, seed = 0, every = 1, validation, onProgress, signal } = options;
+    checkFlag("fit", "shuffle", shuffle);
+    checkSeed("fit", seed);
+    checkCount("fit", "every", every);
+    if (onProgress !== undefined && typeof onProgress !== "function") {
+      throw new TypeError(`fit: onProgress is ${shown(onProgress)}; it must be a function.`);
+    }
+    const rows = checkDataset("fit", data, model.inputs, model.outputs, loss);
+    const validated = validation
+      ? checkDataset("fit: validation", validation, model.inputs, model.outputs, loss)
+      : null;
+    const batches = new Batches(rows, {
+      batchSize: batchSize ?? rows.count,
+      shuffle,
+      seed,
+      rowsHeld: this.rowsHeld(rows),
+    });
+    const steps = stepsOf(options, batches.stepsPerEpoch);
+    const same = { rows: rows.count, batchSize: batches.batchSize, shuffle, seed };
+    const first = this.takesUp && this.standing.place ? placeIn(this.standing.place, same, steps) : 0;
+    const before = this.standing.steps - first;
+    const rate = ratesOf(rule.lr, before, first, steps);
+    signal?.throwIfAborted();
+
+    this.busy = true;
+    try {
+      const { session, shape } = await this.compile(rows, batches, steps - first);
+      await state.moveTo(session);
+      const training = new Training({
+        session,
+        state,
+        rule,
+        batches,
+        before,
+        first,
+        rate,
+        steps,
+        tableSteps: shape.steps,
+        counts: model.drops,
+      });
+      this.running = { training, fit: same, before, steps };
+      this.takesUp = false;
+      try {
+        return await runFit({
+          training,
+          state,
+          batches,
+          steps,
+          every,
+          onProgress,
+          signal,
+          rate,
+          validation: validated,
+          evaluate: (held) => forward.evaluate(held),
+        });
+      } finally {
+        this.standing = standingAt(training.position, this.running);
+        this.running = null;
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Where training stands once all that is queued has run. */
+  async reached(): Promise<Standing> {
+    const { running, standing } = this;
+    if (running === null) return standing;
+    return standingAt(await running.training.reached(), running);
+  }
+
+  /** The next fit goes on from here. */
+  goTo(standing: Standing): void {
+    this.standing = standing;
+    this.takesUp = standing.place !== null;
+  }
+
+  dispose(): void {
+    this.compiled?.session.dispose();
+  }
+
+  /** The session of the last fit where it fits this one too, else a new one. */
+  private async compile(
+    rows: Rows,
+    batches: Batches,
+    steps: number,
+  ): Promise<{ session: Session; shape: TrainingShape }> {
+    const { device, model, loss, rule, state } = this.parts;
+    const batch = batches.full ? null : batches.batchSize;
+    const most = Math.floor(TABLE_ELEMENTS[device.backend] / (batch ?? 1));
+    const tableSteps = Math.min(powerOfTwo(steps), Math.max(TABLE_STEPS.least, Math.min(most, TABLE_STEPS.most)));
+    const shape = { rows: batches.rowsHeld, batch, ragged: batches.ragged, kind: rows.kind, steps: tableSteps };
+    const last = this.compiled;
+    if (last && sameTraining(last.shape, shape) && last.shape.steps >= tableSteps) return last;
+    const session = await device.compile(trainingProgram(model, loss, rule, shape));
+    await state.moveTo(session);
+    last?.session.dispose();
+    this.compiled = { session, shape };
+    return this.compiled;
+  }
+
+  /** How many rows the device holds at once: all, or as many whole batches as a buffer has room for. */
+  private rowsHeld({ count, kind }: Rows): number {
+    const { model, pieceBytes, batchSize } = this.parts;
+    const { inputs, outputs } = model;
+    const rowBytes = 4 * Math.max(inputs, kind === "classes" ? 1 : outputs);
+    const most = Math.floor(pieceBytes / rowBytes);
+    if (count <= most) return count;
+    const batch = batchSize ?? count;
+    if (batch > most) {
+      throw new RangeError(
+        `fit: a batch of ${Math.min(batch, count)} rows is ${Math.min(batch, count) * rowBytes} bytes, and a buffer has room for ${pieceBytes}; give the trainer a batchSize of at most ${most}.`,
+      );
+    }
+    return most - (most % batch);
+  }
+}
+
+function standingAt(position: number, { fit, before, steps }: Omit<Running, "training">): Standing {
+  return { steps: before + position, place: position < steps ? { position, ...fit } : null };
+}
+
+function sameTraining(a: TrainingShape, b: TrainingShape): boolean {
+  return a.rows === b.rows && a.batch === b.batch && a.ragged === b.ragged && a.kind === b.kind;
+}
+
+function stepsOf({ epochs, steps }: FitOptions, stepsPerEpoch: number): number {
+  if ((epochs === undefined) === (steps === undefined)) {
+    throw new TypeError(`fit: epochs is ${String(epochs)} and steps ${String(steps)}; give one of the two.`);
+  }
+  if (epochs !== undefined) checkCount("fit", "epochs", epochs);
+  if (steps !== undefined) checkCount("fit", "steps", steps);
+  const total = steps ?? (epochs as number) * stepsPerEpoch;
+  if (total > 0x7fffffff)
+    throw new RangeError(`fit: ${total} steps are more than one fit can count; at most 2147483647.`);
+  return total;
+}
+
+/** The step at which a fit is taken up. Throws RangeError where it is not the one that the checkpoint was taken in. */
+function placeIn(place: Place, fit: Omit<Place, "position">, steps: number): number {
+  for (const name of ["rows", "batchSize", "shuffle", "seed"] as const) {
+    if (place[name] === fit[name]) continue;
+    throw new RangeError(
+      `fit: it takes up the fit of the checkpoint at step ${place.position}, where ${name} was ${place[name]}; here it is ${fit[name]}. Give the same data and options, or begin anew: a trainer that load()s the weights.`,
+    );
+  }
+  if (place.position >= steps) {
+    throw new RangeError(
+      `fit: it takes up the fit of the checkpoint at step ${place.position}, and has only ${steps} steps; give more.`,
+    );
+  }
+  return place.position;
+}
