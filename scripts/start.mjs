@@ -52,11 +52,11 @@ const tell = {
     say(`\n${title}, ${whole(steps)} steps`);
     saidTenth = 0;
   },
-  parity({ ok, text }) {
-    say(`  float64 after the first step: ${text}: ${ok ? "within" : "TOO LARGE"}`);
+  parity({ text }) {
+    say(`  against float64 after the first step: ${text}`);
   },
   progress({ step, steps, loss, stepsPerSecond }) {
-    const shown = { step: whole(step), steps: whole(steps), loss: loss.toPrecision(5), speed: whole(stepsPerSecond) };
+    const shown = { step: whole(step), steps: whole(steps), loss, speed: whole(stepsPerSecond) };
     if (isTerminal) {
       if (!bar.isActive) bar.start(steps, step, shown);
       bar.update(step, shown);
@@ -116,7 +116,7 @@ async function trainAll() {
   });
   closers.push(() => browser.close());
   const page = await browser.newPage();
-  /** @type {(ok: boolean) => void} */
+  /** @type {(nothing?: undefined) => void} */
   let resolve = () => {};
   /** @type {(error: unknown) => void} */
   let reject = () => {};
@@ -134,17 +134,16 @@ async function trainAll() {
   await page.exposeFunction("wgradReport", (/** @type {Report} */ report) => {
     if (report.kind === "failed") return reject(new Error(report.message));
     tell[report.kind](/** @type {never} */ (report));
-    if (report.kind === "done") resolve(report.ok);
+    if (report.kind === "done") resolve();
   });
   await page.goto(`${address}src/playground/start/index.html?run${cpu ? "&cpu" : ""}`);
-  const ok = await result;
+  await result;
 
   for (const figure of await page.$$("figure[data-file]")) {
     const name = await figure.evaluate((element) => element.getAttribute("data-file"));
     write(`${name}.png`, await figure.screenshot());
   }
   say(`\nwritten: ${written.join("\n         ")}`);
-  if (!ok) throw new Error("a result was further from float64 than its bound allows (above)");
 }
 
 listenForSignals();

@@ -58,7 +58,7 @@ export async function digits(): Promise<Experiment> {
   return {
     id: "digits",
     title: "64-64-10, ReLU and softmax, on 1,437 handwritten digits",
-    steps: 400,
+    steps: 200,
     program: {
       inputs: { x, y, heldX, heldY },
       parameters: { ...weights, ...prefixed("m.", m), ...prefixed("v.", v), ...powers },

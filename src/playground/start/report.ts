@@ -2,10 +2,10 @@
 export type Report =
   | { kind: "device"; lines: string[] }
   | { kind: "begin"; id: string; title: string; steps: number }
-  | { kind: "parity"; id: string; ok: boolean; text: string }
-  | { kind: "progress"; id: string; step: number; steps: number; loss: number; stepsPerSecond: number }
+  | { kind: "parity"; id: string; text: string }
+  | { kind: "progress"; id: string; step: number; steps: number; loss: string; stepsPerSecond: number }
   | { kind: "end"; id: string; lines: string[]; weights: string }
-  | { kind: "done"; ok: boolean }
+  | { kind: "done" }
   | { kind: "failed"; message: string };
 
 declare global {

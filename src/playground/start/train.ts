@@ -1,4 +1,4 @@
-import { type Device, type Shape, writeSafetensors } from "../../index";
+import { type Device, type ParityReport, type Shape, writeSafetensors } from "../../index";
 import type { Experiment } from "./experiment";
 import type { Report } from "./report";
 
@@ -7,13 +7,13 @@ const reportEveryMs = 80;
 
 /**
  * One step, the check of the next against float64, then the rest. `show` gets everything that is said of it, and the
- * figures are returned. Throws what the engine throws.
+ * figures are returned. Throws what the engine throws, and an Error where a step is further from float64 than its bound.
  */
 export async function train(
   device: Device,
   experiment: Experiment,
   show: (report: Report) => void,
-): Promise<{ ok: boolean; figures: Record<string, HTMLElement> }> {
+): Promise<Record<string, HTMLElement>> {
   const { id, title, steps, program, inputs, initial } = experiment;
   show({ kind: "begin", id, title, steps });
   const session = await device.compile(program);
@@ -21,33 +21,26 @@ export async function train(
 
   const first = await session.run(inputs);
   const parity = await session.verify(inputs);
-  const worst = parity.rows.reduce((a, b) => (b.maxError / b.bound > a.maxError / a.bound ? b : a));
-  show({
-    kind: "parity",
-    id,
-    ok: parity.ok,
-    text: `largest error ${worst.maxError.toExponential(1)} in ${worst.name}, bound ${worst.bound.toExponential(1)}`,
-  });
+  if (!parity.ok) throw new Error(`${title}: the step is not the one that float64 gives.\n${parity}`);
+  show({ kind: "parity", id, text: inOneLine(parity) });
 
   const begun = performance.now();
   let shownAt = 0;
-  const stepsPerSecond = (done: number) => (done / (performance.now() - begun)) * 1000;
+  const speed = (done: number) => (done / (performance.now() - begun)) * 1000;
   const rest = await session.run(inputs, {
     steps: steps - 1,
     onProgress({ step, outputs }) {
       const now = performance.now();
       if (step === steps - 1 || now - shownAt < reportEveryMs) return; // the last is told below
       shownAt = now;
-      const loss = outputs.loss ?? Number.NaN;
-      show({ kind: "progress", id, step: step + 1, steps, loss, stepsPerSecond: stepsPerSecond(step) });
+      show({ kind: "progress", id, step: step + 1, steps, loss: digits(outputs.loss), stepsPerSecond: speed(step) });
     },
   });
-  const speed = stepsPerSecond(steps - 1);
+  const stepsPerSecond = speed(steps - 1);
   const histories = Object.fromEntries(
     Object.entries(first).map(([name, values]) => [name, Float32Array.of(...values, ...(rest[name] ?? []))]),
   );
-  const loss = histories.loss?.at(-1) ?? Number.NaN;
-  show({ kind: "progress", id, step: steps, steps, loss, stepsPerSecond: speed });
+  show({ kind: "progress", id, step: steps, steps, loss: digits(histories.loss?.at(-1)), stepsPerSecond });
 
   const { lines, figures } = await experiment.conclude(device, session, histories);
   const weights: Record<string, { shape: Shape; values: Float32Array }> = {};
@@ -57,7 +50,20 @@ export async function train(
   }
   session.dispose();
   show({ kind: "end", id, lines, weights: base64(writeSafetensors(weights, { network: title })) });
-  return { ok: parity.ok, figures };
+  return figures;
+}
+
+function inOneLine({ rows }: ParityReport): string {
+  const largest = rows.reduce((a, b) => (b.maxError > a.maxError ? b : a));
+  const share = (row: (typeof rows)[number]) => (row.maxError === 0 ? 0 : row.maxError / row.bound);
+  const nearest = rows.reduce((a, b) => (share(b) > share(a) ? b : a));
+  const error = `largest error ${largest.maxError.toExponential(1)} in ${largest.name}`;
+  const percent = Number((100 * share(nearest)).toPrecision(2));
+  return `${error}, ${largest.bound.toExponential(1)} allowed; nearest its bound is ${nearest.name}, at ${percent} % of it`;
+}
+
+function digits(loss = Number.NaN): string {
+  return loss.toPrecision(5);
 }
 
 function base64(bytes: Uint8Array): string {
