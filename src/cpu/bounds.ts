@@ -76,12 +76,11 @@ function isNonnegative({ op, operands: [a, b] }: Tensor, operands: readonly Unce
 
 /** What comes back is float32, also of int32 tensors and of a device that computes in float64. */
 function read({ values, errors }: Uncertain): Bounded {
-  return {
-    values,
-    bounds: errors.map((error, i) =>
-      Math.max(error, Math.abs(Math.fround(values[i] as number) - (values[i] as number))),
-    ),
-  };
+  const bounds = errors.map((error, i) => {
+    const value = values[i] as number;
+    return error < Number.POSITIVE_INFINITY ? Math.max(error, Math.abs(Math.fround(value) - value)) : error;
+  });
+  return { values, bounds };
 }
 
 function missing(name: string): never {

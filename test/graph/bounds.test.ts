@@ -231,6 +231,14 @@ describe("where float32 ends", () => {
     expect([Number.POSITIVE_INFINITY, Number.NaN, 3.4e38].map(at)).toEqual([true, true, true]);
     expect([0, 1e30].map(at)).toEqual([false, false]);
   });
+  test("a pole leaves a device free: log(0) is not even infinite on each", () => {
+    const { program, inputs } = fed((x) => x.log(), [[2], [0, 1]]);
+    const bounds = stepBounds(program, {}, inputs);
+    expect((bounds.outputs.y as Bounded).bounds[0]).toBe(Number.POSITIVE_INFINITY);
+    for (const pole of [Number.NEGATIVE_INFINITY, -88.03]) {
+      expect(compareStep(program, bounds, { outputs: { y: Float32Array.of(pole, 0) }, updates: {} }).ok).toBe(true);
+    }
+  });
   test("a sum that may overflow in one order has no bound", () => {
     expect(boundsOf((x) => x.sum(), [[4], [3e38, 3e38, -3e38, -3e38]]).bounds[0]).toBe(Number.POSITIVE_INFINITY);
   });
