@@ -98,7 +98,7 @@ function powersBetween(min: number, max: number): number[] {
 
 function inFewDigits(value: number): string {
   const size = Math.abs(value);
-  if (size === 0 || (size >= 1e-3 && size < 1e5)) return String(Number(value.toPrecision(3)));
+  if (size === 0 || (size >= 1e-3 && size < 1e4)) return String(Number(value.toPrecision(3)));
   return value.toExponential(0).replace("e+", "e");
 }
 
