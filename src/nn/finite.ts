@@ -1,8 +1,11 @@
 import { firstNonFinite, type State } from "./state";
 import type { Snapshot, Training } from "./training";
 
-/** Where training lost its footing: the update of step `step` would have made `tensor` non-finite. */
-interface Breakdown {
+/** Where training lost its footing. */
+export interface Breakdown {
+  /** Steps that training was taken back to: the last place where all is finite. */
+  readonly position: number;
+  /** The step where `tensor` is not finite: the loss of that step, or what its update makes. */
   readonly step: number;
   readonly tensor: string;
   /** The loss of that step. */
@@ -10,23 +13,25 @@ interface Breakdown {
 }
 
 /**
- * Finds the last step with finite weights and state between a snapshot and step `bound`, by running the same
- * steps again, and leaves the training there. Steps give the same bits each time, so what is found is what happened.
+ * Finds the last place between a snapshot and step `bound` where weights, state and the loss are all finite, by running
+ * the same steps again, and leaves the training there. Steps give the same bits each time, so what is found is what
+ * happened. `older` is the snapshot before, for the step just before this one.
  */
 export async function returnToFinite(
   training: Training,
   state: State,
   snapshot: Snapshot,
+  older: Snapshot,
   bound: number,
 ): Promise<Breakdown> {
   const losses: number[] = [];
-  const goTo = async (position: number): Promise<string | null> => {
-    training.goBack(snapshot);
+  const goTo = async (position: number, from = snapshot): Promise<string | null> => {
+    training.goBack(from);
     while (training.position < position) {
       const at = training.position;
       const values = await training.advance(training.reach(position - at));
       values.forEach((loss, i) => {
-        losses[at - snapshot.position + i] = loss;
+        losses[at + i] = loss;
       });
     }
     return firstNonFinite(await state.all());
@@ -34,33 +39,45 @@ export async function returnToFinite(
 
   let broken = bound;
   let tensor = await goTo(bound);
-  const bad = losses.findIndex((loss) => !Number.isFinite(loss));
+  const bad = losses.findIndex((loss) => loss !== undefined && !Number.isFinite(loss));
   if (bad >= 0) {
-    // The step whose loss is not finite; most often the update before it was the cause.
-    broken = snapshot.position + bad;
-    tensor = await goTo(broken);
+    broken = bad;
+    tensor = await goTo(bad);
+    if (tensor === null) {
+      // The weights are finite, but so large that their loss is not: the step before is the last that is any good.
+      const position = Math.max(bad - 1, older.position);
+      await goTo(position, position < snapshot.position ? older : snapshot);
+      return { position, step: bad, tensor: "loss", loss: losses[bad] as number };
+    }
   }
-  if (tensor === null) return { step: broken, tensor: "loss", loss: losses[bad] ?? Number.NaN };
+  if (tensor === null) {
+    // On the CPU the state is float64, a snapshot of it rounded: at the very edge the two may part.
+    await goTo(snapshot.position);
+    return { position: snapshot.position, step: bound - 1, tensor: "loss", loss: Number.NaN };
+  }
   let finite = snapshot.position;
-  let probe = broken - 1;
-  while (broken - finite > 1) {
+  // Most often it is the last step; then by halves.
+  for (let probe = broken - 1; broken - finite > 1; probe = (finite + broken) >> 1) {
     const found: string | null = await goTo(probe);
     if (found === null) finite = probe;
     else {
       broken = probe;
       tensor = found;
     }
-    probe = (finite + broken) >> 1;
   }
   await goTo(finite);
-  return { step: finite, tensor, loss: losses[finite - snapshot.position] ?? Number.NaN };
+  return { position: finite, step: finite, tensor, loss: losses[finite] as number };
 }
 
-export function breakdownError({ step, tensor, loss }: Breakdown, rate: number): RangeError {
-  const cause = `the likely cause is a learning rate that is too large, here ${rate}; lower it, or scale the data`;
+/** `rate` is that of the last update before things went wrong; null where there was none. */
+export function breakdownError({ position, step, tensor, loss }: Breakdown, rate: number | null): RangeError {
   const what =
     tensor === "loss"
       ? `the loss of step ${step} is ${loss}`
       : `the update of step ${step} makes "${tensor}" non-finite; its loss is ${loss}`;
-  return new RangeError(`fit: ${what}. The weights are those before step ${step}, the last that are finite; ${cause}.`);
+  const cause =
+    rate === null
+      ? "the likely cause is data or weights that are too large; scale them"
+      : `the likely cause is a learning rate that is too large, here ${rate}; lower it, or scale the data`;
+  return new RangeError(`fit: ${what}. The weights are those before step ${position}, where all is finite; ${cause}.`);
 }

@@ -62,14 +62,17 @@ export async function runFit(run: FitRun): Promise<History> {
   const history = new Recorder(first, steps, run.every);
   const progress = new Reporter(run, first);
   let snapshot: Snapshot = { position: first, values: await state.all() };
+  let older = snapshot;
   let kept = performance.now();
-  const stopWith = async (bound: number): Promise<never> => {
-    const breakdown = await returnToFinite(training, state, snapshot, bound);
-    throw breakdownError(breakdown, run.rate(breakdown.step));
+  const stop = async (): Promise<never> => {
+    const breakdown = await returnToFinite(training, state, snapshot, older, training.position);
+    const updated = breakdown.tensor === "loss" ? breakdown.step - 1 : breakdown.step;
+    throw breakdownError(breakdown, updated < first ? null : run.rate(updated));
   };
   const keep = async () => {
     const values = await state.all();
-    if (firstNonFinite(values) !== null) await stopWith(training.position);
+    if (firstNonFinite(values) !== null) await stop();
+    older = snapshot;
     snapshot = { position: training.position, values };
     kept = performance.now();
   };
@@ -92,10 +95,10 @@ export async function runFit(run: FitRun): Promise<History> {
         },
       });
     } catch (error) {
-      if (broken.signal.aborted && !signal?.aborted) await stopWith(training.position);
+      if (broken.signal.aborted && !signal?.aborted) await stop();
       throw error;
     }
-    if (losses.some((loss) => !Number.isFinite(loss))) await stopWith(training.position);
+    if (losses.some((loss) => !Number.isFinite(loss))) await stop();
     pace = Math.max(16, Math.ceil((losses.length / (performance.now() - began)) * 1000 * RUN_SECONDS));
     history.losses(from, losses);
     const { position } = training;

@@ -49,7 +49,11 @@ class Float32Runner extends CpuRunner {
       if (step > 0 && step % 16 === 0) await new Promise<void>((resolve) => setTimeout(resolve));
       request.signal?.throwIfAborted();
       last = await super.run(inputs, { steps: 1, every: 1 });
-      for (const name of Object.keys(this.own.updates ?? {})) super.write({ [name]: await this.read(name) });
+      for (const name of Object.keys(this.own.updates ?? {})) {
+        const values = await this.read(name);
+        // What is not finite cannot be written; it reads as it should all the same.
+        if (values.every(Number.isFinite)) super.write({ [name]: values });
+      }
       for (const [name, values] of Object.entries(last)) {
         if (step % request.every === 0) histories[name] = [...(histories[name] ?? []), values];
       }
