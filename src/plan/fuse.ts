@@ -57,6 +57,8 @@ const MAX_INLINE = 96;
 const MAX_MEMBERS = 192;
 /** From this cost on, an expression that two kernels want is computed once and kept. */
 const SHARED_COST = 6;
+/** Up to as many operations are done again by another kernel rather than stored for it. */
+const CHEAP_OPS = 3;
 /** Reductions to one number up to this length take one workgroup; longer ones take two passes. */
 const ONE_PASS = 4096;
 
@@ -413,7 +415,8 @@ class Fuser {
     // Independent chains of one size share a kernel.
     for (let i = this.groups.length - 1; i > Math.max(latest, this.groups.length - 9); i--) {
       const group = this.groups[i] as Group;
-      if (group.kind === "elementwise" && group.size === sizeOf(node.shape) && this.tryJoin(group, node)) {
+      const fits = group.kind === "elementwise" && group.size === sizeOf(node.shape) && !this.consumes(group, node);
+      if (fits && this.tryJoin(group, node)) {
         this.stored.add(node);
         return node;
       }
@@ -422,6 +425,19 @@ class Fuser {
     this.adopt(group, node);
     this.stored.add(node);
     return node;
+  }
+
+  /** Whether a kernel already computes `node` in place, on the way to something else. */
+  private consumes(group: Group, node: Tensor): boolean {
+    const stack = [...group.members.flatMap(({ operands }) => operands), ...group.partials.map(({ value }) => value)];
+    const seen = new Set<Tensor>();
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (next === node) return true;
+      if (next.id < node.id || seen.has(next) || this.where(group, next) !== "inline") continue;
+      seen.add(next);
+      stack.push(...next.operands);
+    }
+    return false;
   }
 
   /** What other kernels need of a kernel's values is stored, unless they can compute it from what is stored anyway. */
@@ -445,8 +461,9 @@ class Fuser {
       if (home === undefined || this.stored.has(node) || home === this.tail) continue;
       const outside = [...(consumers.get(node) ?? [])].some((group) => group !== home);
       if (!outside) continue;
-      if (this.isCheap(node)) this.inline.add(node);
-      else this.stored.add(node);
+      const cheap = this.cheapParts(node);
+      if (cheap === null) this.stored.add(node);
+      else for (const part of cheap) this.inline.add(part);
     }
     this.settled = true;
     // Where an inlined value turns out not to be reachable through views, it is stored after all.
@@ -470,23 +487,26 @@ class Fuser {
     }
   }
 
-  /** A few plain operations on what is in memory anyway: cheaper computed twice than kept. */
-  private isCheap(node: Tensor): boolean {
-    let ops = 0;
-    const stack = [node];
+  /**
+   * The nodes that would be computed again to have `node` from what is in memory anyway, where they are a few plain
+   * operations and so cheaper than keeping it; else null.
+   */
+  private cheapParts(node: Tensor): Tensor[] | null {
+    const parts = [node];
     const leaves = new Set<Tensor>();
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      const row = elementwiseRow(next.op);
-      if (row === null || row.dear || ++ops > 3) return false;
-      for (const operand of next.operands) {
-        if (literalOf(operand) !== null) continue;
+    for (let at = 0; at < parts.length; at++) {
+      const part = parts[at] as Tensor;
+      const row = elementwiseRow(part.op);
+      if (row === null || row.dear || at >= CHEAP_OPS) return null;
+      for (const operand of part.operands) {
         const home = this.home.get(operand);
+        if (literalOf(operand) !== null) continue;
         if (home === undefined ? !isInlinable(operand) : this.stored.has(operand)) leaves.add(operand);
-        else if (home === undefined && rowOf(operand.op).kind === "view") return false;
-        else stack.push(operand);
+        else if (home === undefined) return null;
+        else if (!parts.includes(operand)) parts.push(operand);
       }
     }
-    return leaves.size <= 2 && [...leaves].every((leaf) => leaf.dtype === "float32");
+    return leaves.size <= 2 ? parts : null;
   }
 
   private writer(group: Group): Expressions {

@@ -63,7 +63,9 @@ export function rowsBody(
       if (partial.ofRow && partial.pass === pass)
         ends.push(accumulate(partial.spec, between.value(partial.expression)));
     }
-    lines.push(...between.lines, ...whenFirst(ends));
+    // The other lanes must have read what the first one may now overwrite.
+    const barrier = lanes > 1 && ends.length > 0 ? ["storageBarrier();"] : [];
+    lines.push(...between.lines, ...barrier, ...whenFirst(ends));
 
     const reductions = group.members.filter((node) => isReduction(node) && readyAt.get(node) === pass + 1);
     const elements = group.members.filter((node) => !isReduction(node) && !ofRow(node) && readyAt.get(node) === pass);

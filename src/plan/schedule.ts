@@ -1,4 +1,5 @@
 import type { Tensor } from "../graph/tensor";
+import { sizeOf } from "../util/shape";
 import { isAligned } from "./access";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
 import type { Fusion, Group } from "./fuse";
@@ -26,6 +27,10 @@ export function expressionsOf(fusion: Fusion, group: Group): Expression[] {
 export function readsOf(fusion: Fusion, group: Group): Set<Tensor> {
   const reads = loadsOf(expressionsOf(fusion, group));
   for (const operand of [group.a, group.b]) if (operand) reads.add(operand.tensor);
+  for (const tensor of reads) {
+    if (fusion.home.has(tensor) && !fusion.stored.has(tensor))
+      throw new Error(`internal: ${tensor.op} #${tensor.id} is read but not stored`);
+  }
   return reads;
 }
 
@@ -53,7 +58,7 @@ export function schedule(fusion: Fusion, updates: ReadonlyMap<Tensor, Tensor>): 
   const inPlace = new Map<Tensor, Tensor>();
   for (const [parameter, node] of updates) {
     const writer = home.get(node);
-    if (writer === undefined || inPlace.has(node) || !mayOverwrite(fusion, writer, parameter)) continue;
+    if (writer === undefined || inPlace.has(node) || !mayOverwrite(fusion, writer, parameter, node)) continue;
     const readers = groups.filter((group) => group !== writer && reads.get(group)?.has(parameter));
     const waits = before.get(writer) as Set<Group>;
     const added = readers.filter((reader) => !waits.has(reader));
@@ -69,15 +74,23 @@ export function schedule(fusion: Fusion, updates: ReadonlyMap<Tensor, Tensor>): 
   return { order, inPlace };
 }
 
-/** Whether a kernel reads `parameter` only where the same thread, at the same point, will write. */
-function mayOverwrite(fusion: Fusion, group: Group, parameter: Tensor): boolean {
+/** Whether a kernel reads `parameter` only where the same thread, at the same point, will write `update`. */
+function mayOverwrite(fusion: Fusion, group: Group, parameter: Tensor, update: Tensor): boolean {
   if (group.a?.tensor === parameter || group.b?.tensor === parameter) return false;
+  const touches = (expressions: readonly Expression[]) => loadsOf(expressions).has(parameter);
+  const all = expressionsOf(fusion, group);
+  if (!touches(all)) return true;
+  if (group.split !== null) {
+    // A pass over a row may compute an element again, and several threads read what belongs to the row: only a value of
+    // the row may go where its own definition alone has read.
+    const ofRow = sizeOf(update.shape) === group.split.outer * group.split.inner;
+    const alone = all.filter((expression) => touches([expression])).length === 1;
+    if (!ofRow || !alone || !isInlinable(update) || !touches([fusion.definition(group, update)])) return false;
+  }
   let may = true;
-  walk(expressionsOf(fusion, group), (expression) => {
+  walk(all, (expression) => {
     if (expression.kind === "gather" && expression.tensor === parameter) may = false;
-    if (expression.kind !== "load" || expression.tensor !== parameter) return;
-    // A row is read by several threads and in several passes, so that no point of it is safe to overwrite.
-    if (group.kind === "rows" || !isAligned(expression.access)) may = false;
+    if (expression.kind === "load" && expression.tensor === parameter && !isAligned(expression.access)) may = false;
   });
   return may;
 }
