@@ -49,8 +49,17 @@ function sums(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" "));
 }
 
-function products(tileM: number, tileN: number): string[] {
-  return times(tileM, (i) => times(tileN, (j) => `sum${i}_${j} += a${i} * b${j};`).join(" "));
+/** `unroll` steps of k at once: fewer turns of the loop, and sums of sums, whose rounding error grows more slowly. */
+function products(tileM: number, tileN: number, unroll = 1): string[] {
+  const term = (i: number, j: number) =>
+    pairwise(times(unroll, (u) => (unroll === 1 ? `a${i} * b${j}` : `a${i}_${u} * b${j}_${u}`)));
+  return times(tileM, (i) => times(tileN, (j) => `sum${i}_${j} += ${term(i, j)};`).join(" "));
+}
+
+function pairwise(terms: readonly string[]): string {
+  if (terms.length <= 2) return terms.join(" + ");
+  const half = terms.length >> 1;
+  return `(${pairwise(terms.slice(0, half))}) + (${pairwise(terms.slice(half))})`;
 }
 
 function epilogueFunction(spec: MatmulSpec, guarded: boolean): string {
@@ -78,15 +87,36 @@ function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" 
     [edgeM && i > 0 ? `row + ${i}u < M` : "", edgeN && j > 0 ? `column + ${j}u < N` : ""]
       .filter((test) => test !== "")
       .join(" && ");
+  const unroll = Math.min(tileM * tileN <= 16 ? 4 : 2, K);
+  const chunk = Math.ceil(K / splits);
+  const step = (unrolled: number): string[] => {
+    const name = (operand: string, i: number, u: number) => (unrolled === 1 ? `${operand}${i}` : `${operand}${i}_${u}`);
+    const at = (u: number) => (u === 0 ? "k" : `(k + ${u}u)`);
+    const lines = [
+      ...times(tileM, (i) =>
+        times(
+          unrolled,
+          (u) => `let ${name("a", i, u)} = ${a}[${aTransposed ? `${at(u)} * M + row${i}` : `row${i} * K + ${at(u)}`}];`,
+        ),
+      ).flat(),
+      ...times(tileN, (j) =>
+        times(
+          unrolled,
+          (u) =>
+            `let ${name("b", j, u)} = ${b}[${bTransposed ? `column${j} * K + ${at(u)}` : `${at(u)} * N + column${j}`}];`,
+        ),
+      ).flat(),
+      ...products(tileM, tileN, unrolled),
+    ];
+    return lines.map((line) => `  ${line}`);
+  };
   const lines = [
     ...times(tileM, (i) => `let row${i} = ${edgeM && i > 0 ? `min(row + ${i}u, M - 1u)` : `row + ${i}u`};`),
     ...times(tileN, (j) => `let column${j} = ${edgeN && j > 0 ? `min(column + ${j}u, N - 1u)` : `column + ${j}u`};`),
     ...sums(tileM, tileN),
-    "for (var k = split * K_CHUNK; k < kEnd; k++) {",
-    ...times(tileM, (i) => `  let a${i} = ${a}[${aTransposed ? `k * M + row${i}` : `row${i} * K + k`}];`),
-    ...times(tileN, (j) => `  let b${j} = ${b}[${bTransposed ? `column${j} * K + k` : `k * N + column${j}`}];`),
-    ...products(tileM, tileN).map((line) => `  ${line}`),
-    "}",
+    "var k = split * K_CHUNK;",
+    ...(unroll > 1 ? [`for (; k + ${unroll}u <= kEnd; k += ${unroll}u) {`, ...step(unroll), "}"] : []),
+    ...(unroll === 1 || chunk % unroll !== 0 || K % unroll !== 0 ? ["for (; k < kEnd; k++) {", ...step(1), "}"] : []),
     ...times(tileM, (i) =>
       times(tileN, (j) => {
         const test = within(i, j);

@@ -6,6 +6,8 @@ import { type Expression, isInlinable, walk } from "./expression";
 import type { Lowering } from "./lower";
 import { Body } from "./wgsl";
 
+/** A long sum is a sum of sums of so many: its rounding error grows with the number of blocks, not of elements. */
+const BLOCK = 16;
 const LOWEST = "-0x1.fffffep+127f";
 
 /**
@@ -18,6 +20,7 @@ export function rowsBody(
 ): { lines: string[]; usesArgmax: boolean } {
   const { fusion, group } = lowering;
   const rows = outer * inner;
+  const blocked = length > 2 * BLOCK * lanes;
   const isReduction = (node: Tensor) => !isInlinable(node);
   const ofRow = (node: Tensor) => sizeOf(node.shape) === rows;
   const definitionOf = (node: Tensor): Expression =>
@@ -82,6 +85,7 @@ export function rowsBody(
       lowering.declarations,
     );
     const steps: string[] = [];
+    const parts: [string, string][] = [];
     const joins: string[] = [];
     reductions.forEach((node, i) => {
       const variable = `p${pass}_${i}`;
@@ -94,7 +98,12 @@ export function rowsBody(
       } else {
         const op = node.op === "sum" ? "sum" : "max";
         lines.push(`var ${variable} = ${op === "sum" ? "0.0" : LOWEST};`);
-        steps.push(op === "sum" ? `${variable} += ${value};` : `${variable} = max(${variable}, ${value});`);
+        if (op === "max") steps.push(`${variable} = max(${variable}, ${value});`);
+        else {
+          const part = blocked ? `${variable}_part` : variable;
+          if (blocked) parts.push([`var ${part} = 0.0;`, `${variable} += ${part};`]);
+          steps.push(`${part} += ${value};`);
+        }
         joins.push(...joinLanes(op, variable, "", lanes, inner));
         rowValues.set(node, variable);
       }
@@ -108,12 +117,23 @@ export function rowsBody(
       if (!partial.ofRow && partial.pass === pass) steps.push(accumulate(partial.spec, body.value(partial.expression)));
     }
     if (steps.length === 0) continue;
-    lines.push(
-      "for (var l = lane; l < end; l += LANES) {",
-      ...["let i = first + l * INNER;", ...body.lines, ...steps].map((line) => `  ${line}`),
-      "}",
-      ...joins,
-    );
+    const statements = ["let i = first + l * INNER;", ...body.lines, ...steps].map((line) => `  ${line}`);
+    const over = (from: string, to: string) => [`for (var l = ${from}; l < ${to}; l += LANES) {`, ...statements, "}"];
+    if (parts.length === 0) lines.push(...over("lane", "end"));
+    else {
+      const block = `${BLOCK}u * LANES`;
+      const blockLines = [
+        ...parts.map(([begin]) => begin),
+        ...over("block", `min(end, block + ${block})`),
+        ...parts.map(([, end]) => end),
+      ];
+      lines.push(
+        `for (var block = lane; block < end; block += ${block}) {`,
+        ...blockLines.map((line) => `  ${line}`),
+        "}",
+      );
+    }
+    lines.push(...joins);
   }
   return { lines, usesArgmax: group.members.some(({ op }) => op === "argmax") };
 }
