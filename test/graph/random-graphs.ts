@@ -144,5 +144,7 @@ export const randomGraphs: fc.Arbitrary<RandomGraph> = fc
         Object.entries(inputs).map(([name, { shape }], i) => [name, normal(sizeOf(shape), seed + 10 + i)]),
       ),
       steps,
+      // Else a failure prints every tensor of the graph.
+      [fc.toStringMethod]: () => `${steps.join(" ")}, updates ${updated}, seed ${seed}`,
     };
   });

@@ -4,20 +4,27 @@ import { type Device, open, type Program, parameter, reference, type Tensor } fr
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "../graph/numbers";
 import { randomGraphs } from "../graph/random-graphs";
+import { type OtherDevice, openOther } from "./other-device";
 
 let device: Device;
+let other: OtherDevice;
 beforeAll(async () => {
   device = await open({ backend: "webgpu" });
+  other = await openOther();
 });
-afterAll(() => device.close());
+afterAll(() => {
+  device.close();
+  other.close();
+});
 
 /** A failure prints the seed and the path that repeat it: give them here as `seed` and `path`. */
 const options: fc.Parameters<unknown> = { numRuns: 40, seed: 20, interruptAfterTimeLimit: 40_000, endOnFailure: false };
 
-test("random graphs agree with float64, their gradients and updates included", { timeout: 120_000 }, async () => {
+/** Random graphs, their gradients and updates included, against float64. */
+async function agrees(on: () => Pick<Device, "compile">, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(randomGraphs, async ({ program, parameters, inputs, steps }) => {
-      const session = await device.compile(program);
+      const session = await on().compile(program);
       try {
         session.write(parameters);
         const report = await session.verify(inputs);
@@ -26,9 +33,14 @@ test("random graphs agree with float64, their gradients and updates included", {
         session.dispose();
       }
     }),
-    options,
+    { ...options, numRuns },
   );
-});
+}
+
+test("random graphs agree with float64", { timeout: 120_000 }, () => agrees(() => device, 40));
+test("so they do with the kernels meant for the other kind of device", { timeout: 120_000 }, () =>
+  agrees(() => other, 15),
+);
 
 /** Updates in place: each of three parameters becomes an expression of itself and the others. */
 const updates: fc.Arbitrary<{ program: Program; steps: string[] }> = fc
@@ -52,6 +64,7 @@ const updates: fc.Arbitrary<{ program: Program; steps: string[] }> = fc
     return {
       program: { inputs: {}, parameters, outputs: {}, updates: Object.fromEntries(changed) },
       steps: changed.map(([, , title]) => title),
+      [fc.toStringMethod]: () => changed.map(([, , title]) => title).join("; "),
     };
   });
 
