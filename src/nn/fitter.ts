@@ -34,6 +34,7 @@ export interface FitOptions {
 /** Numbers in the tables of one run, by backend: a run should last, and a table should go there quickly. */
 const TABLE_ELEMENTS = { webgpu: 2 ** 18, cpu: 2 ** 10 } as const;
 const TABLE_STEPS = { least: 16, most: 2 ** 14 } as const;
+const LARGEST_TABLE = 2 ** 24;
 
 /** What a fit works with. */
 export interface FitterParts {
@@ -174,8 +175,10 @@ export class Fitter {
   ): Promise<{ session: Session; shape: TrainingShape }> {
     const { device, model, loss, rule, state } = this.parts;
     const batch = batches.full ? null : batches.batchSize;
-    const most = Math.floor(TABLE_ELEMENTS[device.backend] / (batch ?? 1));
-    const tableSteps = Math.min(powerOfTwo(steps), Math.max(TABLE_STEPS.least, Math.min(most, TABLE_STEPS.most)));
+    // One run should last, and its tables should be small; whatever the batch, a table fits a buffer.
+    const most = Math.min(TABLE_ELEMENTS[device.backend] / (batch ?? 1), TABLE_STEPS.most);
+    const least = Math.min(LARGEST_TABLE / (batch ?? 1), TABLE_STEPS.least);
+    const tableSteps = Math.min(powerOfTwo(steps), Math.max(1, Math.floor(Math.max(least, most))));
     const shape = { rows: batches.rowsHeld, batch, ragged: batches.ragged, kind: rows.kind, steps: tableSteps };
     const last = this.compiled;
     if (last && sameTraining(last.shape, shape) && last.shape.steps >= tableSteps) return last;

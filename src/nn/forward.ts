@@ -51,10 +51,11 @@ export class Forward {
   async predict(x: Float32Array, count: number): Promise<Float32Array> {
     const { inputs, outputs } = this.model;
     const result = new Float32Array(count * outputs);
+    // Taken once, so that all rows are predicted by the same weights, also while a fit runs.
+    const { version, weights } = await this.state.weights();
     for (let from = 0; from < count; ) {
       const size = this.predictedRows(count - from);
       const session = await this.predictionOf(size);
-      const { version, weights } = await this.state.weights();
       const taken = Math.min(size, count - from);
       const part = padded(x.subarray(from * inputs, (from + taken) * inputs), size * inputs);
       this.renew(session, version, weights);

@@ -27,7 +27,7 @@ export interface Trainer {
    * Trains for `epochs` passes over the data or for `steps` steps. The data go to the device once; batches are
    * drawn there, in an order shuffled by `seed`: epoch e takes the e-th `permutation(rows)` of one `randomState(seed)`.
    * The last batch of an epoch has the rows that are left. Data too large for a buffer go there in pieces, with the same
-   * batches. The loss is that of the batch and the l2 penalty.
+   * batches; they must stay as they are until the promise ends. The loss is that of the batch and the l2 penalty.
    *
    * Throws TypeError, ShapeError or RangeError for data and options that do not fit, before anything changes. Where
    * something becomes non-finite, it throws a RangeError with the step, the tensor and the likely cause, and leaves the

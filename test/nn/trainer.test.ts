@@ -99,6 +99,16 @@ describe("fit", () => {
     expect((await run(6)).loss).not.toEqual(once.loss);
   });
 
+  test("dropout draws anew in each step, over all fits", async () => {
+    const trained = await classifier({ optimizer: sgd({ lr: 0 }), batchSize: 100 });
+    const losses = [];
+    for (let fits = 0; fits < 2; fits++) losses.push(...(await trained.fit(moons(20), { steps: 3 })).loss);
+    expect(new Set(losses).size).toBe(6);
+    // The masks belong to the model's seed: another trainer of it draws the same.
+    const other = await classifier({ optimizer: sgd({ lr: 0 }), batchSize: 100 });
+    expect([...(await other.fit(moons(20), { steps: 6 })).loss]).toEqual(losses);
+  });
+
   test("the data go to the device once, whatever the number of runs", async () => {
     const counting = float32Device();
     const trained = await trainer(counting, twoClasses(), {
