@@ -1,0 +1,160 @@
+import { ShapeError } from "../util/errors";
+import { formatShape } from "../util/shape";
+import { quoted } from "./json";
+import { encodeModel, type OnnxNode, type OnnxTensor } from "./onnx-messages";
+
+/** A layer as `dense` and `dropout` make it, with the same defaults; dropout is off in a trained network. */
+export type OnnxLayer =
+  | {
+      readonly name: "dense";
+      readonly units: number;
+      /** Default "linear". */
+      readonly activation?: "relu" | "tanh" | "sigmoid" | "linear";
+      /** Default true. */
+      readonly bias?: boolean;
+    }
+  | { readonly name: "dropout" };
+
+/** A network of layers, each fed by the one before. */
+export interface OnnxModel {
+  /** Numbers in a row of x. */
+  readonly inputs: number;
+  readonly layers: readonly OnnxLayer[];
+}
+
+export interface OnnxOptions {
+  /**
+   * Makes probabilities of the last layer's outputs, as `predict` does: "softmax" for a network trained with
+   * softmaxCrossEntropy, "sigmoid" with binaryCrossEntropy. Left out: the outputs as they are.
+   */
+  probabilities?: "softmax" | "sigmoid";
+  /** The graph's name; default "network". */
+  name?: string;
+}
+
+const ACTIVATIONS = { relu: "Relu", tanh: "Tanh", sigmoid: "Sigmoid", linear: null } as const;
+const PROBABILITIES = { softmax: "Softmax", sigmoid: "Sigmoid" } as const;
+/** A protobuf message may not be longer: its readers count in int32. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+/**
+ * Writes a trained network as an ONNX file: "input" float32 [batch, inputs] -> "output" float32 [batch, outputs], the
+ * batch of any size. A dense layer is a Gemm and its activation; operator set 13, IR version 7, which runtimes since
+ * 2021 read. `weights` are as `Trainer.weights` gives them: by the names of `Model.parameters`, a weight
+ * [inputs, units], a bias [units]; the file's initializers keep these names.
+ *
+ * Throws TypeError for what is no network, ShapeError for weights that are missing, unknown or of another length, and
+ * RangeError for weights that are not finite in float32 and a file past 2 GiB. Source: ONNX, Operators.md and IR.md.
+ */
+export function writeOnnx(
+  model: OnnxModel,
+  weights: Readonly<Record<string, ArrayLike<number>>>,
+  options: OnnxOptions = {},
+): Uint8Array<ArrayBuffer> {
+  const { probabilities, name = "network" } = options;
+  if (probabilities !== undefined && !Object.hasOwn(PROBABILITIES, probabilities)) {
+    throw new TypeError(
+      `writeOnnx: probabilities is ${quoted(probabilities)}; it must be "softmax", "sigmoid" or left out.`,
+    );
+  }
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError(`writeOnnx: name is ${quoted(name)}; it must be a string, not empty.`);
+  }
+  const { steps, tensors, outputs } = build(model, weights);
+  if (steps.length === 0) throw new TypeError("writeOnnx: none of the layers is dense; at least one must be.");
+  const unknown = Object.keys(weights).find((key) => !tensors.some((tensor) => tensor.name === key));
+  if (unknown !== undefined) {
+    throw new ShapeError(
+      `writeOnnx: there are weights ${quoted(unknown)}, which the network has not; its are ${tensors.map((tensor) => tensor.name).join(", ")}.`,
+    );
+  }
+  const sizeBytes = tensors.reduce((sum, { values, name: key }) => sum + values.byteLength + key.length + 64, 4096);
+  if (sizeBytes > MAX_BYTES) {
+    throw new RangeError(`writeOnnx: the file would have ${sizeBytes} bytes; at most ${MAX_BYTES} are allowed.`);
+  }
+  if (probabilities !== undefined) steps.push({ op: PROBABILITIES[probabilities] });
+  return encodeModel({
+    name,
+    nodes: chained(steps),
+    tensors,
+    input: { name: "input", length: model.inputs },
+    output: { name: "output", length: outputs },
+  });
+}
+
+interface Step {
+  op: OnnxNode["op"];
+  /** Initializers that it takes, besides what the step before it gives. */
+  operands?: readonly string[];
+}
+
+/** Each node takes the one before it first, and the last gives "output". */
+function chained(steps: readonly Step[]): OnnxNode[] {
+  let last = "input";
+  return steps.map(({ op, operands = [] }, i) => {
+    const inputs = [last, ...operands];
+    last = i === steps.length - 1 ? "output" : `${i}.${op.toLowerCase()}`;
+    return { op, inputs, output: last };
+  });
+}
+
+function build(model: OnnxModel, weights: Readonly<Record<string, ArrayLike<number>>>) {
+  if (typeof model !== "object" || model === null || !Array.isArray(model.layers)) {
+    throw new TypeError("writeOnnx: the model must be an object with inputs and layers, as sequential makes it.");
+  }
+  checkCount("inputs", model.inputs);
+  const steps: Step[] = [];
+  const tensors: OnnxTensor[] = [];
+  let width = model.inputs;
+  // The number of a layer is that of its first module in the PyTorch Sequential, where an activation is one of its own.
+  let index = 0;
+  for (const layer of model.layers as readonly OnnxLayer[]) {
+    if (layer.name === "dense") {
+      const { units, activation = "linear", bias = true } = layer;
+      checkCount(`units of layer ${index}`, units);
+      if (!Object.hasOwn(ACTIVATIONS, activation)) {
+        const known = Object.keys(ACTIVATIONS).join(", ");
+        throw new TypeError(
+          `writeOnnx: activation of layer ${index} is ${quoted(activation)}; it must be one of ${known}.`,
+        );
+      }
+      const own = [take(weights, `${index}.weight`, [width, units])];
+      if (bias) own.push(take(weights, `${index}.bias`, [units]));
+      tensors.push(...own);
+      steps.push({ op: "Gemm", operands: own.map((tensor) => tensor.name) });
+      const op = ACTIVATIONS[activation];
+      if (op !== null) steps.push({ op });
+      index += op === null ? 1 : 2;
+      width = units;
+    } else if (layer.name === "dropout") {
+      index++;
+    } else {
+      layer satisfies never;
+      throw new TypeError(`writeOnnx: layer ${index} is ${quoted(layer)}; it must be dense or dropout.`);
+    }
+  }
+  return { steps, tensors, outputs: width };
+}
+
+function take(weights: Readonly<Record<string, ArrayLike<number>>>, name: string, shape: number[]): OnnxTensor {
+  const given = Object.hasOwn(weights, name) ? weights[name] : undefined;
+  const length = shape.reduce((size, axis) => size * axis, 1);
+  if (given?.length !== length) {
+    const found = given === undefined ? "are missing" : `have ${given.length} values`;
+    throw new ShapeError(`writeOnnx: weights "${name}" ${found}; shape ${formatShape(shape)} has ${length}.`);
+  }
+  const values = Float32Array.from(given);
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at !== -1) {
+    throw new RangeError(
+      `writeOnnx: weights "${name}": value ${at} is ${String(given[at])}; it must be finite in float32.`,
+    );
+  }
+  return { name, shape, values };
+}
+
+function checkCount(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new TypeError(`writeOnnx: ${name} is ${String(value)}; it must be an integer of at least 1.`);
+  }
+}
