@@ -1,4 +1,5 @@
-// Builds what the package ships: dist/index.js, one ES module, and its declarations.
+// Builds what the package ships: dist/index.js, one ES module; dist/files/, a module for each kind of file whose code
+// the core leaves out; and the declarations of all.
 
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,18 +13,39 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 rmSync(dist, { recursive: true, force: true });
 
+/** @type {import("vite").InlineConfig} */
+const common = { root, configFile: false, publicDir: false, logLevel: "warn" };
+/** @type {import("vite").BuildOptions} */
+const output = { target: "es2022", minify: "oxc", sourcemap: true, emptyOutDir: false };
+
 await build({
-  root,
-  configFile: false,
-  publicDir: false,
-  logLevel: "warn",
+  ...common,
   plugins: [smallWgsl()],
   build: {
-    target: "es2022",
+    ...output,
     outDir: dist,
-    minify: "oxc",
-    sourcemap: true,
     lib: { entry: join(root, "src/index.ts"), formats: ["es"], fileName: "index" },
+  },
+});
+
+// These bring the libraries that they need. The errors are the core's own, so that `instanceof FormatError` holds.
+const files = ["csv", "idx", "npy", "onnx"];
+await build({
+  ...common,
+  plugins: [
+    {
+      name: "errors-of-the-core",
+      enforce: "pre",
+      resolveId: (source) => (source.endsWith("/util/errors") ? { id: "../index.js", external: "relative" } : null),
+    },
+  ],
+  build: {
+    ...output,
+    outDir: join(dist, "files"),
+    lib: {
+      entry: Object.fromEntries(files.map((name) => [name, join(root, `src/files/${name}.ts`)])),
+      formats: ["es"],
+    },
   },
 });
 
@@ -39,6 +61,26 @@ for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
   writeFileSync(path, text.replace(/(from |import\()"(\.{1,2}\/[^"]+)"/g, '$1"$2.js"'));
 }
 
-const code = readFileSync(join(dist, "index.js"));
+// What is built in asks for its licence to be passed on: a file of its own, or the head of each source.
+const built = [
+  ["pure-rand", "LICENSE"],
+  ["papaparse", "LICENSE"],
+  ["fflate", "LICENSE"],
+  ["@bufbuild/protobuf", "dist/esm/wire/binary-encoding.js", "dist/esm/wire/varint.js"],
+];
+const licences = built.map(([name = "", ...sources]) => {
+  const folder = join(root, "node_modules", name);
+  const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const texts = sources.map((source) => {
+    const text = readFileSync(join(folder, source), "utf8");
+    return source.endsWith(".js") ? (/^(?:\/\/.*\n)+/.exec(text)?.[0] ?? "").replace(/^\/\/ ?/gm, "") : text;
+  });
+  return [`${name} ${version}, ${license}`, ...texts.map((text) => text.trim())].join("\n\n");
+});
+writeFileSync(join(dist, "licences.txt"), `${licences.join(`\n\n${"-".repeat(80)}\n\n`)}\n`);
+
 const kilobytes = (/** @type {number} */ sizeBytes) => (sizeBytes / 1000).toFixed(1);
-console.log(`dist/index.js: ${kilobytes(code.length)} kB, ${kilobytes(gzipSync(code).length)} kB gzipped`);
+for (const name of ["index.js", ...files.map((file) => `files/${file}.js`)]) {
+  const code = readFileSync(join(dist, name));
+  console.log(`dist/${name}: ${kilobytes(code.length)} kB, ${kilobytes(gzipSync(code).length)} kB gzipped`);
+}

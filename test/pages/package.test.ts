@@ -10,7 +10,11 @@ const tsc = join(root, "node_modules/typescript/bin/tsc");
 const folder = mkdtempSync(join(tmpdir(), "wgrad-consumer-"));
 
 const program = `
-import { type Device, grad, input, open, parameter, type Program, ShapeError } from "wgrad";
+import { type Device, FormatError, grad, input, open, parameter, type Program, ShapeError } from "wgrad";
+import { readCsv } from "wgrad/files/csv";
+import { readMnist } from "wgrad/files/idx";
+import { readNpy, readNpz, writeNpy, writeNpz } from "wgrad/files/npy";
+import { writeOnnx } from "wgrad/files/onnx";
 
 const x = input([4, 1]);
 const y = input([4, 1]);
@@ -28,7 +32,17 @@ await session.run({ x: [1, 2, 3, 4], y: [2, 4, 6, 8] }, { steps: 50 });
 const [trained] = await session.read("w");
 let refused = false;
 try { x.matmul(y); } catch (error) { refused = error instanceof ShapeError; }
-console.log(JSON.stringify({ backend: device.backend, trained, refused }));
+const table = readCsv("a,kind\\n1,x\\n2,y", { label: "kind" });
+const array = readNpz(writeNpz({ a: { shape: [2], values: readNpy(writeNpy({ shape: [2], values: table.x })).values } })).a;
+const layer = { name: "dense", units: 1, bias: false } as const;
+const onnx = writeOnnx({ inputs: 1, layers: [layer] }, { "0.weight": [trained ?? 0] }).length > 0;
+// Each by the class that the core exports.
+const files = [() => readCsv("a\\nx"), () => readNpy(new Uint8Array(4)), () => readMnist(new Uint8Array(4), new Uint8Array(4))];
+let refusals = 0;
+for (const read of files) {
+  try { await read(); } catch (error) { if (error instanceof FormatError) refusals++; }
+}
+console.log(JSON.stringify({ backend: device.backend, trained, refused, array: [...array?.values ?? []], onnx, refusals }));
 `;
 
 /** Runs npm as this test's own npm does, without the network. */
@@ -76,8 +90,9 @@ test.each([
 
 test("the compiled consumer trains on the CPU in plain Node", () => {
   const printed = execFileSync(process.execPath, [join(folder, "program.js")], { encoding: "utf8" });
-  const { backend, trained, refused } = JSON.parse(printed);
+  const { backend, trained, refused, array, onnx, refusals } = JSON.parse(printed);
   expect(backend).toBe("cpu");
   expect(trained).toBeCloseTo(2, 5);
   expect(refused).toBe(true);
+  expect([array, onnx, refusals]).toEqual([[1, 2], true, 3]);
 });
