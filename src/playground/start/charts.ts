@@ -1,7 +1,6 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Digits } from "../data/digits";
-import type { Plane } from "./moons";
 
 const blue = "#2563eb";
 const orange = "#ea7317";
@@ -113,6 +112,14 @@ function canvas(width: number, height: number): { element: HTMLCanvasElement; pe
   if (!pen) throw new Error("This browser gives no 2d canvas to draw on.");
   pen.scale(density, density);
   return { element, pen };
+}
+
+/** A part of the plane, and the cells that it is drawn in. */
+export interface Plane {
+  x: readonly [number, number];
+  y: readonly [number, number];
+  columns: number;
+  rows: number;
 }
 
 /** The plane coloured by the probability of class 1, the line where it is a half, and the points trained on. */

@@ -1,5 +1,5 @@
 import { type Device, input, moons as moonPoints, parameter, randomState, type Tensor } from "../../index";
-import { boundary, curve } from "./charts";
+import { boundary, curve, type Plane } from "./charts";
 import type { Experiment } from "./experiment";
 
 const rows = 200;
@@ -105,13 +105,6 @@ function lossLines(losses: Float32Array): string[] {
     lines.push(`${pass === 0 ? "loss after pass " : "                "}${shown.join("   ")}`);
   }
   return lines;
-}
-
-export interface Plane {
-  x: readonly [number, number];
-  y: readonly [number, number];
-  columns: number;
-  rows: number;
 }
 
 /** The probability of class 1 at each point of a grid, row by row from the top. */
