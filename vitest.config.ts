@@ -11,6 +11,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.gpu.test.ts"],
           environment: "node",
+          sequence: { groupOrder: 0 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -22,6 +23,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false, // one GPU, and on a machine without one the same few cores
+          sequence: { groupOrder: 1 }, // for the same reason not beside the tests in Node
           browser: {
             enabled: true,
             provider: chromeProvider(),
