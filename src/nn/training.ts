@@ -119,7 +119,7 @@ export class Training {
     const inputs: Record<string, Values> = Object.fromEntries(
       rule.tables.map((name, t) => [name, scalars[t] as Float64Array]),
     );
-    if (counts) inputs.base = Int32Array.of(from);
+    if (counts) inputs.base = Int32Array.of(before + from);
     if (!batches.full) {
       const order = new Int32Array(tableSteps * batches.batchSize);
       batches.fill(order, from, steps);
