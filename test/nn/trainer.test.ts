@@ -180,11 +180,12 @@ describe("fit", () => {
     expect(trained.steps).toBe(10);
   });
 
-  test("every thins the history, and steps and epochs come to the same", async () => {
-    const whole = await (await classifier()).fit(moons(40), { epochs: 7 });
-    const thin = await (await classifier()).fit(moons(40), { steps: 21, every: 4 });
-    expect([...thin.step]).toEqual([0, 4, 8, 12, 16, 20]);
-    expect([...thin.loss]).toEqual([0, 4, 8, 12, 16, 20].map((step) => whole.loss[step]));
+  test("every thins the history, over the bounds of runs too, and steps and epochs come to the same", async () => {
+    const whole = await (await classifier()).fit(moons(40), { epochs: 50 });
+    const thin = await (await classifier()).fit(moons(40), { steps: 150, every: 7 });
+    const steps = Array.from({ length: 22 }, (_, i) => 7 * i);
+    expect([...thin.step]).toEqual(steps);
+    expect([...thin.loss]).toEqual(steps.map((step) => whole.loss[step]));
   });
 
   test("validation has a value an epoch, the last cut short counted, and each is what evaluate would have said", async () => {
