@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, open } from "../../src/index";
 import { type Lengths, seedRuns } from "./seed-runs";
 
-// In full once each; what grad() makes of the dear ones in part, since the plan is the same kernels over again.
+// On a software adapter 500 steps take 10 s and more: each form and each of the two data in full once. seed-004's two forms
+// are the same program in float32 up to rounding, and one goes to the end.
 const WEBGPU: Lengths = {
-  "seed-000": { handwritten: 500, grad: 500 },
-  "seed-002": { handwritten: 500, grad: 100 },
+  "seed-000": { handwritten: 500, grad: 100 },
+  "seed-002": { handwritten: 100, grad: 500 },
   "seed-004": { handwritten: 20, grad: 2 },
   "seed-004-h1": { handwritten: 20, grad: 2 },
 };
