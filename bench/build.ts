@@ -1,0 +1,44 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build, type InlineConfig } from "vite";
+import { smallWgsl } from "../scripts/small-wgsl.mjs";
+
+const common = (root: string, outDir: string): InlineConfig => ({
+  root,
+  base: "./",
+  configFile: false,
+  publicDir: false,
+  logLevel: "error",
+  plugins: [smallWgsl()],
+  build: {
+    target: "es2022",
+    outDir,
+    emptyOutDir: true,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 4000,
+  },
+});
+
+/** The page that every library is measured in, and the one that draws. */
+export async function buildPages(root: string, outDir: string): Promise<void> {
+  const config = common(root, outDir);
+  const input = ["measure", "chart"].map((name) => join(root, `bench/pages/${name}.html`));
+  await build({ ...config, build: { ...config.build, rolldownOptions: { input } } });
+}
+
+/** One bundle as a page of its own, with nothing in it that the first step does not need. */
+export async function buildFirst(root: string, outDir: string, bundle: string): Promise<void> {
+  const config = common(root, outDir);
+  await build({
+    ...config,
+    build: {
+      ...config.build,
+      rolldownOptions: {
+        input: join(root, `bench/first/${bundle}.ts`),
+        output: { entryFileNames: "main.js" },
+      },
+    },
+  });
+  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${bundle}</title>`;
+  writeFileSync(join(outDir, "index.html"), `${page}<script type="module" src="./main.js"></script></html>\n`);
+}

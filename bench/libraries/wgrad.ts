@@ -1,0 +1,101 @@
+import {
+  adam,
+  type Device,
+  dense,
+  open,
+  type Session,
+  sequential,
+  softmaxCrossEntropy,
+  trainer,
+  type Values,
+} from "../../src/index";
+import type { Library, PlanFacts, Prepared } from "../library";
+import { programOf } from "../programs";
+import { classifierLayers, classifierSizes, type Data, recordEvery, type Task } from "../tasks";
+
+/** wgrad itself. `gpu` is where to look for WebGPU outside of a browser. */
+export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU): Library {
+  let device: Device | undefined;
+  const opened = (): Device => {
+    if (!device) throw new Error("internal: prepare() before open()");
+    return device;
+  };
+  return {
+    async open() {
+      device = await open({ backend, ...(gpu && { gpu }) });
+      const { vendor, architecture, description } = device.info;
+      return [vendor, architecture, description].filter(Boolean).join(" ");
+    },
+    prepare: (task, data) => (task.kind === "classifier" ? fitted(opened(), data) : stepped(opened(), task, data)),
+  };
+}
+
+async function stepped(device: Device, task: Task, data: Data): Promise<Prepared> {
+  const program = programOf(task);
+  const session = await device.compile(program);
+  const pick = (tensors: Record<string, unknown>) =>
+    Object.fromEntries(
+      Object.keys(tensors).flatMap((name): [string, Values][] => {
+        const values = data[name]?.values;
+        return values ? [[name, values]] : [];
+      }),
+    );
+  session.write(pick(program.parameters));
+  const inputs = pick(program.inputs);
+  return {
+    async run(steps) {
+      const { loss } = await session.run(inputs, { steps, every: recordEvery(task) });
+      return loss ? Array.from(loss) : [];
+    },
+    async row(row) {
+      const size = task.kind === "matmul" ? task.size : 0;
+      return Array.from((await session.read("c")).subarray(row * size, (row + 1) * size));
+    },
+    plan: () => factsOf(session, inputs),
+    dispose: () => session.dispose(),
+  };
+}
+
+/** As a user would write it: layers, a loss, an optimizer. The rows are one batch, so each step takes all of them. */
+async function fitted(device: Device, data: Data): Promise<Prepared> {
+  const layers = classifierLayers();
+  const [inputs, ...units] = classifierSizes;
+  const model = sequential(
+    inputs,
+    units.map((n, layer) => dense(n, { activation: layer < units.length - 1 ? "relu" : "linear" })),
+  );
+  const fitter = await trainer(device, model, { loss: softmaxCrossEntropy(), optimizer: adam() });
+  const names = Object.keys(model.parameters); // weight and bias of each layer, in order
+  const starts = layers.flatMap(({ weight, bias }) => [weight, bias]);
+  fitter.setWeights(Object.fromEntries(names.map((name, i) => [name, valuesOf(data, starts[i] as string)])));
+  const set = { x: valuesOf(data, "x"), y: valuesOf(data, "y") };
+  return {
+    async run(steps) {
+      return Array.from((await fitter.fit(set, { steps, shuffle: false })).loss);
+    },
+    plan: async () => ({ route: routeIn(fitter.session.explain()), dispatches: 0, flops: 0, bytes: 0 }),
+    dispose: () => fitter.dispose(),
+  };
+}
+
+function valuesOf(data: Data, name: string): Float32Array | Int32Array {
+  const found = data[name];
+  if (!found) throw new Error(`internal: the task has no "${name}"`);
+  return found.values;
+}
+
+async function factsOf(session: Session, inputs: Record<string, Values>): Promise<PlanFacts> {
+  const kernels = await session.profile(inputs);
+  const sum = (pick: (kernel: (typeof kernels)[number]) => number) => kernels.reduce((all, one) => all + pick(one), 0);
+  return {
+    route: routeIn(session.explain()),
+    dispatches: kernels.length,
+    flops: sum(({ flops }) => flops),
+    bytes: sum(({ bytes }) => bytes),
+  };
+}
+
+/** The first word of explain()'s line about the route. */
+function routeIn(explained: string): string {
+  return /^route: ([\w-]+)/m.exec(explained)?.[1] ?? "cpu";
+}

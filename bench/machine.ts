@@ -1,0 +1,22 @@
+import { spawnSync } from "node:child_process";
+import { cpus, release, type } from "node:os";
+import type { Results } from "./results";
+
+export function machine(): Results["machine"] {
+  const processors = cpus();
+  return {
+    system: `${type()} ${release()}`,
+    processor: processors[0]?.model.trim() || "processor",
+    cores: processors.length,
+  };
+}
+
+/** The commit that was measured, with a + where files differ from it; "unknown" outside of a repository. */
+export function commitOf(root: string): string {
+  const git = (...args: string[]) => spawnSync("git", args, { cwd: root, encoding: "utf8" });
+  const head = git("rev-parse", "--short=10", "HEAD");
+  if (head.status !== 0) return "unknown";
+  const changed =
+    git("status", "--porcelain", "--untracked-files=no", "--", "src", "shaders", "bench").stdout.trim() !== "";
+  return head.stdout.trim() + (changed ? "+" : "");
+}

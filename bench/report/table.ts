@@ -1,0 +1,176 @@
+import type { Cell, MeasuredLoading, MeasuredScaling, MeasuredWorkload, Results } from "../results";
+import { crossings } from "../scaling";
+import { type Column, figures, kilobytes, type Line, time, times } from "./format";
+
+export interface Table {
+  columns: readonly Column[];
+  lines: readonly Line[];
+}
+
+type Measured = Extract<Cell, { status: "measured" }>;
+
+export function measuredOf({ cells }: MeasuredWorkload, contender: string): Measured | null {
+  const cell = cells.find((one) => one.contender === contender);
+  return cell?.status === "measured" ? cell : null;
+}
+
+/** The quicker of ours, if any was measured. */
+export function bestOfOurs(workload: MeasuredWorkload): Measured | null {
+  const ours = ["wgrad webgpu", "wgrad cpu"].flatMap((name) => measuredOf(workload, name) ?? []);
+  return ours.sort((a, b) => a.ms.median - b.ms.median)[0] ?? null;
+}
+
+/** The one line that must stand above every table: what it was measured on. */
+export function headOf({ adapter, runtime, machine, date, commit }: Results): string[] {
+  const name = adapter
+    ? [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ")
+    : "no adapter";
+  const kind = adapter?.software ? "SOFTWARE ADAPTER" : "adapter";
+  return [
+    `${kind}: ${name}`,
+    ...(adapter?.software ? ["Its WebGPU figures are a processor's: they say nothing of a GPU."] : []),
+    `${runtime}; ${machine.processor}, ${machine.cores} cores; ${date}, commit ${commit}`,
+  ];
+}
+
+/** Every workload's contenders: medians with their quartiles, and how many times slower than ours each is. */
+export function workloadTable({ workloads }: Results): Table {
+  const columns: Column[] = [
+    { title: "", align: "left" },
+    { title: "median", align: "right" },
+    { title: "quartiles", align: "right" },
+    { title: "÷ wgrad webgpu", align: "right" },
+    { title: "÷ wgrad's best", align: "right" },
+    { title: "GFLOP/s", align: "right" },
+    { title: "rounds", align: "right" },
+    { title: "off float64", align: "right" },
+  ];
+  const lines = workloads.flatMap((workload): Line[] => {
+    const webgpu = measuredOf(workload, "wgrad webgpu");
+    const best = bestOfOurs(workload);
+    const rows = workload.cells.map((cell): string[] => {
+      if (cell.status !== "measured") return [cell.contender, labels[cell.status], "", "", "", "", "", cell.why];
+      const { median, low, high } = cell.ms;
+      return [
+        cell.contender,
+        time(median),
+        `${time(low)} … ${time(high)}`,
+        webgpu ? times(median / webgpu.ms.median) : "",
+        best ? times(median / best.ms.median) : "",
+        figures(workload.flops / median / 1e6),
+        `${cell.samples.length} of ${cell.stepsPerRound}`,
+        cell.error.toExponential(0),
+      ];
+    });
+    return [{ heading: `${workload.id}  ${workload.title}` }, ...rows];
+  });
+  return { columns, lines };
+}
+
+const labels = { mismatch: "ERROR: another result", failed: "failed", skipped: "skipped" } as const;
+
+export function loadingTable(loading: readonly MeasuredLoading[]): Table {
+  const ours = loading.find(({ contender }) => contender === "wgrad webgpu");
+  return {
+    columns: [
+      { title: "", align: "left" },
+      { title: "first step", align: "right" },
+      { title: "quartiles", align: "right" },
+      { title: "÷ wgrad webgpu", align: "right" },
+      { title: "gzip", align: "right" },
+      { title: "", align: "left" },
+    ],
+    lines: loading.map(({ contender, ms, gzipBytes, why }) =>
+      why
+        ? [contender, "failed", "", "", "", why]
+        : [
+            contender,
+            time(ms.median),
+            `${time(ms.low)} … ${time(ms.high)}`,
+            ours ? times(ms.median / ours.ms.median) : "",
+            kilobytes(gzipBytes),
+            "",
+          ],
+    ),
+  };
+}
+
+export function scalingTable(scaling: MeasuredScaling): Table {
+  const contenders = [...new Set(scaling.points.map(({ contender }) => contender))];
+  const sizes = [...new Set(scaling.points.map(({ at }) => at))];
+  return {
+    columns: [
+      { title: scaling.over, align: "right" },
+      ...contenders.map((title): Column => ({ title, align: "right" })),
+      { title: "route on WebGPU", align: "left" },
+    ],
+    lines: sizes.map((at) => {
+      const points = contenders.map((name) =>
+        scaling.points.find((point) => point.at === at && point.contender === name),
+      );
+      const route = points.find((point) => point?.contender.endsWith("webgpu"))?.route ?? "";
+      return [String(at), ...points.map((point) => (point?.ms ? time(point.ms.median) : "failed")), route];
+    }),
+  };
+}
+
+export function crossingLine(scaling: MeasuredScaling): string {
+  const at = crossings(scaling, "wgrad webgpu", "wgrad cpu").map((size) => figures(size));
+  const routes = scaling.points.filter(({ contender }) => contender === "wgrad webgpu");
+  const changes = routes.slice(1).flatMap(({ at, route }, i) => {
+    const before = routes[i]?.route;
+    return before && route && before !== route ? [`${before} to ${route} between ${routes[i]?.at} and ${at}`] : [];
+  });
+  return [
+    at.length > 0 ? `webgpu and cpu cross at ${scaling.over} ${at.join(", ")}` : "webgpu and cpu do not cross here",
+    ...changes,
+  ].join("; ");
+}
+
+/** What each of our rows is held against: arithmetic, bytes and dispatches at the rates that this adapter was seen to reach. */
+export function limitTable({ workloads, limits }: Results): Table | null {
+  if (!limits) return null;
+  const lines = workloads.flatMap((workload): Line[] => {
+    const cell = measuredOf(workload, "wgrad webgpu");
+    if (!cell?.plan) return [];
+    const { plan, ms } = cell;
+    const arithmetic = workload.flops / (limits.gflops * 1e6);
+    const bytes = plan.bytes / (limits.gigabytesPerSecond * 1e6);
+    const dispatches = plan.route === "recorded" ? (plan.dispatches * limits.dispatchMicroseconds) / 1000 : 0;
+    const most = Math.max(arithmetic, bytes, dispatches);
+    const name = most === arithmetic ? "arithmetic" : most === bytes ? "bytes" : "dispatches";
+    return [
+      [
+        workload.id,
+        plan.route,
+        time(ms.median),
+        time(arithmetic),
+        plan.bytes > 0 ? time(bytes) : "–",
+        dispatches > 0 ? `${plan.dispatches}: ${time(dispatches)}` : "–",
+        `${name}, ${times(ms.median / most)}`,
+      ],
+    ];
+  });
+  return {
+    columns: [
+      { title: "", align: "left" },
+      { title: "route", align: "left" },
+      { title: "measured", align: "right" },
+      { title: "arithmetic", align: "right" },
+      { title: "bytes", align: "right" },
+      { title: "dispatches", align: "right" },
+      { title: "nearest limit, and how far", align: "left" },
+    ],
+    lines,
+  };
+}
+
+export function limitLine({ limits }: Results): string {
+  if (!limits) return "";
+  const { gflops, gigabytesPerSecond, dispatchMicroseconds, roundTripMs } = limits;
+  return (
+    `limits of this adapter, by kernels that do nothing else: ${figures(gflops)} GFLOP/s, ` +
+    `${figures(gigabytesPerSecond)} GB/s, ${figures(dispatchMicroseconds)} µs a dependent dispatch, ` +
+    `${figures(roundTripMs)} ms a submission and back`
+  );
+}
