@@ -11,5 +11,5 @@ try {
   device.close();
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);
-  if (line) line.textContent = `Here it trains on the CPU, in float64. ${reason}`;
+  if (line) line.textContent = `Here it trains on the CPU. ${reason}`;
 }

@@ -17,7 +17,7 @@ function show(report: Report): Promise<void> {
 async function openDevice(): Promise<Device> {
   if (query.has("cpu")) {
     const device = await open({ backend: "cpu" });
-    await show({ kind: "device", lines: ["the CPU, in float64, as asked"] });
+    await show({ kind: "device", lines: [`${device.info.description}, as asked`] });
     return device;
   }
   try {
@@ -35,7 +35,7 @@ async function openDevice(): Promise<Device> {
     const device = await open({ backend: "auto" });
     await show({
       kind: "device",
-      lines: ["the CPU, in float64: there is no usable WebGPU adapter", error.message],
+      lines: [`${device.info.description}: there is no usable WebGPU adapter`, error.message],
     });
     return device;
   }
