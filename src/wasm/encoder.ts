@@ -1,0 +1,104 @@
+/** Binary WebAssembly: numbers, sections and a module of functions without parameters but one. Source: WebAssembly core 2.0, §5. */
+
+export const I32 = 0x7f;
+export const V128 = 0x7b;
+export type Type = typeof I32 | typeof V128;
+
+export interface ModuleFunction {
+  /** Parameters, all i32. */
+  readonly parameters: number;
+  /** Types of the locals behind the parameters. */
+  readonly locals: readonly Type[];
+  /** Instructions, without the final `end`. */
+  readonly bytes: readonly number[];
+  readonly name: string;
+}
+
+/** LEB128, as of an unsigned number below 2³². */
+export function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value >>> 0;
+  do {
+    const byte = rest & 0x7f;
+    rest >>>= 7;
+    bytes.push(rest === 0 ? byte : byte | 0x80);
+  } while (rest !== 0);
+  return bytes;
+}
+
+/** LEB128 of a signed 32-bit integer. */
+export function signed(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value | 0;
+  for (;;) {
+    const byte = rest & 0x7f;
+    rest >>= 7;
+    if ((rest === 0 && (byte & 0x40) === 0) || (rest === -1 && (byte & 0x40) !== 0)) return [...bytes, byte];
+    bytes.push(byte | 0x80);
+  }
+}
+
+/** The four bytes of a float32, or of an int32. */
+export function word(value: number, dtype: "float32" | "int32"): number[] {
+  return [...new Uint8Array((dtype === "int32" ? Int32Array : Float32Array).of(value).buffer)];
+}
+
+/** An instruction's bytes: one, or a prefix and a number. 0xfd05 is instruction 5 under the prefix of SIMD. */
+export function instruction(code: number): number[] {
+  return code < 0x100 ? [code] : [code >>> 12, ...unsigned(code & 0xfff)];
+}
+
+/** The code of a vector instruction. Source: core 2.0, §5.4.8. */
+export function simd(number: number): number {
+  return (0xfd << 12) | number;
+}
+
+const PAGE_BYTES = 65536;
+
+/**
+ * A module with one memory, one mutable i32 global that starts at `start`, and these functions, all of it exported: "memory" and
+ * the functions by their names.
+ */
+export function encodeModule(
+  sizeBytes: number,
+  start: number,
+  functions: readonly ModuleFunction[],
+): Uint8Array<ArrayBuffer> {
+  const pages = Math.ceil(sizeBytes / PAGE_BYTES);
+  const types = [0, 1].map((parameters) => [0x60, ...vector(new Array<number[]>(parameters).fill([I32])), 0]);
+  const exported = functions.map(({ name }, i) => [...text(name), 0, ...unsigned(i)]);
+  const parts = [
+    [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    section(1, vector(types)),
+    section(3, vector(functions.map(({ parameters }) => [parameters]))),
+    section(5, vector([[1, ...unsigned(pages), ...unsigned(pages)]])),
+    section(6, vector([[I32, 1, 0x41, ...signed(start), 0x0b]])),
+    section(7, vector([[...text("memory"), 2, 0], ...exported])),
+    section(10, vector(functions.map(body))),
+  ];
+  return Uint8Array.from(parts.flat());
+}
+
+function body({ locals, bytes }: ModuleFunction): number[] {
+  const runs: [count: number, type: Type][] = [];
+  for (const type of locals) {
+    const last = runs[runs.length - 1];
+    if (last?.[1] === type) last[0]++;
+    else runs.push([1, type]);
+  }
+  const content = [...vector(runs.map(([count, type]) => [...unsigned(count), type])), ...bytes, 0x0b];
+  return [...unsigned(content.length), ...content];
+}
+
+function section(id: number, content: readonly number[]): number[] {
+  return [id, ...unsigned(content.length), ...content];
+}
+
+function vector(items: readonly (readonly number[])[]): number[] {
+  return [...unsigned(items.length), ...items.flat()];
+}
+
+/** A name of ASCII letters. */
+function text(name: string): number[] {
+  return [name.length, ...Array.from(name, (letter) => letter.charCodeAt(0))];
+}

@@ -1,0 +1,31 @@
+import type { Compiled } from "./compile";
+import type { Buffer } from "./layout";
+
+/** The kernels as a person reads them, and the memory plan. */
+export function explain({ kernels, buffers, bytes, sizeBytes }: Compiled, route: string): string {
+  const names = (list: readonly Buffer[]) => list.map(({ name }) => name).join(", ");
+  const shared = buffers.filter(({ role }) => role === "intermediate" || role === "scratch" || role === "partials");
+  const size = (list: readonly Buffer[]) => 4 * list.reduce((sum, { elements }) => sum + elements, 0);
+  const resident = buffers.filter((buffer) => !shared.includes(buffer));
+  return [
+    `plan ${hash(bytes)}: ${kernels.length} kernel${kernels.length === 1 ? "" : "s"} a step`,
+    `route: ${route}`,
+    ...kernels.flatMap(({ kind, label, shapes, reads, writes, flops }, i) => [
+      `  ${i + 1}  ${kind.padEnd(11)} ${label}  ${shapes}`,
+      `       ${names(reads) || "nothing"} -> ${names(writes) || "record"}   (${flops} FLOP, ${size([...reads, ...writes])} B)`,
+    ]),
+    "memory:",
+    ...resident.map(
+      ({ role, name, elements, dtype }) => `  ${role.padEnd(12)} ${name}  ${elements} ${dtype}, ${elements * 4} B`,
+    ),
+    `  intermediate ${shared.length} buffers, ${size(shared)} B if each had its own`,
+    `  in all ${sizeBytes} B; code ${bytes.length} B`,
+  ].join("\n");
+}
+
+/** FNV-1a over the module: equal code, equal names. */
+function hash(bytes: Uint8Array): string {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

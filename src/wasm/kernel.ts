@@ -1,0 +1,59 @@
+import type { Tensor } from "../graph/tensor";
+import type { Access } from "../plan/access";
+import { type Expression, walk } from "../plan/expression";
+import type { Fusion, Group, Partial } from "../plan/fuse";
+import { expressionsOf } from "../plan/schedule";
+import { sizeOf } from "../util/shape";
+import type { Site } from "./domain";
+import { CONVERT, GLOBAL_GET, V_STORE32_LANE } from "./opcodes";
+import type { FunctionBody, Scope, Value } from "./scope";
+import { type Frame, Values } from "./values";
+
+/** Where things lie in memory, in bytes. */
+export interface Places {
+  addressOf(tensor: Tensor): number;
+  /** Whether the node must be in memory after its kernel. */
+  isStored(tensor: Tensor): boolean;
+  /** Offsets in a step's record at which a scalar output stands. */
+  recordsOf(tensor: Tensor): readonly number[];
+  /** The one number in which a kernel leaves a reduction that another ends. */
+  partialAddress(partial: Partial): number;
+}
+
+/** One kernel under way. */
+export class Kernel {
+  constructor(
+    readonly f: FunctionBody,
+    readonly fusion: Fusion,
+    readonly group: Group,
+    readonly places: Places,
+  ) {}
+
+  values(frame: Frame, site: Site, own: (tensor: Tensor) => Value | undefined): Values {
+    return new Values(this.f, frame, site, (tensor) => this.places.addressOf(tensor), own);
+  }
+
+  /** Leaves a node's value where it is wanted. */
+  store(scope: Scope, values: Values, node: Tensor, value: Value): void {
+    if (this.places.isStored(node)) values.store(scope, this.places.addressOf(node), value);
+    for (const offset of this.places.recordsOf(node)) {
+      const number = node.dtype === "int32" ? this.f.op(CONVERT, value) : value;
+      scope.put(GLOBAL_GET, 0).get(number.local).memory(V_STORE32_LANE, offset, 0);
+    }
+  }
+
+  /** How the kernel's expressions reach memory and positions, those of one number for each row apart. */
+  accesses(): { element: Access[]; row: Access[] } {
+    const found = { element: [] as Access[], row: [] as Access[] };
+    walk(expressionsOf(this.fusion, this.group), (expression: Expression) => {
+      if (!("access" in expression)) return;
+      const size = sizeOf(expression.access.shape);
+      // What is constant everywhere fits any axes.
+      if (size === this.group.size) found.element.push(expression.access);
+      else found.row.push(expression.access);
+    });
+    return found;
+  }
+}
+
+export const FLAT = (size: number): Access => ({ shape: size === 1 ? [] : [size], strides: size === 1 ? [] : [1] });

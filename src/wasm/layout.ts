@@ -1,0 +1,65 @@
+import type { DType } from "../graph/ops";
+import type { Tensor } from "../graph/tensor";
+import type { Partial } from "../plan/fuse";
+import { place } from "../plan/place";
+import type { Role } from "../plan/plan";
+
+export interface Buffer {
+  readonly name: string;
+  readonly role: Role | "scratch";
+  readonly dtype: DType;
+  readonly elements: number;
+  address: number;
+}
+
+/** Buffers start at multiples of a cache line, and memory ends a little later than the last: vectors may read beyond an end. */
+const LINE_BYTES = 64;
+
+/** Linear memory under way: what lives how long, then where. Address 0 is nobody's. */
+export class Layout {
+  readonly buffers: Buffer[] = [];
+  private readonly spans = new Map<Buffer, [number, number]>();
+  private readonly known = new Map<Tensor | Partial, Buffer>();
+  sizeBytes = 0;
+
+  add(name: string, role: Buffer["role"], elements: number, dtype: DType = "float32"): Buffer {
+    const made = { name, role, dtype, elements, address: 0 };
+    this.buffers.push(made);
+    return made;
+  }
+
+  assign(value: Tensor | Partial, buffer: Buffer): void {
+    this.known.set(value, buffer);
+  }
+
+  find(value: Tensor | Partial): Buffer | undefined {
+    return this.known.get(value);
+  }
+
+  /** Kernel `at` reads or writes the buffer. */
+  touch(buffer: Buffer, at: number): void {
+    const [first, last] = this.spans.get(buffer) ?? [at, at];
+    this.spans.set(buffer, [Math.min(first, at), Math.max(last, at)]);
+  }
+
+  /** Gives every buffer its address. */
+  settle(): void {
+    const lives = (role: Buffer["role"]) => role !== "intermediate" && role !== "scratch" && role !== "partials";
+    const { slotOf, slots } = place(
+      this.buffers.map((buffer) => ({
+        bytes: Math.ceil((buffer.elements * 4) / LINE_BYTES) * LINE_BYTES,
+        span: lives(buffer.role) ? null : (this.spans.get(buffer) ?? [0, 0]),
+      })),
+    );
+    this.sizeBytes = LINE_BYTES;
+    const addresses = slots.map((bytes) => {
+      const address = this.sizeBytes;
+      this.sizeBytes += bytes;
+      return address;
+    });
+    this.buffers.forEach((buffer, i) => {
+      buffer.address = addresses[slotOf[i] as number] as number;
+    });
+    this.sizeBytes += LINE_BYTES;
+  }
+}

@@ -1,0 +1,360 @@
+import { I32, V128 } from "./encoder";
+import * as O from "./opcodes";
+import type { FunctionBody, Scope } from "./scope";
+
+/** An operand in memory: element (row, column) of what the product reads lies at `row * rowBytes + column * columnBytes`. */
+export interface Matrix {
+  readonly address: number;
+  readonly rowBytes: number;
+  readonly columnBytes: number;
+}
+
+/** c [M, N] = a [M, K] b [K, N], c row-major. */
+export interface Product {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly c: number;
+  /** Room for `packedBytes`, where the right operand is copied into panels. */
+  readonly packed: number;
+}
+
+/** Rows and vectors of columns of a register tile. */
+const TILE_ROWS = 4;
+const TILE_VECTORS = 2;
+/** Terms of a sum that one visit to a tile adds up; a panel of as many rows stays in the first cache. */
+const BLOCK_K = 256;
+/** Rows whose part of the left operand stays in the second cache. */
+const BLOCK_M = 120;
+const UNROLL = 4;
+
+/** Tiles that together cover the columns, the last one narrower. */
+interface Tiling {
+  readonly rows: number;
+  readonly vectors: number;
+}
+
+function tilingOf({ M, N }: Product): Tiling {
+  const needed = Math.ceil(N / 4);
+  const few = Math.min(M, TILE_ROWS);
+  const vectors = Math.min(needed, few >= 4 ? TILE_VECTORS : few === 3 ? 3 : few === 2 ? 4 : 8);
+  const most = vectors === 1 ? 2 * TILE_ROWS : TILE_ROWS;
+  return { rows: Math.ceil(M / Math.ceil(M / most)), vectors };
+}
+
+/** Whether columns are copied so that a tile's columns lie in one piece for all of K. */
+function packs(product: Product): boolean {
+  const { M, N, b } = product;
+  if (b.columnBytes !== 4) return true;
+  return M >= 32 && N >= 192;
+}
+
+/** Bytes that a product needs for its copy of the right operand. */
+export function packedBytes(product: Product): number {
+  const width = tilingOf(product).vectors * 4;
+  return packs(product) ? Math.ceil(product.N / width) * width * product.K * 4 : 0;
+}
+
+export function emitProduct(f: FunctionBody, product: Product): void {
+  const { M, N, K, b } = product;
+  const tiling = tilingOf(product);
+  const packed = packs(product);
+  const width = tiling.vectors * 4;
+  if (packed) emitPacking(f, product, width);
+  // Columns of a panel follow one another; the next row of it is `step` bytes on, the next panel `next`.
+  const panels = packed
+    ? { address: product.packed, step: width * 4, next: width * 4 * K }
+    : { address: b.address, step: b.rowBytes, next: width * 4 };
+  const blocks = Math.ceil(K / BLOCK_K);
+  if (blocks > 1)
+    f.root
+      .i32(product.c)
+      .i32(0)
+      .i32(M * N * 4)
+      .put(O.MEMORY_FILL[0] as number, ...O.MEMORY_FILL.slice(1));
+  new ProductEmitter(f, product, tiling, panels, blocks).emit(M - (M % tiling.rows), N - (N % width));
+}
+
+interface Panels {
+  readonly address: number;
+  readonly step: number;
+  readonly next: number;
+}
+
+class ProductEmitter {
+  private readonly a: number;
+  private readonly b: number;
+  private readonly c: number;
+  private readonly inner: number;
+  private readonly sums: readonly number[];
+  private readonly columns: readonly number[];
+  private readonly row: number;
+
+  constructor(
+    private readonly f: FunctionBody,
+    private readonly product: Product,
+    private readonly tiling: Tiling,
+    private readonly panels: Panels,
+    private readonly blocks: number,
+  ) {
+    [this.a, this.b, this.c, this.inner] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
+    this.sums = Array.from({ length: tiling.rows * tiling.vectors }, () => f.local(V128));
+    this.columns = Array.from({ length: tiling.vectors }, () => f.local(V128));
+    this.row = f.local(V128);
+  }
+
+  /** The tiles of the first `wholeRows` rows, and those of the rest. */
+  emit(wholeRows: number, wholeColumns: number): void {
+    const { M } = this.product;
+    const { rows } = this.tiling;
+    const step = Math.max(1, Math.floor(BLOCK_M / rows)) * rows;
+    const far = wholeRows - (wholeRows % step);
+    const root = this.f.root;
+    if (far > step)
+      this.counted(root, 0, far, step, (scope, from) => this.block(scope, from, 0, step, rows, wholeColumns));
+    else if (far > 0) this.block(root, null, 0, step, rows, wholeColumns);
+    if (wholeRows > far) this.block(root, null, far, wholeRows - far, rows, wholeColumns);
+    if (M > wholeRows) this.block(root, null, wholeRows, M - wholeRows, M - wholeRows, wholeColumns);
+  }
+
+  private counted(
+    scope: Scope,
+    from: number,
+    to: number,
+    step: number,
+    inside: (scope: Scope, counter: number) => void,
+  ): void {
+    scope.loop(from, to, step, (inner, counter) => inside(inner, counter.local));
+  }
+
+  /** `count` rows from `at` (plus `from`, a local) by all columns, tiles of `rows` rows. */
+  private block(
+    scope: Scope,
+    from: number | null,
+    at: number,
+    count: number,
+    rows: number,
+    wholeColumns: number,
+  ): void {
+    const { N, K } = this.product;
+    const { vectors } = this.tiling;
+    const kBlocks = (scope: Scope, inside: (scope: Scope, k: number | null, at: number, count: number) => void) => {
+      const far = K - (K % BLOCK_K);
+      if (far > BLOCK_K) this.counted(scope, 0, far, BLOCK_K, (inner, k) => inside(inner, k, 0, BLOCK_K));
+      else if (far > 0) inside(scope, null, 0, BLOCK_K);
+      if (K > far) inside(scope, null, far, K - far);
+    };
+    kBlocks(scope, (scope, k, kAt, terms) => {
+      const columns = (scope: Scope, column: number | null, columnAt: number, valid: number) => {
+        const tile = (scope: Scope, row: number | null, rowAt: number) =>
+          this.tile(scope, { from, row, rowAt, k, kAt, terms, column, columnAt, valid, rows });
+        if (count > rows) this.counted(scope, 0, count, rows, (inner, row) => tile(inner, row, at));
+        else tile(scope, null, at);
+      };
+      const width = vectors * 4;
+      if (wholeColumns > width)
+        this.counted(scope, 0, wholeColumns, width, (inner, column) => columns(inner, column, 0, width));
+      else if (wholeColumns > 0) columns(scope, null, 0, width);
+      if (N > wholeColumns) columns(scope, null, wholeColumns, N - wholeColumns);
+    });
+  }
+
+  private tile(
+    scope: Scope,
+    t: {
+      from: number | null;
+      row: number | null;
+      rowAt: number;
+      k: number | null;
+      kAt: number;
+      terms: number;
+      column: number | null;
+      columnAt: number;
+      valid: number;
+      rows: number;
+    },
+  ): void {
+    const { a, b, c, product, panels, sums, blocks } = this;
+    const width = this.tiling.vectors * 4;
+    const vectors = Math.ceil(t.valid / 4);
+    const address = (local: number, constant: number, ...terms: (readonly [number | null, number])[]) => {
+      scope.i32(constant);
+      for (const [counter, bytes] of terms) {
+        if (counter !== null) scope.get(counter).i32(bytes).put(O.I32_MUL).put(O.I32_ADD);
+      }
+      scope.set(local);
+    };
+    const rowBytes = product.a.rowBytes;
+    const constant = t.rowAt * rowBytes + t.kAt * product.a.columnBytes;
+    address(a, product.a.address + constant, [t.from, rowBytes], [t.row, rowBytes], [t.k, product.a.columnBytes]);
+    const panel = panels.address + t.kAt * panels.step + (t.columnAt / width) * panels.next;
+    address(b, panel, [t.k, panels.step], [t.column, panels.next / width]);
+    const into = product.c + (t.rowAt * product.N + t.columnAt) * 4;
+    address(c, into, [t.from, product.N * 4], [t.row, product.N * 4], [t.column, 4]);
+
+    for (let i = 0; i < t.rows * vectors; i++)
+      scope.put(O.V_CONST, ...new Array<number>(16).fill(0)).set(sums[i] as number);
+    this.sum(scope, t.terms, t.rows, vectors);
+    for (let row = 0; row < t.rows; row++) {
+      for (let v = 0; v < vectors; v++) {
+        const sum = sums[row * vectors + v] as number;
+        const offset = (row * product.N + v * 4) * 4;
+        // A sum of several blocks is added to what the blocks before have left; reading too far does no harm.
+        if (blocks > 1) scope.get(sum).get(c).memory(O.V_LOAD, offset).put(O.F_ADD).set(sum);
+        const lanes = Math.min(4, t.valid - v * 4);
+        if (lanes === 4) scope.get(c).get(sum).memory(O.V_STORE, offset);
+        else
+          for (let lane = 0; lane < lanes; lane++)
+            scope
+              .get(c)
+              .get(sum)
+              .memory(O.V_STORE32_LANE, offset + lane * 4, lane);
+      }
+    }
+  }
+
+  /** Adds `terms` outer products of a column of a and a row of b to the tile's sums. */
+  private sum(scope: Scope, terms: number, rows: number, vectors: number): void {
+    const { a, b, sums, columns, row, f, product, panels, inner } = this;
+    const { rowBytes, columnBytes } = product.a;
+    const term = (scope: Scope, at: number) => {
+      for (let v = 0; v < vectors; v++) {
+        scope
+          .get(b)
+          .memory(O.V_LOAD, at * panels.step + v * 16)
+          .set(columns[v] as number);
+      }
+      for (let i = 0; i < rows; i++) {
+        scope
+          .get(a)
+          .memory(O.V_LOAD32_SPLAT, i * rowBytes + at * columnBytes)
+          .set(row);
+        for (let v = 0; v < vectors; v++) {
+          const sum = sums[i * vectors + v] as number;
+          if (f.relaxed)
+            scope
+              .get(row)
+              .get(columns[v] as number)
+              .get(sum)
+              .put(O.F_MADD)
+              .set(sum);
+          else
+            scope
+              .get(sum)
+              .get(row)
+              .get(columns[v] as number)
+              .put(O.F_MUL)
+              .put(O.F_ADD)
+              .set(sum);
+        }
+      }
+    };
+    const whole = terms - (terms % UNROLL);
+    if (whole > 0) {
+      const body = (scope: Scope) => {
+        for (let at = 0; at < UNROLL; at++) term(scope, at);
+        scope.advance(a, UNROLL * columnBytes).advance(b, UNROLL * panels.step);
+      };
+      if (whole > UNROLL) {
+        scope.i32(whole).set(inner).put(O.LOOP, O.VOID);
+        body(scope);
+        scope.get(inner).i32(UNROLL).put(O.I32_SUB).set(inner).get(inner).put(O.BR_IF, 0).put(O.END);
+      } else body(scope);
+    }
+    for (let at = 0; at < terms - whole; at++) term(scope, at);
+  }
+}
+
+/** Copies b [K, N] into panels of `width` columns, each row of a panel in one piece, with garbage where columns are missing. */
+function emitPacking(f: FunctionBody, { N, K, b, packed }: Product, width: number): void {
+  const panel = (scope: Scope, column: { local: number; scope: Scope } | null, at: number, valid: number) => {
+    const from = f.local(I32);
+    const to = f.local(I32);
+    const start = (base: number, bytes: number, local: number) => {
+      scope.i32(base + at * bytes);
+      if (column !== null) scope.get(column.local).i32(bytes).put(O.I32_MUL).put(O.I32_ADD);
+      scope.set(local);
+    };
+    start(b.address, b.columnBytes, from);
+    start(packed, K * 4, to);
+    const vectors = Math.ceil(valid / 4);
+    const straight = (scope: Scope, rows: number) => {
+      for (let row = 0; row < rows; row++) {
+        for (let v = 0; v < vectors; v++) {
+          scope.get(to).get(from);
+          if (b.columnBytes === 4) scope.memory(O.V_LOAD, row * b.rowBytes + v * 16);
+          else {
+            scope.memory(O.V_LOAD32_ZERO, row * b.rowBytes + 4 * v * b.columnBytes);
+            const lane = f.local(V128);
+            scope.set(lane);
+            for (let l = 1; l < Math.min(4, valid - 4 * v); l++) {
+              scope
+                .get(from)
+                .get(lane)
+                .memory(O.V_LOAD32_LANE, row * b.rowBytes + (4 * v + l) * b.columnBytes, l)
+                .set(lane);
+            }
+            scope.get(lane);
+          }
+          scope.memory(O.V_STORE, (row * width + v * 4) * 4);
+        }
+      }
+      scope.advance(from, rows * b.rowBytes).advance(to, rows * width * 4);
+    };
+    const transposed = (scope: Scope) => {
+      // Four rows of four columns at a time: memory holds columns.
+      for (let v = 0; v < vectors; v++) {
+        const columns = [0, 1, 2, 3].map((l) => {
+          const local = f.local(V128);
+          const column = Math.min(4 * v + l, valid - 1);
+          scope
+            .get(from)
+            .memory(O.V_LOAD, column * b.columnBytes)
+            .set(local);
+          return local;
+        });
+        transpose4(f, scope, columns as [number, number, number, number]).forEach((local, row) => {
+          scope
+            .get(to)
+            .get(local)
+            .memory(O.V_STORE, (row * width + v * 4) * 4);
+        });
+      }
+      scope.advance(from, 16).advance(to, 4 * width * 4);
+    };
+    const quick = b.columnBytes !== 4 && b.rowBytes === 4;
+    const group = quick ? 4 : 1;
+    const whole = K - (K % group);
+    const body = (scope: Scope) => (quick ? transposed(scope) : straight(scope, 1));
+    if (whole > group) scope.loop(0, whole, group, body);
+    else if (whole > 0) body(scope);
+    if (K > whole) straight(scope, K - whole);
+  };
+  const far = N - (N % width);
+  if (far > width) f.root.loop(0, far, width, (scope, column) => panel(scope, column, 0, width));
+  else if (far > 0) panel(f.root, null, 0, width);
+  if (N > far) panel(f.root, null, far, N - far);
+}
+
+function transpose4(
+  f: FunctionBody,
+  scope: Scope,
+  [a, b, c, d]: readonly [number, number, number, number],
+): readonly number[] {
+  const words = (...order: number[]) => order.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
+  const shuffled = (x: number, y: number, order: readonly number[]) => {
+    const local = f.local(V128);
+    scope
+      .get(x)
+      .get(y)
+      .put(O.V_SHUFFLE, ...order)
+      .set(local);
+    return local;
+  };
+  const [low, high] = [words(0, 4, 1, 5), words(2, 6, 3, 7)];
+  const [ab, ab2, cd, cd2] = [shuffled(a, b, low), shuffled(a, b, high), shuffled(c, d, low), shuffled(c, d, high)];
+  const [first, second] = [words(0, 1, 4, 5), words(2, 3, 6, 7)];
+  return [shuffled(ab, cd, first), shuffled(ab, cd, second), shuffled(ab2, cd2, first), shuffled(ab2, cd2, second)];
+}

@@ -1,0 +1,189 @@
+import type { Arrays, KernelTime, Runner, RunRequest } from "../cpu/runner";
+import type { Program } from "../graph/program";
+import { type Compiled, compile } from "./compile";
+import { encodeModule } from "./encoder";
+import { explain } from "./explain";
+import type { Buffer } from "./layout";
+import { F_MADD, V_CONST } from "./opcodes";
+import { FunctionBody } from "./scope";
+
+/** How long a call may hold the event loop before a page gets its turn, in milliseconds. */
+const SLICE_MS = 20;
+
+type Step = (steps: number) => void;
+
+/** A program compiled to WebAssembly: whole steps in one call, nothing between them but memory. */
+export class WasmRunner implements Runner {
+  readonly sizeBytes: number;
+  readonly buffers: number;
+  private readonly memory: WebAssembly.Memory;
+  private readonly lastScalars = new Map<string, number>();
+  private stepsNext = 1;
+  private ran = false;
+
+  private constructor(
+    private readonly compiled: Compiled,
+    private readonly exports: WebAssembly.Exports,
+    private readonly relaxed: boolean,
+  ) {
+    this.memory = exports.memory as WebAssembly.Memory;
+    this.sizeBytes = this.memory.buffer.byteLength;
+    this.buffers = compiled.buffers.length;
+    for (const { buffer, values } of compiled.constants) this.view(buffer).set(values);
+  }
+
+  /** Null where this machine's WebAssembly has no SIMD. Throws DeviceError for a program that does not fit its memory. */
+  static async create(program: Program): Promise<WasmRunner | null> {
+    if (!validates(false)) return null;
+    const relaxed = validates(true);
+    const compiled = compile(program, relaxed);
+    const { instance } = await WebAssembly.instantiate(compiled.bytes, {});
+    return new WasmRunner(compiled, instance.exports, relaxed);
+  }
+
+  write(values: Arrays): void {
+    this.set(this.compiled.parameters, values);
+  }
+
+  async read(name: string): Promise<Float32Array> {
+    const parameter = this.compiled.parameters.get(name);
+    if (parameter) return this.get(parameter);
+    if (!this.ran) throw new TypeError(`read: output "${name}" has no value before the first run`);
+    const output = this.compiled.outputs.get(name);
+    return output ? this.get(output) : Float32Array.of(this.lastScalars.get(name) as number);
+  }
+
+  async run(inputs: Arrays, { steps, every, signal, progress }: RunRequest): Promise<Record<string, Float32Array>> {
+    const { scalars, outputs, records } = this.compiled;
+    this.set(this.compiled.inputs, inputs);
+    const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
+    for (let done = 0; done < steps; ) {
+      const count = Math.min(steps - done, this.stepsNext, records);
+      const start = performance.now();
+      this.step(count);
+      const timeMs = performance.now() - start;
+      const fitting = Math.floor(count * (SLICE_MS / Math.max(timeMs, 0.01)));
+      // Grows step by step, so that one lucky measurement does no harm.
+      this.stepsNext = Math.max(1, Math.min(fitting, 4 * Math.max(count, this.stepsNext)));
+      const history = this.view(this.compiled.history);
+      scalars.forEach((name, i) => {
+        const values = histories[i] as Float32Array;
+        for (let step = Math.ceil(done / every) * every; step < done + count; step += every) {
+          values[step / every] = history[(step - done) * scalars.length + i] as number;
+        }
+        this.lastScalars.set(name, history[(count - 1) * scalars.length + i] as number);
+      });
+      this.ran = true;
+      done += count;
+      progress?.(done, Object.fromEntries(this.lastScalars));
+      if (done < steps) {
+        await turn();
+        signal?.throwIfAborted();
+      }
+    }
+    const results = scalars.map((name, i) => [name, histories[i] as Float32Array] as const);
+    return Object.fromEntries([...results, ...[...outputs].map(([name, buffer]) => [name, this.get(buffer)] as const)]);
+  }
+
+  async trial(
+    inputs: Arrays,
+  ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
+    this.set(this.compiled.inputs, inputs);
+    return this.restoring(() => {
+      this.step(1);
+      const { scalars, outputs, parameters } = this.compiled;
+      const history = this.view(this.compiled.history);
+      const all = (buffers: ReadonlyMap<string, Buffer>) =>
+        Object.fromEntries([...buffers].map(([name, buffer]) => [name, this.get(buffer)]));
+      return {
+        outputs: {
+          ...all(outputs),
+          ...Object.fromEntries(scalars.map((name, i) => [name, Float32Array.of(history[i] as number)])),
+        },
+        updates: all(parameters),
+      };
+    });
+  }
+
+  explain(): string {
+    return explain(this.compiled, `cpu, wasm simd, float32${this.relaxed ? ", relaxed multiply-add" : ""}`);
+  }
+
+  async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
+    this.set(this.compiled.inputs, inputs);
+    return this.restoring(() => {
+      const { kernels } = this.compiled;
+      const times = kernels.map(() => 0);
+      this.step(1);
+      for (let step = 0; step < steps; step++) {
+        let before = performance.now();
+        kernels.forEach((_, i) => {
+          (this.exports[`k${i}`] as () => void)();
+          const now = performance.now();
+          times[i] = (times[i] as number) + now - before;
+          before = now;
+        });
+      }
+      return kernels.map(({ kind, reads, writes, flops }, i) => ({
+        kernel: kind,
+        output: writes[writes.length - 1]?.name ?? "record",
+        nanoseconds: ((times[i] as number) * 1e6) / steps,
+        flops,
+        bytes: 4 * [...reads, ...writes].reduce((sum, { elements }) => sum + elements, 0),
+      }));
+    });
+  }
+
+  dispose(): void {}
+
+  private step(count: number): void {
+    (this.exports.step as Step)(count);
+  }
+
+  private view({ address, elements, dtype }: Buffer): Float32Array | Int32Array {
+    const { buffer } = this.memory;
+    return dtype === "int32" ? new Int32Array(buffer, address, elements) : new Float32Array(buffer, address, elements);
+  }
+
+  private get(buffer: Buffer): Float32Array {
+    return Float32Array.from(this.view(buffer));
+  }
+
+  private set(buffers: ReadonlyMap<string, Buffer>, values: Arrays): void {
+    for (const [name, array] of Object.entries(values)) {
+      const buffer = buffers.get(name);
+      if (buffer) this.view(buffer).set(array);
+    }
+  }
+
+  /** Runs `task` and puts parameters and outputs back as they were. */
+  private restoring<T>(task: () => T): T {
+    const kept = this.compiled.buffers
+      .filter(({ role }) => role === "parameter" || role === "output")
+      .map((buffer) => ({ view: this.view(buffer), values: this.view(buffer).slice() }));
+    const result = task();
+    for (const { view, values } of kept) view.set(values);
+    return result;
+  }
+}
+
+/** Whether this machine takes a module with a vector in it, or with a relaxed instruction. */
+function validates(relaxed: boolean): boolean {
+  const f = new FunctionBody(0, relaxed);
+  f.root.put(V_CONST, ...new Array<number>(16).fill(0)).put(0x1a);
+  if (relaxed) f.op(F_MADD, f.float(0), f.float(0), f.float(0));
+  const probe = { parameters: 0, locals: f.locals, bytes: f.root.bytes, name: "probe" };
+  return typeof WebAssembly === "object" && WebAssembly.validate(encodeModule(1, 0, [probe]));
+}
+
+/** Lets the page have its turn. A message is not held back as a timer is. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

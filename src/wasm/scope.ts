@@ -1,0 +1,136 @@
+import { I32, instruction, signed, type Type, unsigned, V128, word } from "./encoder";
+import { BR_IF, END, F_ADD, F_MADD, F_MUL, I32_ADD, I32_LT_U, LOOP, V_CONST, VOID } from "./opcodes";
+
+/** A value that a local holds from where it is computed to the end of its scope. */
+export interface Value {
+  readonly local: number;
+  readonly scope: Scope;
+  /** All four lanes are equal. */
+  readonly uniform: boolean;
+}
+
+/** A function under way: its locals, and the instructions of its outermost scope. */
+export class FunctionBody {
+  readonly locals: Type[] = [];
+  readonly root = new Scope(this, null);
+
+  constructor(
+    readonly parameters: number,
+    /** Whether the machine has relaxed SIMD: a fused multiply-add above all. */
+    readonly relaxed: boolean,
+  ) {}
+
+  local(type: Type): number {
+    this.locals.push(type);
+    return this.parameters + this.locals.length - 1;
+  }
+
+  /**
+   * The result of one instruction, computed in the innermost scope of its operands, so that nothing is done in a loop that can be
+   * done before it, and only once there.
+   */
+  make(type: Type, code: number, operands: readonly Value[], immediates: readonly number[], uniform: boolean): Value {
+    let scope = this.root;
+    for (const operand of operands) if (operand.scope.depth > scope.depth) scope = operand.scope;
+    const key = `${code};${immediates.join()};${operands.map(({ local }) => local).join()}`;
+    const known = scope.known.get(key);
+    if (known !== undefined) return known;
+    for (const { local } of operands) scope.get(local);
+    scope.put(code, ...immediates);
+    const made = { local: this.local(type), scope, uniform };
+    scope.set(made.local);
+    scope.known.set(key, made);
+    return made;
+  }
+
+  /** A vector instruction without immediates. */
+  op(code: number, ...operands: readonly Value[]): Value {
+    return this.make(
+      V128,
+      code,
+      operands,
+      [],
+      operands.every(({ uniform }) => uniform),
+    );
+  }
+
+  /** An instruction on i32. */
+  int(code: number, ...operands: readonly Value[]): Value {
+    return this.make(I32, code, operands, [], true);
+  }
+
+  /** A vector instruction that takes an i32 from its second operand: a shift. */
+  shift(code: number, value: Value, by: number): Value {
+    return this.make(V128, code, [value, this.i32(by)], [], value.uniform);
+  }
+
+  i32(value: number): Value {
+    return this.make(I32, 0x41, [], signed(value), true);
+  }
+
+  /** The same number four times. */
+  float(value: number): Value {
+    return this.lanes([value, value, value, value], "float32");
+  }
+  integer(value: number): Value {
+    return this.lanes([value, value, value, value], "int32");
+  }
+  lanes(values: readonly number[], dtype: "float32" | "int32"): Value {
+    const bytes = [0, 1, 2, 3].flatMap((lane) => word(values[lane] ?? 0, dtype));
+    return this.make(V128, V_CONST, [], bytes, new Set(values).size === 1);
+  }
+
+  /** a * b + c. */
+  madd(a: Value, b: Value, c: Value): Value {
+    return this.relaxed ? this.op(F_MADD, a, b, c) : this.op(F_ADD, this.op(F_MUL, a, b), c);
+  }
+}
+
+/** The instructions of a function's body, or of a loop in it, that come before what is written next. */
+export class Scope {
+  readonly bytes: number[] = [];
+  readonly known = new Map<string, Value>();
+  readonly depth: number;
+
+  constructor(
+    readonly body: FunctionBody,
+    parent: Scope | null,
+  ) {
+    this.depth = parent === null ? 0 : parent.depth + 1;
+  }
+
+  put(code: number, ...immediates: readonly number[]): this {
+    this.bytes.push(...instruction(code), ...immediates);
+    return this;
+  }
+  get(local: number): this {
+    return this.put(0x20, ...unsigned(local));
+  }
+  set(local: number): this {
+    return this.put(0x21, ...unsigned(local));
+  }
+  i32(value: number): this {
+    return this.put(0x41, ...signed(value));
+  }
+  /** Loads or stores at the address on the stack plus `offset`, as for numbers of four bytes. */
+  memory(code: number, offset: number, ...lane: readonly number[]): this {
+    return this.put(code, 2, ...unsigned(offset), ...lane);
+  }
+  /** local += value. */
+  advance(local: number, by: number): this {
+    return this.get(local).i32(by).put(I32_ADD).set(local);
+  }
+  append(bytes: readonly number[]): this {
+    for (const byte of bytes) this.bytes.push(byte);
+    return this;
+  }
+
+  /** Counts from `start` up to below `end`, once at least. What the loop's body does not change is computed before it. */
+  loop(start: number, end: number, step: number, inside: (scope: Scope, counter: Value) => void): void {
+    const counter = this.body.local(I32);
+    const scope = new Scope(this.body, this);
+    inside(scope, { local: counter, scope, uniform: true });
+    this.i32(start).set(counter).put(LOOP, VOID).append(scope.bytes);
+    this.advance(counter, step).get(counter).i32(end).put(I32_LT_U).put(BR_IF, 0).put(END);
+  }
+}

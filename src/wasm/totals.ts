@@ -1,0 +1,133 @@
+import { V128 } from "./encoder";
+import * as O from "./opcodes";
+import type { FunctionBody, Scope, Value } from "./scope";
+
+/** Sums of more terms than this are kept in float64, two vectors for four lanes. */
+const MAX_FLOAT32 = 64;
+
+const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
+const HALVES_SWAPPED = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
+const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+const NEIGHBOURS_SWAPPED = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
+const FIRST = [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3];
+
+/** A reduction under way: it takes values inside a loop, and gives its result behind it. */
+export interface Total {
+  add(scope: Scope, value: Value, index: Value | null): void;
+  /** Lane by lane. */
+  lanes(): Value;
+  /** Over all lanes. */
+  whole(): Value;
+}
+
+/** Begins in `scope`; `count` terms come to each lane at most. */
+export function total(scope: Scope, op: "sum" | "max" | "argmax", count: number): Total {
+  if (op === "argmax") return new Argmax(scope);
+  return op === "sum" && count > MAX_FLOAT32 ? new LongSum(scope) : new Simple(scope, op === "sum" ? O.F_ADD : O.F_MAX);
+}
+
+/** What lanes beyond the first `valid` must hold to leave a reduction as it is. */
+export function neutral(f: FunctionBody, op: "sum" | "max" | "argmax", value: Value, valid: number): Value {
+  if (valid === 4) return value;
+  const used = f.lanes(
+    [0, 1, 2, 3].map((lane) => (lane < valid ? -1 : 0)),
+    "int32",
+  );
+  if (op === "sum") return f.op(O.V_AND, value, used);
+  return f.op(O.V_BITSELECT, value, f.float(Number.NEGATIVE_INFINITY), used);
+}
+
+function variable(scope: Scope, start: Value): Value {
+  const local = scope.body.local(V128);
+  scope.get(start.local).set(local);
+  return { local, scope, uniform: false };
+}
+
+function shuffle(f: FunctionBody, a: Value, b: Value, bytes: readonly number[], uniform = false): Value {
+  return f.make(V128, O.V_SHUFFLE, [a, b], bytes, uniform);
+}
+
+/** One operation over all lanes, in every lane. */
+function across(f: FunctionBody, code: number, value: Value): Value {
+  const pairs = f.op(code, value, shuffle(f, value, value, HALVES_SWAPPED));
+  return { ...f.op(code, pairs, shuffle(f, pairs, pairs, NEIGHBOURS_SWAPPED)), uniform: true };
+}
+
+class Simple implements Total {
+  private readonly sum: Value;
+  constructor(
+    scope: Scope,
+    private readonly code: number,
+  ) {
+    this.sum = variable(scope, scope.body.float(code === O.F_ADD ? 0 : Number.NEGATIVE_INFINITY));
+  }
+  add(scope: Scope, value: Value): void {
+    scope.get(this.sum.local).get(value.local).put(this.code).set(this.sum.local);
+  }
+  lanes(): Value {
+    return this.sum;
+  }
+  whole(): Value {
+    return across(this.sum.scope.body, this.code, this.sum);
+  }
+}
+
+class LongSum implements Total {
+  private readonly low: Value;
+  private readonly high: Value;
+  private readonly f: FunctionBody;
+  constructor(scope: Scope) {
+    this.f = scope.body;
+    this.low = variable(scope, this.f.float(0));
+    this.high = variable(scope, this.f.float(0));
+  }
+  add(scope: Scope, value: Value): void {
+    const { f, low, high } = this;
+    const lower = f.op(O.D_PROMOTE, value);
+    const upper = f.op(O.D_PROMOTE, shuffle(f, value, value, HIGH_HALF));
+    scope.get(low.local).get(lower.local).put(O.D_ADD).set(low.local);
+    scope.get(high.local).get(upper.local).put(O.D_ADD).set(high.local);
+  }
+  lanes(): Value {
+    const { f, low, high } = this;
+    return shuffle(f, f.op(O.D_DEMOTE, low), f.op(O.D_DEMOTE, high), LOW_HALVES);
+  }
+  whole(): Value {
+    const { f, low, high } = this;
+    const pair = f.op(O.D_ADD, low, high);
+    const sum = f.op(O.D_DEMOTE, f.op(O.D_ADD, pair, shuffle(f, pair, pair, HALVES_SWAPPED)));
+    return shuffle(f, sum, sum, FIRST, true);
+  }
+}
+
+/** The first index of the largest: of equal ones the earlier stays. */
+class Argmax implements Total {
+  private readonly largest: Value;
+  private readonly at: Value;
+  private readonly f: FunctionBody;
+  constructor(scope: Scope) {
+    this.f = scope.body;
+    this.largest = variable(scope, this.f.float(Number.NEGATIVE_INFINITY));
+    this.at = variable(scope, this.f.integer(0));
+  }
+  add(scope: Scope, value: Value, index: Value | null): void {
+    if (index === null) throw new Error("internal: argmax without an index");
+    const { largest, at } = this;
+    const greater = scope.body.local(V128);
+    scope.get(value.local).get(largest.local).put(O.F_GT).set(greater);
+    for (const [next, kept] of [
+      [value, largest],
+      [index, at],
+    ] as const) {
+      scope.get(next.local).get(kept.local).get(greater).put(O.V_BITSELECT).set(kept.local);
+    }
+  }
+  lanes(): Value {
+    return this.at;
+  }
+  whole(): Value {
+    const { f, largest, at } = this;
+    const highest = f.op(O.F_EQ, largest, across(f, O.F_MAX, largest));
+    return across(f, O.I_MIN, f.op(O.V_BITSELECT, at, f.integer(2 ** 31 - 1), highest));
+  }
+}

@@ -1,0 +1,215 @@
+import type { Tensor } from "../graph/tensor";
+import type { Access } from "../plan/access";
+import type { Expression } from "../plan/expression";
+import { apply, comparison, where } from "./arithmetic";
+import type { Axes, Site } from "./domain";
+import { I32, unsigned, V128 } from "./encoder";
+import * as O from "./opcodes";
+import type { FunctionBody, Scope, Value } from "./scope";
+
+/** Where a site's lanes read: four places off one address, or an address for each lane. Bytes from a buffer's start. */
+type Places =
+  | { readonly base: Value | null; readonly offsets: readonly number[] }
+  | { readonly apart: readonly Value[] };
+
+/** The domain that expressions speak of. */
+export interface Frame {
+  readonly axes: Axes;
+  /** An access in terms of the axes, where the expressions' domain is only a part of theirs. */
+  through(access: Access): Access | null;
+  /** Strides of the domain's own order. */
+  readonly flat: readonly number[];
+}
+
+/** Computes expressions at the points of one site. */
+export class Values {
+  private readonly known = new Map<Expression, Value>();
+
+  constructor(
+    private readonly f: FunctionBody,
+    private readonly frame: Frame,
+    private readonly site: Site,
+    private readonly addressOf: (tensor: Tensor) => number,
+    private readonly own: (tensor: Tensor) => Value | undefined,
+  ) {}
+
+  value(expression: Expression): Value {
+    const known = this.known.get(expression);
+    if (known !== undefined) return known;
+    const made = this.write(expression);
+    this.known.set(expression, made);
+    return made;
+  }
+
+  private write(expression: Expression): Value {
+    const { f } = this;
+    switch (expression.kind) {
+      case "literal":
+        return expression.dtype === "int32" ? f.integer(expression.value) : f.float(expression.value);
+      case "own": {
+        const value = this.own(expression.tensor);
+        if (value === undefined) throw new Error(`internal: ${expression.tensor.op} is read before it is computed`);
+        return value;
+      }
+      case "position":
+        return this.position(this.places(expression.access));
+      case "load":
+        return this.load(this.addressOf(expression.tensor), this.places(expression.access));
+      case "gather": {
+        const { row, rows, width, access, tensor } = expression;
+        const index = row.dtype === "int32" ? this.value(row) : f.op(O.TRUNCATE, this.value(row));
+        const held = f.op(O.I_MIN, f.op(O.I_MAX, index, f.integer(0)), f.integer(rows - 1));
+        return this.load(this.addressOf(tensor), this.moved(this.places(access), held, width * 4));
+      }
+      case "apply": {
+        const { op, operands } = expression;
+        const [a, b] = operands as readonly [Expression, Expression?];
+        if (op === "mask" && b?.kind === "apply" && b.operands[1]) {
+          const [left, right] = b.operands as readonly [Expression, Expression];
+          const condition = comparison(f, b.op, left.dtype, this.value(left), this.value(right));
+          if (condition !== null) return where(f, condition, this.value(a));
+        }
+        return apply(
+          f,
+          op,
+          (operands[operands.length - 1] as Expression).dtype,
+          operands.map((operand) => this.value(operand)),
+        );
+      }
+      default:
+        return expression satisfies never;
+    }
+  }
+
+  /** Leaves a value in memory at the site's own points, of a domain with these strides. */
+  store(scope: Scope, address: number, value: Value): void {
+    const places = this.joint(this.frame.flat);
+    const push = () => (places.base === null ? scope.i32(0) : scope.get(places.base.local)).get(value.local);
+    const { offsets } = places;
+    if (this.site.valid === 4 && isRow(offsets)) push().memory(O.V_STORE, address + (offsets[0] as number));
+    else
+      offsets.forEach((offset, lane) => {
+        push().memory(O.V_STORE32_LANE, address + offset, lane);
+      });
+  }
+
+  /** A number for each lane in use, at a stride along each axis: loads of one buffer. */
+  at(address: number, strides: readonly number[]): Value {
+    return this.load(address, this.joint(strides));
+  }
+
+  /** The number that strides along the axes count up to, in int32. */
+  index(strides: readonly number[]): Value {
+    return this.position(this.joint(strides));
+  }
+
+  /** sum + a * b; a * b where there is no sum yet. */
+  dot(sum: Value | null, a: Value, b: Value): Value {
+    return sum === null ? this.f.op(O.F_MUL, a, b) : this.f.madd(a, b, sum);
+  }
+
+  private places(access: Access): Places {
+    const seen = this.frame.through(access);
+    const strides = seen && this.frame.axes.strides(seen);
+    if (strides !== null) return this.joint(strides);
+    const { f } = this;
+    const { base, offsets } = this.joint(this.frame.flat);
+    // No single stride along an axis: the place is worked out from each lane's flat index.
+    const apart = offsets.map((offset) => {
+      const bytes = base === null ? f.i32(offset) : f.int(O.I32_ADD, base, f.i32(offset));
+      const flat = f.int(O.I32_SHR_U, bytes, f.i32(2));
+      let sum = f.i32(0);
+      let passed = 1;
+      for (let axis = access.shape.length - 1; axis >= 0; axis--) {
+        const length = access.shape[axis] as number;
+        const stride = access.strides[axis] as number;
+        const coordinate = f.int(O.I32_REM_U, f.int(O.I32_DIV_U, flat, f.i32(passed)), f.i32(length));
+        if (stride !== 0) sum = f.int(O.I32_ADD, sum, f.int(O.I32_MUL, coordinate, f.i32(4 * stride)));
+        passed *= length;
+      }
+      return sum;
+    });
+    return { apart };
+  }
+
+  private joint(strides: readonly number[]): { base: Value | null; offsets: readonly number[] } {
+    const { f, site } = this;
+    const terms: Value[] = [];
+    const offsets = new Array<number>(site.valid).fill(0);
+    site.coordinates.forEach(({ counter, lanes }, axis) => {
+      const stride = strides[axis] ?? 0;
+      if (stride === 0) return;
+      if (counter !== null) terms.push(stride === 1 ? counter : f.int(O.I32_MUL, counter, f.i32(stride)));
+      for (let lane = 0; lane < site.valid; lane++) {
+        offsets[lane] =
+          (offsets[lane] as number) + 4 * stride * ((lanes.length === 1 ? lanes[0] : lanes[lane]) as number);
+      }
+    });
+    // Outer loops first, so that their part of the sum is done there.
+    terms.sort((a, b) => a.scope.depth - b.scope.depth);
+    const base = terms.reduce<Value | null>((sum, term) => (sum === null ? term : f.int(O.I32_ADD, sum, term)), null);
+    return { base, offsets };
+  }
+
+  /** The same places, `bytes` times a lane's `row` further on. */
+  private moved(places: Places, row: Value, bytes: number): Places {
+    const { f } = this;
+    const further = (lane: number) => f.int(O.I32_MUL, f.make(I32, O.I_EXTRACT, [row], [lane], true), f.i32(bytes));
+    const plus = (base: Value | null, more: Value) => (base === null ? more : f.int(O.I32_ADD, base, more));
+    if ("apart" in places) {
+      return { apart: places.apart.map((address, lane) => plus(address, further(row.uniform ? 0 : lane))) };
+    }
+    if (row.uniform) return { base: plus(places.base, further(0)), offsets: places.offsets };
+    return {
+      apart: places.offsets.map((offset, lane) => plus(plus(places.base, further(lane)), f.i32(offset))),
+    };
+  }
+
+  private load(address: number, places: Places): Value {
+    const { f } = this;
+    const read = (code: number, operands: readonly Value[], offset: number, uniform: boolean, ...lane: number[]) =>
+      f.make(V128, code, operands, [2, ...unsigned(address + offset), ...lane], uniform);
+    const lanes = (from: (lane: number) => { base: Value; offset: number }, count: number) => {
+      const first = from(0);
+      let value = read(O.V_LOAD32_ZERO, [first.base], first.offset, false);
+      for (let lane = 1; lane < count; lane++) {
+        const { base, offset } = from(lane);
+        value = read(O.V_LOAD32_LANE, [base, value], offset, false, lane);
+      }
+      return value;
+    };
+    if ("apart" in places) {
+      return lanes((lane) => ({ base: places.apart[lane] as Value, offset: 0 }), places.apart.length);
+    }
+    const { offsets } = places;
+    const base = places.base ?? f.i32(0);
+    const first = offsets[0] as number;
+    if (offsets.every((offset) => offset === first)) return read(O.V_LOAD32_SPLAT, [base], first, true);
+    // Lanes that are not in use may read beyond what is theirs: memory ends later than the last buffer.
+    if (isRow(offsets)) return read(O.V_LOAD, [base], first, false);
+    return lanes((lane) => ({ base, offset: offsets[lane] as number }), offsets.length);
+  }
+
+  private position(places: Places): Value {
+    const { f } = this;
+    const index = (bytes: Value) => f.make(V128, O.I_SPLAT, [f.int(O.I32_SHR_U, bytes, f.i32(2))], [], true);
+    if ("apart" in places) {
+      return places.apart.reduce(
+        (value, bytes, lane) => f.make(V128, O.I_REPLACE, [value, f.int(O.I32_SHR_U, bytes, f.i32(2))], [lane], false),
+        f.integer(0),
+      );
+    }
+    const { base, offsets } = places;
+    const lanes = f.lanes(spreadLanes(offsets.map((offset) => offset / 4)), "int32");
+    return base === null ? lanes : f.op(O.I_ADD, index(base), lanes);
+  }
+}
+
+/** What all lanes in use have in common, all four have. */
+function spreadLanes(values: readonly number[]): number[] {
+  return [0, 1, 2, 3].map((lane) => (values[lane] ?? values[0]) as number);
+}
+
+function isRow(offsets: readonly number[]): boolean {
+  return offsets.every((offset, lane) => offset === (offsets[0] as number) + 4 * lane);
+}
