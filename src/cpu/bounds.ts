@@ -1,9 +1,10 @@
 import type { Numbers } from "../graph/ops";
 import type { Program, Values } from "../graph/program";
 import { type Tensor, topological } from "../graph/tensor";
-import { errorRow, type Uncertain } from "./errors";
+import { errorRow } from "./errors";
 import { evaluate, isFed } from "./evaluate";
 import { LARGEST } from "./rounding";
+import type { Uncertain } from "./uncertain";
 
 export interface Bounded {
   values: Float64Array;

@@ -1,6 +1,6 @@
 import { type Numbers, splitShape } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import type { Uncertain } from "./errors";
+import type { Uncertain } from "./uncertain";
 
 /**
  * x = max(x), the maximum repeated over what was reduced, as the gradient of max asks it: both sides are the same device values, so

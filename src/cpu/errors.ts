@@ -25,18 +25,7 @@ import { evaluate } from "./evaluate";
 import { argmax, matmul, max, sum, take } from "./reduction-errors";
 import { LEAST, rounded, UNIT } from "./rounding";
 import { logSoftmax, softmax } from "./softmax-errors";
-
-/** A node's exact values, and how far any correct float32 device may lie from each. */
-export interface Uncertain {
-  readonly values: Numbers;
-  /** Infinity where nothing can be said: near a pole, or beyond float32. */
-  readonly errors: Numbers;
-  /** A device's values cannot be negative, whatever the errors say. */
-  readonly nonnegative: boolean;
-}
-
-/** The errors of a node's values, from what is known of its operands. */
-export type ErrorRule = (node: Tensor, operands: readonly Uncertain[], values: Numbers) => Numbers;
+import type { ErrorRule, Uncertain } from "./uncertain";
 
 interface Row {
   readonly errors: ErrorRule;

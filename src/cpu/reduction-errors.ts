@@ -1,7 +1,7 @@
 import { type Numbers, splitShape } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import type { ErrorRule, Uncertain } from "./errors";
 import { accumulated, LARGEST, LEAST, rounded } from "./rounding";
+import type { ErrorRule, Uncertain } from "./uncertain";
 
 /** Where a node's reduced axis lies, as loops want it: for each result, the places of what it is made of. */
 function* rows(node: Tensor): Generator<{ result: number; first: number; step: number; length: number }> {

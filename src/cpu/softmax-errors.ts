@@ -1,7 +1,7 @@
 import { type Numbers, splitShape } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import type { ErrorRule, Uncertain } from "./errors";
 import { accumulated, DIVISION, exponential, LEAST, logarithm, UNIT, within } from "./rounding";
+import type { ErrorRule, Uncertain } from "./uncertain";
 
 /** One row x, as long as the softmax's axis: p = exp(x - m) / S, m = max x, S = Σ exp(x - m) >= 1. */
 interface Row {
