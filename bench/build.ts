@@ -42,3 +42,24 @@ export async function buildFirst(root: string, outDir: string, bundle: string): 
   const page = `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${bundle}</title>`;
   writeFileSync(join(outDir, "index.html"), `${page}<script type="module" src="./main.js"></script></html>\n`);
 }
+
+/** The benchmarks for Node and Dawn as one file that needs no package. */
+export async function buildNative(root: string, outDir: string, commit: string): Promise<void> {
+  const config = common(root, outDir);
+  await build({
+    ...config,
+    define: { BENCH_COMMIT: JSON.stringify(commit) },
+    ssr: { noExternal: true, external: ["webgpu"] },
+    build: {
+      ...config.build,
+      target: "node20",
+      minify: false,
+      ssr: true,
+      rolldownOptions: {
+        input: join(root, "bench/native/main.ts"),
+        external: ["webgpu"],
+        output: { entryFileNames: "native.mjs", codeSplitting: false },
+      },
+    },
+  });
+}

@@ -1,6 +1,11 @@
-import { fillReadme, main } from "./main";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { measureInBrowser } from "./browser";
+import { buildNative } from "./build";
+import { commitOf } from "./machine";
 import { messageOf } from "./measure";
-import { type Options, parseOptions, usage } from "./options";
+import { isWhole, type Options, parseOptions, usage } from "./options";
+import { fillReadme } from "./report/readme";
 
 /** The command line, once this is bundled. */
 export async function command(root: string, args: string[]): Promise<void> {
@@ -15,9 +20,21 @@ export async function command(root: string, args: string[]): Promise<void> {
   }
   try {
     if (options.readme) fillReadme(root);
-    else await main(root, options, args);
+    else if (options.native) await native(root, options, args);
+    else await measureInBrowser(root, options, args);
   } catch (error) {
     console.error(`\nwgrad bench: ${error instanceof Error ? error.stack : error}`);
     process.exitCode = 1;
   }
+}
+
+async function native(root: string, options: Options, args: readonly string[]): Promise<void> {
+  const folder = join(root, "out/bench/native");
+  await buildNative(root, folder, commitOf(root));
+  const out = process.env.OUT ?? (isWhole(options) ? join(root, "bench/results") : join(root, "out/bench"));
+  const file = join(folder, "native.mjs");
+  console.log(`built: ${file}`);
+  const env = { ...process.env, OUT: out };
+  const passed = args.filter((arg) => arg !== "--native");
+  process.exitCode = spawnSync(process.execPath, [file, ...passed], { stdio: "inherit", env }).status ?? 1;
 }

@@ -121,21 +121,21 @@ async function compare(
   return { error: Math.abs(got - want) / Math.abs(want), firstMs };
 }
 
-/** Steps for a round: doubled until it is long enough to be timed. This is the warm-up too. */
-async function calibrate({ wholeRun, task }: Workload, contender: Contender, budget: Budget): Promise<number> {
+/** Steps for a round: more until it is long enough to be timed. This is the warm-up too. */
+async function calibrate({ wholeRun, task }: Workload, contender: Contender, { roundMs }: Budget): Promise<number> {
   let steps = 1;
-  for (let spentMs = 0; ; ) {
+  for (let isFirst = true; ; isFirst = false) {
     const { ms } = await contender.run(steps);
-    spentMs += ms;
     const one = ms / steps;
-    const wanted = Math.max(1, Math.round(budget.roundMs / one));
-    if (wholeRun !== undefined && ms > budget.roundMs / 4 && one * wholeRun <= 6 * budget.roundMs) return wholeRun;
-    if (ms >= budget.roundMs / 2 || spentMs > 4 * budget.roundMs) {
-      // A record is read once in so many steps: more than that are to be whole.
-      const every = recordEvery(task);
-      return wanted > every ? wanted - (wanted % every) : wanted;
+    const wanted = Math.max(1, Math.round(roundMs / one));
+    if (ms < roundMs / 2 || (isFirst && ms < 4 * roundMs)) {
+      steps = Math.min(Math.max(wanted, steps), steps * 8);
+      continue;
     }
-    steps = Math.min(wanted, steps * 8);
+    if (wholeRun !== undefined && one * wholeRun <= 6 * roundMs) return wholeRun;
+    // A record is read once in so many steps: more than that are to be whole.
+    const every = recordEvery(task);
+    return wanted > every ? wanted - (wanted % every) : wanted;
   }
 }
 

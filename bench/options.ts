@@ -47,3 +47,8 @@ export function parseOptions(args: readonly string[]): Options {
   }
   return { ...values, only, peers: values.peers === "all" };
 }
+
+/** Whether everything is measured as it is meant to be, so that the figures are worth keeping. */
+export function isWhole({ quick, peers, only }: Options): boolean {
+  return !quick && peers && only.size === groups.length;
+}

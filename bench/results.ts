@@ -6,6 +6,7 @@ import type { Spread } from "./statistics";
 /** What is kept of a run, under bench/results/. */
 export interface Results {
   format: 1;
+  kind: "browser" | "native";
   date: string;
   commit: string;
   runtime: string;

@@ -1,0 +1,124 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { Browser } from "puppeteer";
+import { launchChrome } from "../scripts/chrome.mjs";
+import { buildFirst, buildPages } from "./build";
+import { pageContenders } from "./contenders";
+import { firstPages } from "./first/pages";
+import type { Limits } from "./limits";
+import { measureLoading } from "./loading";
+import { commitOf, machine } from "./machine";
+import { messageOf } from "./measure";
+import { isWhole, type Options } from "./options";
+import { pageContender } from "./page-contender";
+import { pythonContender, pythonContenders } from "./python";
+import { terminalReport } from "./report/report";
+import type { Adapter, Results } from "./results";
+import { budgetOf, measureAll, nameOf, openAll, productSizes, say, serialised } from "./run-all";
+import { measureScaling } from "./scaling";
+import { serve } from "./server";
+import { workloads } from "./workloads";
+
+/** Measures in headless Chrome, prints the tables, draws the chart, keeps the figures. */
+export async function measureInBrowser(root: string, options: Options, args: string[]): Promise<void> {
+  const began = performance.now();
+  const site = join(root, "out/bench/site");
+  const out = join(root, "out/bench");
+  const closers: (() => Promise<unknown>)[] = [];
+  try {
+    say("building the pages");
+    await buildPages(root, site);
+    const first = firstPages.filter(({ ours }) => ours || options.peers);
+    if (options.only.has("W5")) {
+      for (const bundle of new Set(first.map(({ bundle }) => bundle))) {
+        await buildFirst(root, join(site, "first", bundle), bundle);
+      }
+    }
+    const served = await serve(site);
+    closers.push(() => served.close());
+    const browser = await launchChrome({ defaultViewport: { width: 1400, height: 900, deviceScaleFactor: 2 } });
+    closers.push(() => browser.close());
+    const adapter = await adapterOf(browser, served.address);
+    say(adapter ? `adapter: ${adapter.description || adapter.architecture}` : "no adapter: WebGPU's rows will fail");
+
+    const pages = pageContenders
+      .filter(({ ours }) => ours || options.peers)
+      .map((one) => pageContender(browser, served.address, one));
+    const pythons = options.peers ? pythonContenders.map((one) => pythonContender(one)) : [];
+    const { contenders, ready } = await openAll([...pages, ...pythons]);
+    closers.push(() => Promise.all(ready.map((contender) => contender.close())));
+    const limits = await limitsOf(pages.filter((page) => ready.includes(page)));
+    const chosen = workloads(productSizes(adapter, options.full)).filter(({ group }) => options.only.has(group));
+    const results: Results = {
+      format: 1,
+      kind: "browser",
+      date: new Date().toISOString().slice(0, 10),
+      commit: commitOf(root),
+      runtime: await browser.version(),
+      machine: machine(),
+      adapter,
+      options: args,
+      contenders,
+      limits,
+      workloads: await measureAll(chosen, ready, budgetOf(options)),
+      loading: [],
+      scaling: [],
+      seconds: 0,
+    };
+    if (options.only.has("W6")) {
+      const ours = ready.filter(({ ours }) => ours);
+      results.scaling = await measureScaling(ours, options.quick ? 3 : 5, options.quick ? 40 : 80, say);
+    }
+    for (const contender of ready.splice(0)) await contender.close();
+    if (options.only.has("W5")) {
+      results.loading = await measureLoading(browser, served, first, options.quick ? 3 : 7, say);
+    }
+    results.seconds = (performance.now() - began) / 1000;
+
+    const name = nameOf(results);
+    // What was not measured whole is not kept among the results.
+    const kept = isWhole(options) ? join(root, "bench/results") : out;
+    mkdirSync(kept, { recursive: true });
+    const [json, png] = [join(kept, `${name}.json`), join(kept, `${name}.png`)];
+    writeFileSync(json, serialised(results));
+    await drawChart(browser, served.address, results, png);
+    console.log(`\n${terminalReport(results)}\n\nwritten: ${relative(root, json)}\n         ${relative(root, png)}`);
+  } finally {
+    for (const close of closers.reverse()) await close().catch((error) => console.error(messageOf(error)));
+  }
+}
+
+async function limitsOf(pages: readonly { limits(): Promise<Limits | null> }[]): Promise<Limits | null> {
+  say("the adapter's limits");
+  try {
+    return (await pages[0]?.limits()) ?? null;
+  } catch (error) {
+    say(`limits: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+async function adapterOf(browser: Browser, address: string): Promise<Adapter | null> {
+  const page = await browser.newPage();
+  try {
+    await page.goto(`${address}bench/pages/measure.html`);
+    return await page.evaluate(async () => {
+      const adapter = await navigator.gpu?.requestAdapter();
+      if (!adapter) return null;
+      const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
+      return { vendor, architecture, description, software: isFallbackAdapter };
+    });
+  } finally {
+    await page.close();
+  }
+}
+
+async function drawChart(browser: Browser, address: string, results: Results, path: string): Promise<void> {
+  const page = await browser.newPage();
+  await page.goto(`${address}bench/pages/chart.html`);
+  await page.waitForFunction(() => globalThis.draw !== undefined);
+  await page.evaluate((results) => globalThis.draw?.(results), results as never);
+  const drawn = await page.$("main");
+  await drawn?.screenshot({ path: path as `${string}.png` });
+  await page.close();
+}
