@@ -1,7 +1,7 @@
 import tiled from "../../shaders/matmul.wgsl?raw";
 import direct from "../../shaders/product.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
+import { finishPartials, INITIAL, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, specialise } from "./specialise";
 
 /** How a product is cut up. "direct" reads storage, "tiled" goes through workgroup memory. */
@@ -67,13 +67,65 @@ function epilogueFunction(spec: MatmulSpec, guarded: boolean): string {
   const body = ["let i = row * N + column;", ...epilogue];
   const lines = guarded ? ["if (row < M && column < N) {", ...body.map((line) => `  ${line}`), "}"] : body;
   return [
-    ...partials.map(
-      ({ op, variable }) => `var<private> ${variable} = ${op === "sum" ? "0.0" : "-0x1.fffffep+127f"};\n`,
-    ),
+    ...partials.map(({ op, variable }) => `var<private> ${variable} = ${INITIAL[op]};\n`),
     "fn epilogue(row: u32, column: u32, split: u32, value: f32) {\n",
     indent(lines, 2),
     "}\n",
   ].join("");
+}
+
+export interface DirectTile {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly tileM: number;
+  readonly tileN: number;
+  /** Every part of K is a multiple of this. */
+  readonly kMultiple: number;
+  /** WGSL of the bounds of k. */
+  readonly kBegin: string;
+  readonly kEnd: string;
+  /** WGSL of an operand's element. */
+  a(row: string, k: string): string;
+  b(k: string, column: string): string;
+  /** WGSL statement for each element's sum. */
+  epilogue(row: string, column: string, sum: string): string;
+}
+
+/** One thread's tile at `row` and `column`: sums in registers, operands straight from memory, edges looked after. */
+export function directTile({ M, N, K, tileM, tileN, kMultiple, kBegin, kEnd, a, b, epilogue }: DirectTile): string[] {
+  // Only where tiles do not divide the product is there an edge to look after.
+  const [edgeM, edgeN] = [M % tileM !== 0, N % tileN !== 0];
+  const within = (i: number, j: number) =>
+    [edgeM && i > 0 ? `row + ${i}u < ${M}u` : "", edgeN && j > 0 ? `column + ${j}u < ${N}u` : ""]
+      .filter((test) => test !== "")
+      .join(" && ");
+  const unroll = Math.min(tileM * tileN <= 16 ? 4 : 2, K);
+  const step = (unrolled: number): string[] => {
+    const name = (operand: string, i: number, u: number) => (unrolled === 1 ? `${operand}${i}` : `${operand}${i}_${u}`);
+    const at = (u: number) => (u === 0 ? "k" : `(k + ${u}u)`);
+    const lines = [
+      ...times(tileM, (i) => times(unrolled, (u) => `let ${name("a", i, u)} = ${a(`row${i}`, at(u))};`)).flat(),
+      ...times(tileN, (j) => times(unrolled, (u) => `let ${name("b", j, u)} = ${b(at(u), `column${j}`)};`)).flat(),
+      ...products(tileM, tileN, unrolled),
+    ];
+    return lines.map((line) => `  ${line}`);
+  };
+  return [
+    ...times(tileM, (i) => `let row${i} = ${edgeM && i > 0 ? `min(row + ${i}u, ${M - 1}u)` : `row + ${i}u`};`),
+    ...times(tileN, (j) => `let column${j} = ${edgeN && j > 0 ? `min(column + ${j}u, ${N - 1}u)` : `column + ${j}u`};`),
+    ...sums(tileM, tileN),
+    `var k = ${kBegin};`,
+    ...(unroll > 1 ? [`for (; k + ${unroll}u <= ${kEnd}; k += ${unroll}u) {`, ...step(unroll), "}"] : []),
+    ...(unroll === 1 || kMultiple % unroll !== 0 ? [`for (; k < ${kEnd}; k++) {`, ...step(1), "}"] : []),
+    ...times(tileM, (i) =>
+      times(tileN, (j) => {
+        const test = within(i, j);
+        const call = epilogue(`row + ${i}u`, `column + ${j}u`, `sum${i}_${j}`);
+        return test === "" ? call : `if (${test}) { ${call} }`;
+      }),
+    ).flat(),
+  ];
 }
 
 function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" }): KernelText {
@@ -81,50 +133,20 @@ function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" 
   const { tileM, tileN, splits, workgroupSize } = tiling;
   const threads = Math.ceil(M / tileM) * Math.ceil(N / tileN) * splits;
   const workgroups = Math.ceil(threads / workgroupSize);
-  // Only where tiles do not divide the product is there an edge to look after.
-  const [edgeM, edgeN] = [M % tileM !== 0, N % tileN !== 0];
-  const within = (i: number, j: number) =>
-    [edgeM && i > 0 ? `row + ${i}u < M` : "", edgeN && j > 0 ? `column + ${j}u < N` : ""]
-      .filter((test) => test !== "")
-      .join(" && ");
-  const unroll = Math.min(tileM * tileN <= 16 ? 4 : 2, K);
   const chunk = Math.ceil(K / splits);
-  const step = (unrolled: number): string[] => {
-    const name = (operand: string, i: number, u: number) => (unrolled === 1 ? `${operand}${i}` : `${operand}${i}_${u}`);
-    const at = (u: number) => (u === 0 ? "k" : `(k + ${u}u)`);
-    const lines = [
-      ...times(tileM, (i) =>
-        times(
-          unrolled,
-          (u) => `let ${name("a", i, u)} = ${a}[${aTransposed ? `${at(u)} * M + row${i}` : `row${i} * K + ${at(u)}`}];`,
-        ),
-      ).flat(),
-      ...times(tileN, (j) =>
-        times(
-          unrolled,
-          (u) =>
-            `let ${name("b", j, u)} = ${b}[${bTransposed ? `column${j} * K + ${at(u)}` : `${at(u)} * N + column${j}`}];`,
-        ),
-      ).flat(),
-      ...products(tileM, tileN, unrolled),
-    ];
-    return lines.map((line) => `  ${line}`);
-  };
-  const lines = [
-    ...times(tileM, (i) => `let row${i} = ${edgeM && i > 0 ? `min(row + ${i}u, M - 1u)` : `row + ${i}u`};`),
-    ...times(tileN, (j) => `let column${j} = ${edgeN && j > 0 ? `min(column + ${j}u, N - 1u)` : `column + ${j}u`};`),
-    ...sums(tileM, tileN),
-    "var k = split * K_CHUNK;",
-    ...(unroll > 1 ? [`for (; k + ${unroll}u <= kEnd; k += ${unroll}u) {`, ...step(unroll), "}"] : []),
-    ...(unroll === 1 || chunk % unroll !== 0 || K % unroll !== 0 ? ["for (; k < kEnd; k++) {", ...step(1), "}"] : []),
-    ...times(tileM, (i) =>
-      times(tileN, (j) => {
-        const test = within(i, j);
-        const call = `epilogue(row + ${i}u, column + ${j}u, split, sum${i}_${j});`;
-        return test === "" ? call : `if (${test}) { ${call} }`;
-      }),
-    ).flat(),
-  ];
+  const lines = directTile({
+    M,
+    N,
+    K,
+    tileM,
+    tileN,
+    kMultiple: splits === 1 ? K : chunk % 4 === 0 && K % 4 === 0 ? 4 : 1,
+    kBegin: "split * K_CHUNK",
+    kEnd: "kEnd",
+    a: (row, k) => `${a}[${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}]`,
+    b: (k, column) => `${b}[${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}]`,
+    epilogue: (row, column, sum) => `epilogue(${row}, ${column}, split, ${sum});`,
+  });
   const source = specialise(direct, {
     constants: {
       M,

@@ -1,8 +1,11 @@
-/** A reduction to one number that a kernel begins: each thread, or each workgroup, leaves one result. */
-export interface PartialSpec {
+/** A reduction to one number that a kernel begins, each thread in a variable. */
+export interface Partial {
   readonly op: "sum" | "max";
-  /** The variable that a thread accumulates in. */
   readonly variable: string;
+}
+
+/** One that each thread, or each workgroup, leaves a result of in a buffer. */
+export interface PartialSpec extends Partial {
   /** The buffer, and WGSL of the first of its elements that this kernel may write, given how many it leaves. */
   readonly buffer: string;
   readonly offset: (count: number) => string;
@@ -15,11 +18,14 @@ export function partialCount(workgroups: number, workgroupSize: number): number 
   return workgroups * workgroupSize <= THREADS_ALONE ? workgroups * workgroupSize : workgroups;
 }
 
-export function declarePartials(partials: readonly PartialSpec[]): string[] {
-  return partials.map(({ op, variable }) => `var ${variable} = ${op === "sum" ? "0.0" : "-0x1.fffffep+127f"};`);
+/** WGSL of what a reduction starts from: the lowest number, for a maximum. */
+export const INITIAL = { sum: "0.0", max: "-0x1.fffffep+127f" } as const;
+
+export function declarePartials(partials: readonly Partial[]): string[] {
+  return partials.map(({ op, variable }) => `var ${variable} = ${INITIAL[op]};`);
 }
 
-export function accumulate({ op, variable }: PartialSpec, value: string): string {
+export function accumulate({ op, variable }: Partial, value: string): string {
   return op === "sum" ? `${variable} += ${value};` : `${variable} = max(${variable}, ${value});`;
 }
 

@@ -27,11 +27,12 @@ export function joinLanes(
   variable: string,
   index: string,
   lanes: number,
+  rowsPerGroup: number,
   inner: number,
 ): string[] {
   if (lanes === 1) return [];
-  const other = `local + half * ${inner === 1 ? "1u" : "ROWS_PER_GROUP"}`;
-  const mine = inner === 1 ? "rowLocal * LANES" : "rowLocal";
+  const other = `local + half * ${inner === 1 ? 1 : rowsPerGroup}u`;
+  const mine = inner === 1 ? `rowLocal * ${lanes}u` : "rowLocal";
   const join = {
     sum: `laneValues[local] += laneValues[${other}];`,
     max: `laneValues[local] = max(laneValues[local], laneValues[${other}]);`,
@@ -43,7 +44,7 @@ export function joinLanes(
     `laneValues[local] = ${variable};`,
     ...(op === "argmax" ? [`laneIndices[local] = ${index};`] : []),
     "workgroupBarrier();",
-    "for (var half = LANES / 2u; half > 0u; half /= 2u) {",
+    `for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {`,
     `  if (lane < half) { ${join} }`,
     "  workgroupBarrier();",
     "}",

@@ -1,7 +1,12 @@
 import { type Dispatch, type Plan, planHash } from "./plan";
 
+const ROUTES = {
+  recorded: "recorded, a dispatch a kernel and many steps a submission",
+  persistent: "persistent, many steps inside one dispatch of one workgroup",
+} as const;
+
 /** The plan as a person reads it: a line per kernel with its operands, shapes, bytes and FLOPs, and the memory plan. */
-export function explain(plan: Plan, route: string): string {
+export function explain(plan: Plan): string {
   const name = (buffer: number) => plan.buffers[buffer]?.name ?? "?";
   const line = (dispatch: Dispatch, i: number | string) => {
     const reads = dispatch.bindings.filter(({ access }) => access === "read").map(({ buffer }) => name(buffer));
@@ -15,7 +20,7 @@ export function explain(plan: Plan, route: string): string {
   const apart = intermediate.reduce((sum, { elements }) => sum + elements * 4, 0);
   return [
     `plan ${planHash(plan)}: ${plan.step.length} kernel${plan.step.length === 1 ? "" : "s"} a step`,
-    `route: ${route}`,
+    `route: ${ROUTES[plan.route]}${plan.reason ? ` (${plan.reason})` : ""}`,
     ...plan.step.map((dispatch, i) => line(dispatch, i + 1)),
     ...(plan.tail ? ["once a submission, for all its steps:", line(plan.tail, "·")] : []),
     "memory:",

@@ -3,7 +3,7 @@ import { combineKernel } from "../kernels/combine";
 import { elementwiseKernel } from "../kernels/elementwise";
 import type { KernelText } from "../kernels/kernel";
 import { matmulKernel } from "../kernels/matmul";
-import { accumulate, type PartialSpec } from "../kernels/partials";
+import type { PartialSpec } from "../kernels/partials";
 import { rowsKernel } from "../kernels/rows";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
@@ -12,6 +12,7 @@ import type { Fusion, Group, Partial } from "./fuse";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";
+import { Site } from "./site";
 import { defaultTiling, lanesFor } from "./tiling";
 import { Body, type Point } from "./wgsl";
 
@@ -51,19 +52,24 @@ export interface Stores {
   partials(partial: Partial, count: number, tail: boolean): Storage;
 }
 
-/** One kernel under way: the buffers it binds, by name, and the functions it calls. */
-export class Lowering {
-  readonly declarations = new Set<string>();
+/** One dispatch under way: the buffers it binds, by name. */
+export class Lowering extends Site {
   private readonly bound = new Map<Storage, { name: string; access: "read" | "read_write" }>();
   usesSlot = false;
   /** WGSL of the place in the history that this step records to. */
   record = "slot.x";
 
   constructor(
-    readonly fusion: Fusion,
-    readonly group: Group,
+    fusion: Fusion,
+    group: Group,
     readonly stores: Stores,
-  ) {}
+  ) {
+    super(fusion, group);
+  }
+
+  override load(tensor: Tensor, index: string): string {
+    return `${this.bind(this.stores.storageOf(tensor), "read")}[${index}]`;
+  }
 
   bind(storage: Storage, access: "read" | "read_write"): string {
     const known = this.bound.get(storage);
@@ -84,8 +90,7 @@ export class Lowering {
     return name;
   }
 
-  /** The lines that assign nodes' values to where they go. */
-  stored(node: Tensor, index: string, value: string): string[] {
+  override stored(node: Tensor, index: string, value: string): string[] {
     const lines: string[] = [];
     for (const place of this.stores.recordsOf(node)) {
       if (this.stores.history === null) throw new Error("internal: a record without a history");
@@ -98,7 +103,7 @@ export class Lowering {
     return lines;
   }
 
-  partialSpecs(): PartialSpec[] {
+  override partialSpecs(): PartialSpec[] {
     return this.group.partials.map(({ node, op }, i) => {
       const tail = this.fusion.home.get(node) === this.fusion.tail;
       if (tail) this.usesSlot = true;
@@ -141,36 +146,6 @@ export class Lowering {
     );
     return { kernel, bindings, usesSlot: this.usesSlot, bytes, ...about };
   }
-
-  /** The statements of members at one point, in order, their stores last. */
-  epilogue(body: Body, values: Map<Tensor, string>, index: string): string[] {
-    const stores: string[] = [];
-    const { root, members } = this.group;
-    if (root !== null) stores.push(...this.stored(root, index, values.get(root) as string));
-    for (const node of members) {
-      const value = body.value(this.fusion.definition(this.group, node));
-      values.set(node, value);
-      stores.push(...this.stored(node, index, value));
-    }
-    const specs = this.partialSpecs();
-    this.group.partials.forEach((partial, i) => {
-      stores.push(accumulate(specs[i] as PartialSpec, body.value(this.fusion.expression(this.group, partial.value))));
-    });
-    return stores;
-  }
-
-  point(flat: string, axes: Point["axes"], values: Map<Tensor, string>): Point {
-    return {
-      flat,
-      axes,
-      load: (tensor, index) => `${this.bind(this.stores.storageOf(tensor), "read")}[${index}]`,
-      own: (tensor) => {
-        const value = values.get(tensor);
-        if (value === undefined) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
-        return value;
-      },
-    };
-  }
 }
 
 const WORKGROUP = 64;
@@ -203,7 +178,7 @@ export function lowerGroup(fusion: Fusion, group: Group, stores: Stores, target:
   return dispatches;
 }
 
-function labelOf(group: Group): string {
+export function labelOf(group: Group): string {
   const names = [group.root, ...group.members].filter((node): node is Tensor => node !== null).map(({ op }) => op);
   const partials = group.partials.map(({ op }) => `${op} begun`);
   const ended = group.combines.map(({ op }) => op);
@@ -211,7 +186,7 @@ function labelOf(group: Group): string {
   return all.length > 12 ? `${all.slice(0, 12).join(" ")} … (${all.length})` : all.join(" ");
 }
 
-function opsOf(fusion: Fusion, group: Group): number {
+export function opsOf(fusion: Fusion, group: Group): number {
   return (
     countOps(expressionsOf(fusion, group)) +
     group.members.filter((node) => !isInlinable(node)).length +
@@ -324,7 +299,7 @@ function lowerRows(fusion: Fusion, group: Group, stores: Stores, target: Target)
   const lowering = new Lowering(fusion, group, stores);
   const lanes = lanesFor(split.length, split.outer * split.inner, target);
   const workgroupSize = Math.min(Math.max(lanes, target.software ? 4 : WORKGROUP), target.maxWorkgroupSize);
-  const { lines, usesArgmax } = rowsBody(lowering, { ...split, lanes });
+  const { lines, usesArgmax } = rowsBody(lowering, { ...split, lanes, rowsPerGroup: workgroupSize / lanes });
   const partials = lowering.partialSpecs();
   return lowering.finish(
     (bindings) => rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax }),

@@ -26,7 +26,7 @@ export interface Dispatch {
   readonly label: string;
   readonly source: string;
   readonly bindings: readonly Binding[];
-  /** Whether it binds the slot of the step's record after its buffers. */
+  /** Whether it binds a uniform after its buffers: the record of the step, or the steps of a persistent kernel. */
   readonly usesSlot: boolean;
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
@@ -36,8 +36,14 @@ export interface Dispatch {
   readonly shapes: string;
 }
 
+/** How a step runs: as dispatches of their own, or with many steps inside one dispatch of one workgroup. */
+export type Route = "recorded" | "persistent";
+
 /** A program as it will run: plain data, printed by explain() and compared in tests. */
 export interface Plan {
+  readonly route: Route;
+  /** Why this route, in words. */
+  readonly reason: string;
   readonly buffers: readonly PlanBuffer[];
   /** Bytes of each allocation. */
   readonly slots: readonly number[];
@@ -63,11 +69,20 @@ export interface Target {
   readonly maxStorageBuffers: number;
   readonly maxBindingBytes: number;
   readonly maxWorkgroupSize: number;
+  readonly maxWorkgroupBytes: number;
+  /** The route to take wherever it is possible; else the faster one by estimate. */
+  readonly route?: Route;
 }
 
 /** Names a plan: equal plans, equal names. FNV-1a over the plan as text. */
 export function planHash(plan: Plan): string {
-  const text = JSON.stringify([plan.buffers.map(({ values: _, ...rest }) => rest), plan.slots, plan.step, plan.tail]);
+  const text = JSON.stringify([
+    plan.route,
+    plan.buffers.map(({ values: _, ...rest }) => rest),
+    plan.slots,
+    plan.step,
+    plan.tail,
+  ]);
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, "0");

@@ -1,24 +1,29 @@
 import type { Tensor } from "../graph/tensor";
-import { accumulate, type PartialSpec } from "../kernels/partials";
+import { accumulate, INITIAL, type Partial } from "../kernels/partials";
 import { joinLanes } from "../kernels/rows";
 import { sizeOf } from "../util/shape";
 import { type Expression, isInlinable, walk } from "./expression";
-import type { Lowering } from "./lower";
+import type { Site } from "./site";
 import { Body } from "./wgsl";
 
 /** A long sum is a sum of sums of so many: its rounding error grows with the number of blocks, not of elements. */
 const BLOCK = 16;
-const LOWEST = "-0x1.fffffep+127f";
 
 /**
  * The statements of a rows kernel: as many passes over the row as its reductions build on one another. A pass computes
  * elements anew rather than keep them; what only concerns the row is computed between passes.
  */
 export function rowsBody(
-  lowering: Lowering,
-  { outer, length, inner, lanes }: { outer: number; length: number; inner: number; lanes: number },
+  site: Site,
+  {
+    outer,
+    length,
+    inner,
+    lanes,
+    rowsPerGroup,
+  }: { outer: number; length: number; inner: number; lanes: number; rowsPerGroup: number },
 ): { lines: string[]; usesArgmax: boolean } {
-  const { fusion, group } = lowering;
+  const { fusion, group } = site;
   const rows = outer * inner;
   const blocked = length > 2 * BLOCK * lanes;
   const isReduction = (node: Tensor) => !isInlinable(node);
@@ -37,15 +42,15 @@ export function rowsBody(
   };
   for (const node of group.members) readyAt.set(node, passOf(definitionOf(node)) + (isReduction(node) ? 1 : 0));
 
-  const specs = lowering.partialSpecs();
+  const specs = site.partialSpecs();
   const partials = group.partials.map((partial, i) => {
     const expression = fusion.expression(group, partial.value);
-    return { spec: specs[i] as PartialSpec, expression, ofRow: ofRow(partial.value), pass: passOf(expression) };
+    return { spec: specs[i] as Partial, expression, ofRow: ofRow(partial.value), pass: passOf(expression) };
   });
   const passes = Math.max(...readyAt.values(), ...partials.map(({ pass }) => pass), 0);
 
   const rowValues = new Map<Tensor, string>();
-  const lines = ["let outerIndex = row / INNER;", "let innerIndex = row % INNER;"];
+  const lines = [`let outerIndex = row / ${inner}u;`, `let innerIndex = row % ${inner}u;`];
   const rowAxes = [
     { name: "outerIndex", length: outer },
     { name: "innerIndex", length: inner },
@@ -54,13 +59,13 @@ export function rowsBody(
     statements.length === 0 ? [] : [`if (inRange && lane == 0u) { ${statements.join(" ")} }`];
 
   for (let pass = 0; pass <= passes; pass++) {
-    const between = new Body(lowering.point("row", rowAxes, rowValues), `r${pass}_`, lowering.declarations);
+    const between = new Body(site.point("row", rowAxes, rowValues), `r${pass}_`, site.declarations);
     const ends: string[] = [];
     for (const node of group.members) {
       if (isReduction(node) || !ofRow(node) || readyAt.get(node) !== pass) continue;
       const value = between.value(definitionOf(node));
       rowValues.set(node, value);
-      ends.push(...lowering.stored(node, "row", value));
+      ends.push(...site.stored(node, "row", value));
     }
     for (const partial of partials) {
       if (partial.ofRow && partial.pass === pass)
@@ -77,12 +82,12 @@ export function rowsBody(
       { name: "l", length },
       rowAxes[1] as { name: string; length: number },
     ];
-    const point = lowering.point("i", axes, rowValues);
+    const point = site.point("i", axes, rowValues);
     const body: Body = new Body(
       // An element's value is computed in the pass that wants it.
       { ...point, own: (tensor) => rowValues.get(tensor) ?? body.value(fusion.definition(group, tensor)) },
       `e${pass}_`,
-      lowering.declarations,
+      site.declarations,
     );
     const steps: string[] = [];
     const parts: [string, string][] = [];
@@ -91,37 +96,41 @@ export function rowsBody(
       const variable = `p${pass}_${i}`;
       const value = body.value(definitionOf(node));
       if (node.op === "argmax") {
-        lines.push(`var ${variable} = ${LOWEST};`, `var ${variable}_at = 2147483647i;`);
+        lines.push(`var ${variable} = ${INITIAL.max};`, `var ${variable}_at = 2147483647i;`);
         steps.push(`if (l == lane || ${value} > ${variable}) { ${variable} = ${value}; ${variable}_at = i32(l); }`);
-        joins.push(...joinLanes("argmax", variable, `${variable}_at`, lanes, inner));
+        joins.push(...joinLanes("argmax", variable, `${variable}_at`, lanes, rowsPerGroup, inner));
         rowValues.set(node, `${variable}_at`);
       } else {
         const op = node.op === "sum" ? "sum" : "max";
-        lines.push(`var ${variable} = ${op === "sum" ? "0.0" : LOWEST};`);
+        lines.push(`var ${variable} = ${INITIAL[op]};`);
         if (op === "max") steps.push(`${variable} = max(${variable}, ${value});`);
         else {
           const part = blocked ? `${variable}_part` : variable;
           if (blocked) parts.push([`var ${part} = 0.0;`, `${variable} += ${part};`]);
           steps.push(`${part} += ${value};`);
         }
-        joins.push(...joinLanes(op, variable, "", lanes, inner));
+        joins.push(...joinLanes(op, variable, "", lanes, rowsPerGroup, inner));
         rowValues.set(node, variable);
       }
-      joins.push(...whenFirst(lowering.stored(node, "row", rowValues.get(node) as string)));
+      joins.push(...whenFirst(site.stored(node, "row", rowValues.get(node) as string)));
     });
     for (const node of elements) {
-      const stored = lowering.stored(node, "i", "");
-      if (stored.length > 0) steps.push(...lowering.stored(node, "i", body.value(definitionOf(node))));
+      const stored = site.stored(node, "i", "");
+      if (stored.length > 0) steps.push(...site.stored(node, "i", body.value(definitionOf(node))));
     }
     for (const partial of partials) {
       if (!partial.ofRow && partial.pass === pass) steps.push(accumulate(partial.spec, body.value(partial.expression)));
     }
     if (steps.length === 0) continue;
-    const statements = ["let i = first + l * INNER;", ...body.lines, ...steps].map((line) => `  ${line}`);
-    const over = (from: string, to: string) => [`for (var l = ${from}; l < ${to}; l += LANES) {`, ...statements, "}"];
+    const statements = [`let i = first + l * ${inner}u;`, ...body.lines, ...steps].map((line) => `  ${line}`);
+    const over = (from: string, to: string) => [
+      `for (var l = ${from}; l < ${to}; l += ${lanes}u) {`,
+      ...statements,
+      "}",
+    ];
     if (parts.length === 0) lines.push(...over("lane", "end"));
     else {
-      const block = `${BLOCK}u * LANES`;
+      const block = `${BLOCK * lanes}u`;
       const blockLines = [
         ...parts.map(([begin]) => begin),
         ...over("block", `min(end, block + ${block})`),

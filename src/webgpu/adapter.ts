@@ -94,6 +94,7 @@ export class WebGpuBackend {
       maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
       maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
       maxWorkgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+      maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
     };
   }
 

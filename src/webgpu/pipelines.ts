@@ -6,6 +6,13 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** A dispatch with everything that it needs from the device. */
+export interface Recorded {
+  readonly dispatch: Dispatch;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+}
+
 /** Compute pipelines, compiled asynchronously, each once: the cache is keyed by the final text and its bindings. */
 export class Pipelines {
   private readonly known = new Map<string, Promise<Pipeline>>();

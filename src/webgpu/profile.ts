@@ -1,6 +1,6 @@
 import type { KernelTime } from "../cpu/runner";
 import type { Memory } from "./memory";
-import type { Recorded } from "./runner";
+import type { Recorded } from "./pipelines";
 
 /** The median time of each kernel over `steps` steps, each kernel in a pass of its own between two timestamps. */
 export async function profile(

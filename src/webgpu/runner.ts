@@ -1,21 +1,25 @@
 import type { Arrays, KernelTime, Runner, RunRequest } from "../cpu/runner";
 import { explain } from "../plan/explain";
-import type { Dispatch, Plan } from "../plan/plan";
+import type { Plan } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
 import { Pace } from "./pace";
-import type { Pipelines } from "./pipelines";
+import type { Pipelines, Recorded } from "./pipelines";
 import { profile } from "./profile";
-
-/** A dispatch with everything that it needs from the device. */
-export interface Recorded {
-  readonly dispatch: Dispatch;
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-}
 
 /** Submissions under way at once: while one is read back the next computes. */
 const IN_FLIGHT = 2;
+
+/** Steps of one submission. */
+interface Steps {
+  /** The first step's number in the run, and how many the run has. */
+  readonly first: number;
+  readonly total: number;
+  readonly every: number;
+  /** The record of each step. */
+  readonly records: readonly number[];
+  readonly used: number;
+}
 
 interface Submission {
   readonly steps: number;
@@ -81,7 +85,8 @@ export class GpuRunner implements Runner {
           );
       }
       const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
-      const records = usesSlot ? recordSlots(device, create, plan.records) : null;
+      const persistent = plan.route === "persistent";
+      const records = usesSlot ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
       const ring =
         plan.history === null
           ? []
@@ -141,7 +146,6 @@ export class GpuRunner implements Runner {
     this.upload(this.plan.inputs, inputs);
     const { scalars } = this.plan;
     const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
-    const wanted = (step: number) => step % every === 0 || step === steps - 1;
     let submitted = 0;
     let done = 0;
     let turn = 0;
@@ -150,7 +154,7 @@ export class GpuRunner implements Runner {
       let since = performance.now();
       while (done < steps) {
         while (flying.length < IN_FLIGHT && submitted < steps && !signal?.aborted) {
-          const submission = this.submit(submitted, this.pace.next(steps - submitted), wanted, turn);
+          const submission = this.submit(submitted, this.pace.next(steps - submitted), { steps, every }, turn);
           turn = (turn + 1) % IN_FLIGHT;
           submitted += submission.steps;
           flying.push(submission);
@@ -194,7 +198,7 @@ export class GpuRunner implements Runner {
     const result = await this.use(() =>
       this.restoring(async () => {
         const encoder = this.device.createCommandEncoder({ label: "trial" });
-        this.encode(encoder, [0], 1);
+        this.encode(encoder, { first: 0, records: [0], used: 1, every: 1, total: 1 });
         this.device.queue.submit([encoder.finish()]);
         const whole = Object.entries(outputs);
         const values = await this.readBack([
@@ -217,7 +221,7 @@ export class GpuRunner implements Runner {
   }
 
   explain(): string {
-    return explain(this.plan, "recorded: one dispatch a kernel, many steps a submission");
+    return explain(this.plan);
   }
 
   async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
@@ -271,14 +275,23 @@ export class GpuRunner implements Runner {
     return this.slots[(this.plan.buffers[index] as Plan["buffers"][number]).slot] as GPUBuffer;
   }
 
-  /** Records `records.length` steps, each into its record, and the tail over the first `used` records. */
-  private encode(encoder: GPUCommandEncoder, records: readonly number[], used: number): void {
+  /** Records steps, each into its record, and what the tail makes of the records that are used. */
+  private encode(encoder: GPUCommandEncoder, { first, records, used, every, total }: Steps): void {
     const pass = encoder.beginComputePass({ label: "steps" });
+    if (this.plan.route === "persistent") {
+      const [{ pipeline, bindGroup, dispatch }] = this.step as readonly [Recorded];
+      this.device.queue.writeBuffer(this.records as GPUBuffer, 0, Uint32Array.of(records.length, first, every, total));
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup, [0]);
+      pass.dispatchWorkgroups(...dispatch.workgroups);
+      pass.end();
+      return;
+    }
+    const pitch = this.device.limits.minUniformBufferOffsetAlignment;
     for (const record of records) {
       for (const { dispatch, pipeline, bindGroup } of this.step) {
         pass.setPipeline(pipeline);
-        if (dispatch.usesSlot)
-          pass.setBindGroup(0, bindGroup, [record * this.device.limits.minUniformBufferOffsetAlignment]);
+        if (dispatch.usesSlot) pass.setBindGroup(0, bindGroup, [record * pitch]);
         else pass.setBindGroup(0, bindGroup);
         pass.dispatchWorkgroups(...dispatch.workgroups);
       }
@@ -291,7 +304,13 @@ export class GpuRunner implements Runner {
     pass.end();
   }
 
-  private submit(first: number, most: number, wanted: (step: number) => boolean, turn: number): Submission {
+  private submit(
+    first: number,
+    most: number,
+    { steps: total, every }: { steps: number; every: number },
+    turn: number,
+  ): Submission {
+    const wanted = (step: number) => step % every === 0 || step === total - 1;
     // The last record takes what nobody asked for.
     const bin = this.plan.records - 1;
     const records: number[] = [];
@@ -306,7 +325,7 @@ export class GpuRunner implements Runner {
       }
     }
     const encoder = this.device.createCommandEncoder({ label: "steps" });
-    this.encode(encoder, records, recorded.length);
+    this.encode(encoder, { first, records, used: recorded.length, every, total });
     const staging = this.ring[turn];
     const sizeBytes = recorded.length * this.plan.scalars.length * 4;
     if (staging && this.plan.history !== null && sizeBytes > 0) {

@@ -1,0 +1,68 @@
+// A whole program in one dispatch: one workgroup runs `run.x` training steps, with weights, intermediates and data in
+// workgroup memory and a barrier wherever one operation needs what another left. One workgroup is one network.
+//
+//   binding     access      shape
+//   parameters  read_write  as the program has them, one buffer each; read at the start, written at the end
+//   inputs      read        likewise; in workgroup memory too where they fit
+//   history     read_write  [records, scalars]   a record for each step that is asked for
+//   run         uniform     steps, index of the first, record every so many, steps of the whole run
+//
+// Workgroup memory: 4 * MEMORY bytes and what reductions share, 4 * WORKGROUP.
+
+const WORKGROUP = 64u; // spec
+const MEMORY = 2u; // spec
+
+// spec begin bindings
+@group(0) @binding(0) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(1) var<uniform> run: vec4u;
+// spec end
+
+var<workgroup> memory: array<f32, MEMORY>;
+var<workgroup> scratch: array<f32, WORKGROUP>;
+
+fn joinSum(value: f32, local: u32) -> f32 {
+  scratch[local] = value;
+  workgroupBarrier();
+  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+    if (local < half) { scratch[local] += scratch[local + half]; }
+    workgroupBarrier();
+  }
+  let total = scratch[0];
+  workgroupBarrier();
+  return total;
+}
+
+fn joinMax(value: f32, local: u32) -> f32 {
+  scratch[local] = value;
+  workgroupBarrier();
+  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+    if (local < half) { scratch[local] = max(scratch[local], scratch[local + half]); }
+    workgroupBarrier();
+  }
+  let largest = scratch[0];
+  workgroupBarrier();
+  return largest;
+}
+
+// spec begin functions
+// spec end
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(local_invocation_index) local: u32) {
+  // spec begin load
+  for (var i = local; i < 1u; i += WORKGROUP) { memory[i] = weight[i]; }
+  // spec end
+  workgroupBarrier();
+  var record = 0u;
+  for (var t = 0u; t < run.x; t++) {
+    let recorded = (run.y + t) % run.z == 0u || run.y + t + 1u == run.w;
+    // spec begin step
+    if (local == 0u) { memory[0] = memory[0] * 0.5; }
+    // spec end
+    workgroupBarrier();
+    record += select(0u, 1u, recorded);
+  }
+  // spec begin store
+  for (var i = local; i < 1u; i += WORKGROUP) { weight[i] = memory[i]; }
+  // spec end
+}

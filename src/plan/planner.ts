@@ -1,0 +1,271 @@
+import type { Program } from "../graph/program";
+import { literalOf, Tensor } from "../graph/tensor";
+import { sizeOf } from "../util/shape";
+import { canonical } from "./access";
+import type { Expression } from "./expression";
+import type { Fusion, Group, Partial } from "./fuse";
+import { type LoweredDispatch, lowerCombine, lowerGroup, type Storage, type Stores } from "./lower";
+import { lowerPersistent } from "./persistent";
+import { place } from "./place";
+import type { Dispatch, Plan, PlanBuffer, Role, Route, Target } from "./plan";
+import { readsOf, schedule } from "./schedule";
+
+/** Records that the history has room for, and bytes that the tail's partial results may take. */
+const MAX_RECORDS = 1024;
+const MIN_RECORDS = 16;
+const PARTIALS_BYTES = 8 * 2 ** 20;
+
+/** A persistent kernel records more steps between two submissions, and has no partial results. */
+const MAX_PERSISTENT_RECORDS = 16384;
+const HISTORY_BYTES = 2 ** 20;
+
+/** A view that shows its operand as it is: as a kernel, a copy. */
+export function copyOf(node: Tensor): Tensor {
+  return new Tensor("reshape", [node], node.shape, node.dtype);
+}
+
+export type Named = readonly (readonly [string, Tensor])[];
+
+/** Gives a program's values their buffers, and its kernels to one route or the other. */
+export class Planner {
+  private readonly storages = new Map<Tensor, Storage>();
+  private readonly roles = new Map<Storage, Role>();
+  private readonly values = new Map<Storage, ArrayLike<number>>();
+  private readonly partials = new Map<Partial, Storage>();
+  private readonly names = new Map<Tensor, string>();
+  private readonly scalars: readonly string[];
+  private readonly fusion: Fusion;
+  private readonly order: readonly Group[];
+  private readonly history: Storage | null;
+  private records = MAX_RECORDS;
+
+  constructor(
+    private readonly program: Program,
+    private readonly outputs: Named,
+    private readonly updates: Named,
+    fusion: Fusion,
+    private readonly target: Target,
+  ) {
+    const parameters = program.parameters;
+    const { order, inPlace } = schedule(
+      fusion,
+      new Map(updates.map(([name, node]) => [parameters[name] as Tensor, node])),
+    );
+    this.scalars = outputs.filter(([, node]) => sizeOf(node.shape) === 1).map(([name]) => name);
+    for (const [name, node] of [...updates.map(([name, node]) => [`${name}'`, node] as const), ...outputs])
+      this.names.set(node, name);
+    this.history =
+      this.scalars.length > 0
+        ? this.add({ name: "history", elements: 0, dtype: "float32", perRecord: this.scalars.length }, "history")
+        : null;
+    for (const [role, tensors] of [
+      ["input", program.inputs],
+      ["parameter", parameters],
+    ] as const) {
+      for (const [name, tensor] of Object.entries(tensors)) {
+        this.storages.set(tensor, this.add({ name, elements: sizeOf(tensor.shape), dtype: tensor.dtype }, role));
+      }
+    }
+    for (const [node, parameter] of inPlace) this.storages.set(node, this.storages.get(parameter) as Storage);
+    for (const [name, node] of outputs) {
+      if (this.storages.has(node) || sizeOf(node.shape) === 1) continue;
+      this.storages.set(node, this.add({ name, elements: sizeOf(node.shape), dtype: node.dtype }, "output"));
+    }
+    // Updates that cannot overwrite their parameter are kept aside, and copied once every reader of the old value is done.
+    const copies = updates.flatMap(([name, node]) => {
+      const parameter = parameters[name] as Tensor;
+      return inPlace.get(node) === parameter ? [] : [{ from: node, to: this.storages.get(parameter) as Storage }];
+    });
+    const { fusion: joined, groups } = withCopies(fusion, order.length, copies, (copy, to) =>
+      this.storages.set(copy, to),
+    );
+    this.fusion = joined;
+    this.order = [...order, ...groups];
+  }
+
+  /** Each kernel as a dispatch of its own. */
+  recorded(): Plan {
+    const { fusion, target } = this;
+    const stores = this.stores();
+    const step = this.order.flatMap((group) => lowerGroup(fusion, group, stores, target));
+    const tail = fusion.tail === null ? null : lowerCombine(fusion, fusion.tail, stores);
+    return this.assemble("recorded", step, tail);
+  }
+
+  /** All kernels as one, many steps a dispatch; null where the program does not fit a workgroup. */
+  persistent(): Plan | null {
+    const stores = this.stores();
+    const used = new Set(
+      this.order.flatMap((group) => [...readsOf(this.fusion, group)]).map((tensor) => this.storageOf(tensor)),
+    );
+    const updated = new Set(this.updates.map(([name]) => this.storageOf(this.program.parameters[name] as Tensor)));
+    const resident = [...this.roles].flatMap(([storage, role]) => {
+      if (role === "history" || role === "intermediate" || role === "partials") return [];
+      const changes = role === "output" || updated.has(storage);
+      return used.has(storage) || changes
+        ? [{ storage, access: changes ? ("read_write" as const) : ("read" as const) }]
+        : [];
+    });
+    const dispatch = lowerPersistent(this.fusion, this.order, stores, { resident, history: this.history }, this.target);
+    if (dispatch === null) return null;
+    this.records = Math.max(
+      MIN_RECORDS,
+      Math.min(MAX_PERSISTENT_RECORDS, Math.floor(HISTORY_BYTES / (4 * Math.max(1, this.scalars.length)))),
+    );
+    return this.assemble("persistent", [dispatch], null);
+  }
+
+  private stores(): Stores {
+    const { fusion } = this;
+    const scalarNodes = this.outputs.filter(([, node]) => sizeOf(node.shape) === 1);
+    return {
+      storageOf: (tensor) => this.storageOf(tensor),
+      recordsOf: (tensor) => scalarNodes.flatMap(([, node], i) => (node === tensor ? [i] : [])),
+      isStored: (tensor) => fusion.stored.has(tensor) && this.needsMemory(tensor),
+      history: this.history,
+      recordSize: this.scalars.length,
+      partials: (partial, count, tail) => this.partialsOf(partial, count, tail),
+    };
+  }
+
+  /** Scalars that only the record wants need no buffer of their own. */
+  private needsMemory(node: Tensor): boolean {
+    if (sizeOf(node.shape) !== 1 || this.storages.has(node)) return true;
+    if (this.updates.some(([, update]) => update === node)) return true;
+    this.read ??= new Set(this.order.flatMap((group) => [...readsOf(this.fusion, group)]));
+    return this.read.has(node);
+  }
+  private read: Set<Tensor> | null = null;
+
+  private add(storage: Storage, role: Role): Storage {
+    this.roles.set(storage, role);
+    return storage;
+  }
+
+  private storageOf(tensor: Tensor): Storage {
+    const known = this.storages.get(tensor);
+    if (known !== undefined) return known;
+    const elements = sizeOf(tensor.shape);
+    const values = tensor.attributes.values;
+    const made =
+      tensor.op === "constant" && values !== undefined && literalOf(tensor) === null
+        ? this.add({ name: `constant ${this.roles.size}`, elements, dtype: tensor.dtype }, "constant")
+        : this.add(
+            { name: this.names.get(tensor) ?? `${tensor.op} ${this.roles.size}`, elements, dtype: tensor.dtype },
+            "intermediate",
+          );
+    if (values !== undefined && this.roles.get(made) === "constant") this.values.set(made, values);
+    this.storages.set(tensor, made);
+    return made;
+  }
+
+  private partialsOf(partial: Partial, count: number, tail: boolean): Storage {
+    const known = this.partials.get(partial);
+    if (known !== undefined) return known;
+    const name = `${partial.op} ${this.roles.size}`;
+    if (tail) this.records = Math.max(MIN_RECORDS, Math.min(this.records, Math.floor(PARTIALS_BYTES / (4 * count))));
+    const made: Storage = tail
+      ? { name, elements: 0, dtype: "float32", perRecord: count }
+      : { name, elements: count, dtype: "float32" };
+    this.partials.set(partial, this.add(made, tail ? "partials" : "intermediate"));
+    return made;
+  }
+
+  private assemble(route: Route, step: readonly LoweredDispatch[], tail: LoweredDispatch | null): Plan {
+    const all = [...step, ...(tail ? [tail] : [])];
+    const spans = new Map<Storage, [number, number]>();
+    all.forEach(({ bindings }, at) => {
+      for (const { storage } of bindings) spans.set(storage, [spans.get(storage)?.[0] ?? at, at]);
+    });
+    for (const storage of spans.keys()) if (!this.roles.has(storage)) this.roles.set(storage, "intermediate");
+    const storages = [...this.roles.keys()].filter(
+      (storage) => spans.has(storage) || this.roles.get(storage) !== "intermediate",
+    );
+    const elementsOf = (storage: Storage) =>
+      storage.perRecord === undefined ? storage.elements : storage.perRecord * this.records;
+    const { slotOf, slots } = place(
+      storages.map((storage) => ({
+        bytes: Math.max(4, elementsOf(storage) * 4),
+        span: this.roles.get(storage) === "intermediate" ? (spans.get(storage) ?? null) : null,
+      })),
+    );
+    const index = new Map(storages.map((storage, i) => [storage, i]));
+    const buffers = storages.map((storage, i): PlanBuffer => {
+      const values = this.values.get(storage);
+      return {
+        name: storage.name,
+        role: this.roles.get(storage) ?? "intermediate",
+        dtype: storage.dtype,
+        elements: elementsOf(storage),
+        slot: slotOf[i] as number,
+        ...(values && { values }),
+      };
+    });
+    const finish = ({ kernel, bindings, ...rest }: LoweredDispatch): Dispatch => ({
+      ...rest,
+      kernel: kernel.name,
+      source: kernel.source,
+      workgroups: kernel.workgroups,
+      bindings: bindings.map(({ storage, access }) => ({ buffer: index.get(storage) as number, access })),
+    });
+    const named = (tensors: Record<string, Tensor>) =>
+      Object.fromEntries(
+        Object.entries(tensors).map(([name, tensor]) => [name, index.get(this.storageOf(tensor)) as number]),
+      );
+    return {
+      route,
+      reason: "",
+      buffers,
+      slots,
+      step: step.map(finish),
+      tail: tail && finish(tail),
+      scalars: this.scalars,
+      records: this.records,
+      history: this.history && (index.get(this.history) as number),
+      inputs: named(this.program.inputs),
+      parameters: named(this.program.parameters),
+      outputs: Object.fromEntries(
+        this.outputs
+          .filter(([, node]) => sizeOf(node.shape) !== 1)
+          .map(([name, node]) => [name, index.get(this.storageOf(node)) as number]),
+      ),
+      updates: this.updates.map(([name]) => name),
+    };
+  }
+}
+
+/** The fusion with a kernel more for each copy. */
+function withCopies(
+  fusion: Fusion,
+  first: number,
+  copies: readonly { readonly from: Tensor; readonly to: Storage }[],
+  placed: (copy: Tensor, to: Storage) => void,
+): { fusion: Fusion; groups: Group[] } {
+  const home = new Map(fusion.home);
+  const stored = new Set(fusion.stored);
+  const definitions = new Map<Tensor, Expression>();
+  const groups = copies.map(({ from, to }, i): Group => {
+    const copy = copyOf(from);
+    const size = sizeOf(from.shape);
+    const group: Group = {
+      kind: "elementwise",
+      size,
+      split: null,
+      root: null,
+      a: null,
+      b: null,
+      members: [copy],
+      partials: [],
+      combines: [],
+      index: first + i,
+    };
+    home.set(copy, group);
+    stored.add(copy);
+    const access = canonical([size], [1]);
+    definitions.set(copy, { kind: "load", dtype: from.dtype, tensor: from, access });
+    placed(copy, to);
+    return group;
+  });
+  const definition = (group: Group, node: Tensor) => definitions.get(node) ?? fusion.definition(group, node);
+  return { fusion: { ...fusion, home, stored, definition }, groups };
+}

@@ -1,0 +1,52 @@
+import type { Tensor } from "../graph/tensor";
+import { accumulate, type Partial as Begun } from "../kernels/partials";
+import type { Fusion, Group } from "./fuse";
+import type { Body, Point } from "./wgsl";
+
+/** Where a group of nodes is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */
+export abstract class Site {
+  /** Functions that the statements call. */
+  readonly declarations = new Set<string>();
+
+  constructor(
+    readonly fusion: Fusion,
+    readonly group: Group,
+  ) {}
+
+  /** WGSL of an element in memory. */
+  abstract load(tensor: Tensor, index: string): string;
+  /** The lines that assign a node's value to where it goes; none where nobody wants it. */
+  abstract stored(node: Tensor, index: string, value: string): string[];
+  /** The variables in which reductions to one number begin, in the group's order. */
+  abstract partialSpecs(): Begun[];
+
+  /** The statements of members at one point, in order, their stores last. */
+  epilogue(body: Body, values: Map<Tensor, string>, index: string): string[] {
+    const stores: string[] = [];
+    const { root, members, partials } = this.group;
+    if (root !== null) stores.push(...this.stored(root, index, values.get(root) as string));
+    for (const node of members) {
+      const value = body.value(this.fusion.definition(this.group, node));
+      values.set(node, value);
+      stores.push(...this.stored(node, index, value));
+    }
+    const specs = this.partialSpecs();
+    partials.forEach(({ value }, i) => {
+      stores.push(accumulate(specs[i] as Begun, body.value(this.fusion.expression(this.group, value))));
+    });
+    return stores;
+  }
+
+  point(flat: string, axes: Point["axes"], values: Map<Tensor, string>): Point {
+    return {
+      flat,
+      axes,
+      load: (tensor, index) => this.load(tensor, index),
+      own: (tensor) => {
+        const value = values.get(tensor);
+        if (value === undefined) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
+        return value;
+      },
+    };
+  }
+}
