@@ -31,8 +31,8 @@ export interface FitOptions {
   signal?: AbortSignal;
 }
 
-/** Numbers in the tables of one run, by backend: a run should last, and a table should go there quickly. */
-const TABLE_ELEMENTS = { webgpu: 2 ** 18, cpu: 2 ** 10 } as const;
+/** Numbers in a table of one run: a run should last, and its tables should go there quickly. */
+const TABLE_ELEMENTS = 2 ** 18;
 const TABLE_STEPS = { least: 16, most: 2 ** 14 } as const;
 const LARGEST_TABLE = 2 ** 24;
 
@@ -176,7 +176,7 @@ export class Fitter {
     const { device, model, loss, rule, state } = this.parts;
     const batch = batches.full ? null : batches.batchSize;
     // One run should last, and its tables should be small; whatever the batch, a table fits a buffer.
-    const most = Math.min(TABLE_ELEMENTS[device.backend] / (batch ?? 1), TABLE_STEPS.most);
+    const most = Math.min(TABLE_ELEMENTS / (batch ?? 1), TABLE_STEPS.most);
     const least = Math.min(LARGEST_TABLE / (batch ?? 1), TABLE_STEPS.least);
     const tableSteps = Math.min(powerOfTwo(steps), Math.max(1, Math.floor(Math.max(least, most))));
     const shape = { rows: batches.rowsHeld, batch, ragged: batches.ragged, kind: rows.kind, steps: tableSteps };

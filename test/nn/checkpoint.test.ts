@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSafetensors, safetensorsMetadata, writeSafetensors } from "../../src/files/safetensors";
 import {
   adam,
@@ -20,11 +20,16 @@ import {
   trainer,
 } from "../../src/index";
 import { createTrainer } from "../../src/nn/trainer";
-import { float32Device } from "./float32-device";
+
+let device: Device;
+beforeAll(async () => {
+  device = await open({ backend: "cpu" });
+});
+afterAll(() => device.close());
 
 const DATA = moons(50, { noise: 0.2 });
 const network = () => sequential(2, [dense(6, { activation: "relu", l2: 0.01 }), dropout(0.3), dense(2)], { seed: 3 });
-const make = (device: Device, optimizer: Optimizer = adam({ lr: stepDecay(0.02, 15, 0.5) })) =>
+const make = (optimizer: Optimizer = adam({ lr: stepDecay(0.02, 15, 0.5) })) =>
   trainer(device, network(), { loss: softmaxCrossEntropy(), optimizer, batchSize: 8 });
 
 /** Fits, and stops once `step` steps are done, or soon after. */
@@ -33,9 +38,9 @@ async function interrupted(trained: Trainer, step: number, options = {}): Promis
   const onProgress = (progress: { step: number }) => {
     if (progress.step >= step) stop.abort("interrupted");
   };
-  await expect(trained.fit(DATA, { epochs: 300, seed: 4, ...options, signal: stop.signal, onProgress })).rejects.toBe(
-    "interrupted",
-  );
+  await expect(
+    trained.fit(DATA, { epochs: 20_000, seed: 4, ...options, signal: stop.signal, onProgress }),
+  ).rejects.toBe("interrupted");
 }
 
 describe("a run that was interrupted and resumed equals one that was not, bit for bit", () => {
@@ -44,16 +49,16 @@ describe("a run that was interrupted and resumed equals one that was not, bit fo
     ["adam", adam({ lr: stepDecay(0.02, 100, 0.5), weightDecay: 0.01 })],
     ["rmsprop with momentum", rmsprop({ lr: 0.002, momentum: 0.5 })],
   ])("%s, stopped within an epoch", async (_name, optimizer) => {
-    const first = await make(float32Device(), optimizer);
+    const first = await make(optimizer);
     await interrupted(first, 20);
     const { steps } = first;
     expect(steps).toBeGreaterThanOrEqual(20);
     const total = steps + 24;
     const file = await first.checkpoint();
 
-    const whole = await make(float32Device(), optimizer);
+    const whole = await make(optimizer);
     const uninterrupted = await whole.fit(DATA, { steps: total, seed: 4 });
-    const second = await make(float32Device(), optimizer);
+    const second = await make(optimizer);
     second.resume(file);
     expect(second.steps).toBe(steps);
     const rest = await second.fit(DATA, { steps: total, seed: 4 });
@@ -67,27 +72,30 @@ describe("a run that was interrupted and resumed equals one that was not, bit fo
 
   test("taken while a fit runs, which goes on; and in pieces of the data", async () => {
     const options = { loss: softmaxCrossEntropy(), optimizer: adam({ lr: 0.01 }), batchSize: 8 };
-    for (const pieceBytes of [2 ** 27, 2 * 4 * 17]) {
-      const first = await createTrainer(float32Device(), network(), options, { pieceBytes });
+    for (const [pieceBytes, epochs] of [
+      [2 ** 27, 6000],
+      [2 * 4 * 17, 200],
+    ] as const) {
+      const first = await createTrainer(device, network(), options, { pieceBytes });
       let taken: Promise<Uint8Array> | undefined;
       await first.fit(DATA, {
-        epochs: 60,
+        epochs,
         seed: 1,
         onProgress({ step }) {
           if (step > 25) taken ??= first.checkpoint();
         },
       });
-      const second = await createTrainer(float32Device(), network(), options, { pieceBytes });
+      const second = await createTrainer(device, network(), options, { pieceBytes });
       second.resume((await taken) as Uint8Array);
       expect(second.steps).toBeGreaterThan(25);
-      expect(second.steps).toBeLessThan(420);
-      await second.fit(DATA, { epochs: 60, seed: 1 });
+      expect(second.steps).toBeLessThan(7 * epochs);
+      await second.fit(DATA, { epochs, seed: 1 });
       expect(await second.weights()).toEqual(await first.weights());
     }
   });
 
   test("between two fits, and before the first", async () => {
-    const whole = await make(float32Device());
+    const whole = await make();
     const start = await whole.checkpoint();
     await whole.fit(DATA, { epochs: 2 });
     const between = await whole.checkpoint();
@@ -96,7 +104,7 @@ describe("a run that was interrupted and resumed equals one that was not, bit fo
       [start, 2],
       [between, 1],
     ] as const) {
-      const other = await make(float32Device());
+      const other = await make();
       other.resume(file);
       let last = new Float32Array();
       for (let i = 0; i < fits; i++) last = (await other.fit(DATA, { epochs: 2 })).loss as typeof last;
@@ -106,28 +114,13 @@ describe("a run that was interrupted and resumed equals one that was not, bit fo
   });
 
   test("in the same trainer, back to what was", async () => {
-    const trained = await make(float32Device());
+    const trained = await make();
     await trained.fit(DATA, { epochs: 1 });
     const file = await trained.checkpoint();
     const once = await trained.fit(DATA, { epochs: 3 });
     trained.resume(file);
     const again = await trained.fit(DATA, { epochs: 3 });
     expect(again.loss).toEqual(once.loss);
-  });
-
-  test("on the CPU, which computes in float64, to the rounding of what the file holds", async () => {
-    const device = await open({ backend: "cpu" });
-    const [whole, first, second] = [await make(device), await make(device), await make(device)];
-    const uninterrupted = await whole.fit(DATA, { epochs: 4 });
-    await first.fit(DATA, { epochs: 2 });
-    second.resume(await first.checkpoint());
-    const rest = await second.fit(DATA, { epochs: 2 });
-    expect(rest.loss.length).toBe(14);
-    expect(Math.abs((rest.loss[0] as number) - (uninterrupted.loss[0] as number))).toBeGreaterThan(1e-3);
-    const go = await first.fit(DATA, { epochs: 2 });
-    rest.loss.forEach((loss, i) => {
-      expect(Math.abs(loss - (go.loss[i] as number))).toBeLessThan(1e-5);
-    });
   });
 });
 
@@ -137,7 +130,7 @@ describe("resume refuses, and then nothing changes", () => {
     kind: typeof FormatError | typeof TypeError | typeof ShapeError,
     message: RegExp,
   ) => {
-    const trained = await make(float32Device());
+    const trained = await make();
     await trained.fit(DATA, { epochs: 1 });
     const before = await trained.checkpoint();
     expect(() => trained.resume(file)).toThrow(kind);
@@ -146,7 +139,7 @@ describe("resume refuses, and then nothing changes", () => {
   };
 
   test("a file cut off at any byte", async () => {
-    const trained = await make(float32Device());
+    const trained = await make();
     await trained.fit(DATA, { epochs: 1 });
     const file = await trained.checkpoint();
     const before = await trained.weights();
@@ -158,14 +151,13 @@ describe("resume refuses, and then nothing changes", () => {
   });
 
   test("a file of save(), another optimizer's, another network's", async () => {
-    const device = float32Device();
     await refuses(
-      await (await make(device)).save(),
+      await (await make()).save(),
       FormatError,
       /not a checkpoint; checkpoint\(\) writes one, and load\(\) takes/,
     );
     await refuses(
-      await (await make(device, sgd({ lr: 0.1 }))).checkpoint(),
+      await (await make(sgd({ lr: 0.1 }))).checkpoint(),
       TypeError,
       /of the optimizer sgd; this trainer has adam/,
     );
@@ -184,7 +176,7 @@ describe("resume refuses, and then nothing changes", () => {
     ["a place with half a seed", ({ fit }) => ({ fit: fit?.replace('"seed":4', '"seed":0.5') }), /place in its fit is/],
     ["a place beyond its steps", () => ({ steps: "2" }), /stands at step \d+ of a fit, but has only 2 steps/],
   ])("%s", async (_name, change, message) => {
-    const trained = await make(float32Device());
+    const trained = await make();
     await interrupted(trained, 9);
     const file = await trained.checkpoint();
     const metadata = safetensorsMetadata(file);
@@ -192,14 +184,14 @@ describe("resume refuses, and then nothing changes", () => {
   });
 
   test("a fit that is not the one of the checkpoint", async () => {
-    const first = await make(float32Device());
+    const first = await make();
     await interrupted(first, 9);
-    const trained = await make(float32Device());
+    const trained = await make();
     trained.resume(await first.checkpoint());
-    await expect(trained.fit(DATA, { epochs: 300, seed: 5 })).rejects.toThrow(
+    await expect(trained.fit(DATA, { epochs: 20_000, seed: 5 })).rejects.toThrow(
       /where seed was 4; here it is 5\. Give the same/,
     );
-    await expect(trained.fit(moons(49), { epochs: 300, seed: 4 })).rejects.toThrow(/rows was 50; here it is 49/);
+    await expect(trained.fit(moons(49), { epochs: 20_000, seed: 4 })).rejects.toThrow(/rows was 50; here it is 49/);
     await expect(trained.fit(DATA, { steps: 3, seed: 4 })).rejects.toThrow(/has only 3 steps; give more/);
     expect((await trained.fit(DATA, { steps: first.steps + 1, seed: 4 })).step.length).toBe(1);
   });
@@ -207,7 +199,7 @@ describe("resume refuses, and then nothing changes", () => {
 
 describe("save and load", () => {
   test("the file is that of PyTorch's Sequential: its names, its shapes, [units, inputs]", async () => {
-    const trained = await make(float32Device());
+    const trained = await make();
     const weights = await trained.weights();
     const tensors = readSafetensors(await trained.save());
     expect(Object.keys(tensors).sort()).toEqual(["0.bias", "0.weight", "3.bias", "3.weight"]);
@@ -222,16 +214,16 @@ describe("save and load", () => {
   });
 
   test("what is loaded predicts the same, and saves the same bytes", async () => {
-    const trained = await make(float32Device());
+    const trained = await make();
     await trained.fit(DATA, { epochs: 2 });
-    const other = await make(float32Device());
+    const other = await make();
     other.load(await trained.save());
     expect(await other.predict(DATA.x)).toEqual(await trained.predict(DATA.x));
     expect(await other.save()).toEqual(await trained.save());
   });
 
   test("float64 weights are taken too", async () => {
-    const trained = await make(float32Device());
+    const trained = await make();
     const tensors = readSafetensors(await trained.save());
     const doubles = Object.entries(tensors).map(([name, { shape, values }]) => [
       name,
@@ -243,7 +235,7 @@ describe("save and load", () => {
   });
 
   test("a file cut off at any byte, wrong names, shapes, types and values are refused, and nothing changes", async () => {
-    const trained = await make(float32Device());
+    const trained = await make();
     await trained.fit(DATA, { epochs: 1 });
     const file = await trained.save();
     const before = await trained.weights();
@@ -282,7 +274,6 @@ describe("save and load", () => {
   });
 
   test("before any training, the first weights", async () => {
-    const device = await open({ backend: "cpu" });
     const trained = await trainer(device, sequential(1, [dense(1, { init: "zeros" })]), {
       loss: squaredError(),
       optimizer: adam(),

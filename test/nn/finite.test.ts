@@ -1,11 +1,16 @@
-import { describe, expect, test } from "vitest";
-import { adam, dense, sequential, sgd, squaredError, type Trainer, trainer } from "../../src/index";
-import { float32Device } from "./float32-device";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { adam, type Device, dense, open, sequential, sgd, squaredError, type Trainer, trainer } from "../../src/index";
+
+let device: Device;
+beforeAll(async () => {
+  device = await open({ backend: "cpu" });
+});
+afterAll(() => device.close());
 
 const X = Float32Array.of(1, 2, 3, 4);
 const Y = Float32Array.of(2, 4, 6, 8);
 const make = (lr: number | ((step: number) => number), batchSize?: number): Promise<Trainer> =>
-  trainer(float32Device(), sequential(1, [dense(1, { init: "zeros" })]), {
+  trainer(device, sequential(1, [dense(1, { init: "zeros" })]), {
     loss: squaredError(),
     optimizer: sgd({ lr }),
     ...(batchSize !== undefined && { batchSize }),
@@ -79,7 +84,7 @@ describe("what becomes non-finite stops training", () => {
 
   test("in the optimizer's state, which hides it from the loss", async () => {
     const options = { loss: squaredError({ reduction: "sum" }), optimizer: adam({ lr: 1e-3, beta2: 0 }) };
-    const trained = await trainer(float32Device(), sequential(1, [dense(1, { init: "zeros" })]), options);
+    const trained = await trainer(device, sequential(1, [dense(1, { init: "zeros" })]), options);
     const data = { x: [1], y: [1.5e19] };
     expect(await message(trained.fit(data, { steps: 5 }))).toMatch(/update of step 0 makes "v\.0\.weight" non-finite/);
     expect([...((await trained.weights())["0.weight"] as Float32Array)]).toEqual([0]);

@@ -27,6 +27,7 @@ import { Sequential } from "../../src/nn/model";
 import { Rule } from "../../src/nn/optimizers";
 import { trainingProgram } from "../../src/nn/programs";
 import { type Golden, readGolden } from "../support/golden";
+import { trajectoryBounds } from "../support/parity";
 
 const LOSSES: Record<string, [Loss, "values" | "classes" | "probabilities"]> = {
   mse: [squaredError(), "values"],
@@ -70,6 +71,12 @@ function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): num
     scale = Math.max(scale, Math.abs(expected[i] as number));
   }
   return error / scale;
+}
+
+/** Each one's error, in units of itself. */
+function relativeErrors(got: ArrayLike<number>, expected: ArrayLike<number>): Float64Array {
+  expect(got.length).toBe(expected.length);
+  return Float64Array.from(expected, (value, i) => Math.abs((got[i] as number) / value - 1));
 }
 
 function parts(network: Model, loss: Loss, optimizer: Optimizer): [Sequential, Criterion, Rule] {
@@ -134,15 +141,21 @@ describe.each(Object.keys(LOSSES))("%s", (lossName) => {
       expect(relativeError(exact.read(name), values), name).toBeLessThan(1e-10);
     }
 
-    // As a user trains: the tables are float32.
+    // As a user trains, in float32: within 8 times what float32 has cost PyTorch.
+    const bounds = trajectoryBounds(relativeErrors(runs.values(`${lossName}.${optimizerName}.f32_losses`), expected));
+    const finalErrors = runs.values(`${lossName}.${optimizerName}.f32_final_errors`);
     const trained = await trainer(device, model(), { loss, optimizer });
     trained.setWeights(init);
     const { loss: history } = await trained.fit(data, { steps: STEPS });
-    expect(relativeError(history, expected)).toBeLessThan(2e-6);
+    relativeErrors(history, expected).forEach((error, step) => {
+      expect(error, `loss of step ${step}`).toBeLessThanOrEqual(bounds[step] as number);
+    });
     const weights = await trained.weights();
-    for (const [name, values] of Object.entries(final)) {
-      expect(relativeError(weights[name] as Float32Array, values), name).toBeLessThan(2e-5);
-    }
+    Object.keys(weights).forEach((name, i) => {
+      const [bound] = trajectoryBounds([finalErrors[i] as number]);
+      const error = relativeError(weights[name] as Float32Array, final[name] as Float64Array);
+      expect(error, name).toBeLessThanOrEqual(bound as number);
+    });
     trained.dispose();
   });
 });
@@ -161,7 +174,7 @@ describe("other golden runs", () => {
     const trained = await trainer(device, sequential(sizes[0] as number, layers), { loss, optimizer });
     trained.setWeights(golden.group("init"));
     const { loss: history } = await trained.fit({ x: golden.values("x"), y: golden.values("y") }, { epochs: STEPS });
-    expect(relativeError(history, golden.values("losses"))).toBeLessThan(2e-6);
+    expect(relativeError(history, golden.values("losses"))).toBeLessThan(2e-5);
     const weights = await trained.weights();
     for (const [key, values] of Object.entries(golden.group("final"))) {
       expect(relativeError(weights[key] as Float32Array, values), key).toBeLessThan(2e-5);
@@ -182,7 +195,7 @@ describe("other golden runs", () => {
     trained.setWeights(golden.group("init"));
     const data = { x: golden.values("x"), y: golden.values("y") };
     const { loss: history } = await trained.fit(data, { steps: STEPS, shuffle: false });
-    expect(relativeError(history, golden.values("losses"))).toBeLessThan(2e-6);
+    expect(relativeError(history, golden.values("losses"))).toBeLessThan(2e-5);
     const weights = await trained.weights();
     for (const [key, values] of Object.entries(golden.group("final"))) {
       expect(relativeError(weights[key] as Float32Array, values), key).toBeLessThan(2e-5);
