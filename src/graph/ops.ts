@@ -212,8 +212,9 @@ export const OPS = {
   ),
   sigmoid: unary(sigmoid, (a) => `sigmoidStable(${a})`, { declaration: SIGMOID, dear: true }),
 
+  // Held to what both float32 and int32 have, as WGSL's conversion does.
   toInt32: unary(
-    (a) => Math.trunc(a),
+    (a) => Math.min(Math.max(Math.trunc(a), -2147483648), 2147483520),
     (a) => `i32(${a})`,
   ),
   toFloat32: { kind: "elementwise", arity: 1, integers: "float32", evaluate: (a) => a, wgsl: (a) => `f32(${a})` },

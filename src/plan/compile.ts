@@ -22,11 +22,11 @@ export function compile(program: Program, target: Target): Plan {
     ([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const,
   );
   // The fewer buffers a kernel reads, the fewer it binds; where values to be stored come on top, it is tried with less.
-  for (let maxLoads = target.maxStorageBuffers - 1; maxLoads >= 2; maxLoads--) {
+  for (let maxBuffers = target.maxStorageBuffers; maxBuffers >= 3; maxBuffers--) {
     const fusion = fuse(
       outputs.map(([, node]) => node),
-      updates.map(([, node]) => node),
-      { maxLoads },
+      updates.map(([name, node]) => ({ parameter: program.parameters[name] as Tensor, node })),
+      { maxBuffers },
     );
     const planner = () => new Planner(program, outputs, updates, fusion, target);
     const recorded = planner().recorded();

@@ -48,8 +48,14 @@ export interface Fusion {
 }
 
 export interface FusionLimits {
-  /** Different buffers that one kernel may read. */
-  readonly maxLoads: number;
+  /** Different buffers that one kernel may read and, for the program's results, write. */
+  readonly maxBuffers: number;
+}
+
+/** A parameter and its new value. */
+export interface Update {
+  readonly parameter: Tensor;
+  readonly node: Tensor;
 }
 
 /** Operations beyond which an expression gets a kernel of its own. */
@@ -66,7 +72,7 @@ const ONE_PASS = 4096;
  * Decides which nodes one kernel computes: elementwise nodes join the kernel that computed their latest operand, where
  * they need only what is at hand at the same point; else they are computed where they are used.
  */
-export function fuse(outputs: readonly Tensor[], updates: readonly Tensor[], limits: FusionLimits): Fusion {
+export function fuse(outputs: readonly Tensor[], updates: readonly Update[], limits: FusionLimits): Fusion {
   return new Fuser(outputs, updates, limits).run();
 }
 
@@ -88,10 +94,10 @@ class Fuser {
 
   constructor(
     private readonly outputs: readonly Tensor[],
-    private readonly updates: readonly Tensor[],
+    private readonly updates: readonly Update[],
     private readonly limits: FusionLimits,
   ) {
-    this.nodes = topological([...outputs, ...updates]);
+    this.nodes = topological([...outputs, ...updates.map(({ node }) => node)]);
     for (const node of this.nodes) {
       for (const operand of new Set(node.operands)) this.users.set(operand, [...(this.users.get(operand) ?? []), node]);
     }
@@ -100,7 +106,7 @@ class Fuser {
 
   run(): Fusion {
     for (const node of this.nodes) this.place(node);
-    for (const node of this.updates) this.materialise(node);
+    for (const { node } of this.updates) this.materialise(node);
     for (const node of this.outputs) if (!this.tailNodes.has(node)) this.materialise(node);
     this.settleStores();
     const must = (value: Expression | Obstacle, node: Tensor): Expression => {
@@ -120,7 +126,7 @@ class Fuser {
   /** Scalars of which only outputs are made. Whatever the step itself needs is not among them. */
   private findTail(): Set<Tensor> {
     const results = new Set(this.outputs);
-    const updates = new Set(this.updates);
+    const updates = new Set(this.updates.map(({ node }) => node));
     const tail = new Set<Tensor>();
     const isReduction = (node: Tensor) => node.op === "sum" || node.op === "max";
     for (let i = this.nodes.length - 1; i >= 0; i--) {
@@ -267,7 +273,7 @@ class Fuser {
       const expression = new Expressions({ where: (node) => this.where(null, node), reaches: () => false }).value(
         value,
       );
-      const over = expression.kind !== "obstacle" && loadsOf([expression]).size > this.limits.maxLoads;
+      const over = expression.kind !== "obstacle" && loadsOf([expression]).size > this.limits.maxBuffers;
       if (expression.kind !== "obstacle" && !over) {
         const group = this.open(shape);
         this.loads.set(group, loadsOf([expression]));
@@ -294,7 +300,7 @@ class Fuser {
       );
       if (most === null)
         throw new Error(`internal: ${value.op} #${value.id} reads more buffers than a kernel may bind`);
-      if (reads(most) <= this.limits.maxLoads && reads(most) > 1) return most;
+      if (reads(most) <= this.limits.maxBuffers && reads(most) > 1) return most;
       node = most;
     }
   }
@@ -374,7 +380,7 @@ class Fuser {
     });
   }
 
-  private tryExpression(group: Group, expression: Expression | Obstacle): boolean {
+  private tryExpression(group: Group, expression: Expression | Obstacle, node: Tensor | null): boolean {
     if (expression.kind === "obstacle") return false;
     const reads = loadsOf([expression]);
     for (const node of reads) {
@@ -382,19 +388,29 @@ class Fuser {
       if (home !== undefined && home.index >= group.index) return false;
     }
     const joint = new Set([...(this.loads.get(group) ?? []), ...reads]);
-    if (joint.size > this.limits.maxLoads) return false;
+    const members = node === null ? group.members : [...group.members, node];
+    if (joint.size + this.writes(members, joint) + group.partials.length > this.limits.maxBuffers) return false;
     this.loads.set(group, joint);
     return true;
   }
 
+  /** Buffers that results among `members` take beside those that are read: an update mostly overwrites what is read. */
+  private writes(members: readonly Tensor[], read: ReadonlySet<Tensor>): number {
+    return members.filter(
+      (member) =>
+        this.outputs.includes(member) ||
+        this.updates.some(({ node, parameter }) => node === member && !read.has(parameter)),
+    ).length;
+  }
+
   private tryValue(group: Group, node: Tensor, level: "element" | "row"): boolean {
-    return this.tryExpression(group, this.attempt(group, level).value(node));
+    return this.tryExpression(group, this.attempt(group, level).value(node), null);
   }
 
   private tryJoin(group: Group, node: Tensor): boolean {
     const level = this.levelOf(group, node);
     if (level === null || group.members.length >= MAX_MEMBERS) return false;
-    if (!this.tryExpression(group, this.attempt(group, level).define(node))) return false;
+    if (!this.tryExpression(group, this.attempt(group, level).define(node), node)) return false;
     this.adopt(group, node);
     return true;
   }

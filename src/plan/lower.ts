@@ -12,7 +12,7 @@ import type { Fusion, Group, Partial } from "./fuse";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";
-import { Site } from "./site";
+import { asFloat, Site } from "./site";
 import { defaultTiling, lanesFor } from "./tiling";
 import { Body, type Point } from "./wgsl";
 
@@ -96,7 +96,7 @@ export class Lowering extends Site {
       if (this.stores.history === null) throw new Error("internal: a record without a history");
       const name = this.bind(this.stores.history, "read_write");
       this.usesSlot ||= this.record === "slot.x";
-      lines.push(`${name}[${this.record} * ${this.stores.recordSize}u + ${place}u] = ${value};`);
+      lines.push(`${name}[${this.record} * ${this.stores.recordSize}u + ${place}u] = ${asFloat(node, value)};`);
     }
     if (this.stores.isStored(node))
       lines.push(`${this.bind(this.stores.storageOf(node), "read_write")}[${index}] = ${value};`);

@@ -8,7 +8,7 @@ import { place } from "./place";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { readsOf } from "./schedule";
-import { Site } from "./site";
+import { asFloat, Site } from "./site";
 import { Body, type Point } from "./wgsl";
 
 /** What a storage of a program is when it runs whole: kept in workgroup memory, or read where it lies. */
@@ -238,7 +238,7 @@ class Part extends Site {
     const { stores, places } = this.context;
     const lines = stores
       .recordsOf(node)
-      .map((at) => `if (recorded) { history[record * ${stores.recordSize}u + ${at}u] = ${value}; }`);
+      .map((at) => `if (recorded) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
     if (stores.isStored(node)) lines.push(places.assign(stores.storageOf(node), index, value));
     return lines;
   }

@@ -43,13 +43,13 @@ function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
   if (a === undefined) return unique(node);
   switch (rowOf(node.op).kind) {
     case "view":
-      return unique(rewriteView(node, a));
+      return unique(rewriteView(node, a, unique));
     case "elementwise":
       return rewriteElementwise(node, unique);
     case "reduction": {
       const { from = 0, to = 0 } = node.attributes;
       const single = splitShape(a.shape, from, to).length === 1;
-      return unique(single && node.op !== "argmax" ? unique(reshaped(a, node.shape)) : node);
+      return unique(single && node.op !== "argmax" ? unique(reshaped(a, node.shape, unique)) : node);
     }
     case "normalisation":
       return decompose(node, a, unique);
@@ -58,16 +58,18 @@ function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
   }
 }
 
-function rewriteView(node: Tensor, x: Tensor): Tensor {
+function rewriteView(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor): Tensor {
   if (sameShape(node.shape, x.shape) && node.op !== "transpose") return x;
+  const value = literalOf(x);
+  if (value !== null) return new Tensor("broadcast", [unique(literal(value, x.dtype))], node.shape, node.dtype);
   const inner = x.operands[0];
   if (inner === undefined || x.op !== node.op) return node;
   if (node.op === "transpose") return inner;
   return sameShape(inner.shape, node.shape) ? inner : new Tensor(node.op, [inner], node.shape, node.dtype);
 }
 
-function reshaped(x: Tensor, shape: Shape): Tensor {
-  return sameShape(x.shape, shape) ? x : rewriteView(new Tensor("reshape", [x], shape, x.dtype), x);
+function reshaped(x: Tensor, shape: Shape, unique: (node: Tensor) => Tensor): Tensor {
+  return sameShape(x.shape, shape) ? x : rewriteView(new Tensor("reshape", [x], shape, x.dtype), x, unique);
 }
 
 function rewriteElementwise(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {

@@ -50,3 +50,8 @@ export abstract class Site {
     };
   }
 }
+
+/** WGSL of a node's value for the record, which holds float32. */
+export function asFloat({ dtype }: Tensor, value: string): string {
+  return dtype === "int32" ? `f32(${value})` : value;
+}

@@ -1,0 +1,234 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { constant, DeviceError, input, type Program, parameter } from "../../src/index";
+import { compile } from "../../src/plan/compile";
+import { explain } from "../../src/plan/explain";
+import { type Plan, planHash } from "../../src/plan/plan";
+import { randomGraphs } from "../graph/random-graphs";
+import { classifier, HARDWARE, SOFTWARE, twoLayer } from "./programs";
+
+const recorded = (program: Program) => compile(program, { ...HARDWARE, route: "recorded" });
+const software = (program: Program) => compile(program, { ...SOFTWARE, route: "recorded" });
+
+/** No buffer is bound both ways in a dispatch, and no allocation twice unless only read. */
+function expectNoAliasing({ step, tail, buffers }: Plan): void {
+  for (const { bindings } of [...step, ...(tail ? [tail] : [])]) {
+    const written = bindings.filter(({ access }) => access === "read_write").map(({ buffer }) => buffers[buffer]?.slot);
+    const slots = bindings.map(({ buffer }) => buffers[buffer]?.slot);
+    for (const slot of written) expect(slots.filter((other) => other === slot)).toHaveLength(1);
+  }
+}
+
+/** What a dispatch reads was the last thing written to its allocation: nothing that is still wanted was overwritten. */
+function expectNothingLost({ step, tail, buffers }: Plan): void {
+  const holds = new Map<number, number>();
+  buffers.forEach(({ role, slot }, index) => {
+    if (role !== "intermediate") holds.set(slot, index);
+  });
+  for (const { bindings } of [...step, ...(tail ? [tail] : [])]) {
+    for (const { buffer, access } of bindings) {
+      const slot = buffers[buffer]?.slot as number;
+      if (access === "read")
+        expect(holds.get(slot), `what lies in the allocation of ${buffers[buffer]?.name}`).toBe(buffer);
+      else holds.set(slot, buffer);
+    }
+  }
+}
+
+describe("fusion", () => {
+  test("seed-000's step is five kernels: two forward, one backward, two gradients that update their weights", () => {
+    for (const plan of [software(twoLayer())]) {
+      expect(plan.step.map(({ kernel }) => kernel)).toEqual(["product", "product", "product", "product", "product"]);
+      expect(plan.step.map(({ output }) => output).slice(3)).toEqual(["w2", "w1"]);
+    }
+  });
+
+  test("the residue and the loss belong to the kernel that makes the prediction", () => {
+    const plan = software(twoLayer());
+    expect(plan.step[1]?.label).toBe("matmul sub square mul sum begun");
+    expect(plan.tail?.label).toBe("sum");
+  });
+
+  test("a loss that only the record wants costs the step no kernel; one that an update wants does", () => {
+    const x = input([8, 8]);
+    const w = parameter([8, 8]);
+    const loss = x.matmul(w).square().sum();
+    const free = recorded({ inputs: { x }, parameters: { w }, outputs: { loss } });
+    expect(free.step).toHaveLength(1);
+    const wanted = recorded({ inputs: { x }, parameters: { w }, outputs: { loss }, updates: { w: w.mul(loss) } });
+    expect(wanted.step.map(({ kernel }) => kernel)).toEqual(["matmul", "combine", "elementwise"]);
+  });
+
+  test("softmax, cross entropy and their derivative are one kernel", () => {
+    const plan = software(classifier(64, 20, 32, 5));
+    expect(plan.step.filter(({ kernel, label }) => kernel === "rows" && label.includes("max"))).toHaveLength(1);
+    expect(plan.step.filter(({ label }) => label.includes("exp"))).toHaveLength(1);
+  });
+
+  test("a transposed operand is indexed, not copied", () => {
+    const x = input([5, 7]);
+    const w = parameter([5, 3]);
+    const plan = recorded({ inputs: { x }, parameters: { w }, outputs: { y: x.T.matmul(w) } });
+    expect(plan.step).toHaveLength(1);
+    expect(plan.step[0]?.shapes).toBe("[7, 5]ᵀ x [5, 3]");
+  });
+
+  test("a chain of elementwise operations is one kernel, whatever its length", () => {
+    const x = input([1000]);
+    let y = x;
+    for (let i = 0; i < 60; i++) y = y.mul(1.01).add(x).tanh();
+    expect(recorded({ inputs: { x }, parameters: {}, outputs: { y } }).step.length).toBeLessThanOrEqual(2);
+  });
+
+  test("a graph of 10,000 nodes is planned", () => {
+    const x = input([16]);
+    let y = x;
+    for (let i = 0; i < 5000; i++) y = y.mul(0.999).add(x);
+    const plan = recorded({ inputs: { x }, parameters: {}, outputs: { y } });
+    expect(plan.step.length).toBeLessThan(400);
+    expectNothingLost(plan);
+  });
+});
+
+describe("updates", () => {
+  const a = parameter([4]);
+  const b = parameter([4]);
+
+  test("overwrite their parameter where nobody needs the old value afterwards", () => {
+    const plan = recorded({ inputs: {}, parameters: { a }, outputs: {}, updates: { a: a.mul(2) } });
+    expect(plan.step).toHaveLength(1);
+    expect(plan.step[0]?.bindings).toEqual([{ buffer: plan.parameters.a, access: "read_write" }]);
+  });
+
+  test("that swap two parameters are one kernel: each thread reads both before it writes", () => {
+    const plan = recorded({ inputs: {}, parameters: { a, b }, outputs: {}, updates: { a: b, b: a } });
+    expect(plan.step).toHaveLength(1);
+    expect(plan.step[0]?.bindings.every(({ access }) => access === "read_write")).toBe(true);
+  });
+
+  test("that swap two parameters transposed keep one value aside", () => {
+    const [p, q] = [parameter([3, 3]), parameter([3, 3])];
+    const plan = recorded({ inputs: {}, parameters: { p, q }, outputs: {}, updates: { p: q.T, q: p.T } });
+    expect(plan.step.length).toBeGreaterThan(1);
+    expectNothingLost(plan);
+    expectNoAliasing(plan);
+  });
+
+  test("do not overwrite a weight that its own product still reads", () => {
+    const w = parameter([4, 4]);
+    const plan = recorded({ inputs: {}, parameters: { w }, outputs: {}, updates: { w: w.matmul(w) } });
+    expect(plan.step.map(({ kernel }) => kernel)).toEqual(["matmul", "elementwise"]);
+    expectNoAliasing(plan);
+  });
+
+  test("run after every reader of the old value", () => {
+    const plan = software(twoLayer());
+    const [w2] = [plan.parameters.w2 as number];
+    const writes = plan.step.findIndex(({ bindings }) =>
+      bindings.some(({ buffer, access }) => buffer === w2 && access === "read_write"),
+    );
+    const reads = plan.step.map(({ bindings }, i) =>
+      bindings.some(({ buffer, access }) => buffer === w2 && access === "read") ? i : -1,
+    );
+    expect(Math.max(...reads)).toBeLessThan(writes);
+  });
+});
+
+describe("memory", () => {
+  test("values that never live at the same time share an allocation", () => {
+    const x = input([64, 64]);
+    const ws = Array.from({ length: 6 }, () => parameter([64, 64]));
+    const y = ws.reduce((h, w) => h.matmul(w).relu(), x);
+    const plan = recorded({
+      inputs: { x },
+      parameters: Object.fromEntries(ws.map((w, i) => [`w${i}`, w])),
+      outputs: { y },
+    });
+    const intermediates = plan.buffers.filter(({ role }) => role === "intermediate");
+    expect(new Set(intermediates.map(({ slot }) => slot)).size).toBeLessThan(intermediates.length);
+  });
+
+  test("in any program nothing is bound both ways and nothing wanted is overwritten", () => {
+    fc.assert(
+      fc.property(randomGraphs, ({ program }) => {
+        for (const plan of [recorded(program), software(program)]) {
+          expectNoAliasing(plan);
+          expectNothingLost(plan);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a buffer beyond the device's binding limit is refused with both numbers", () => {
+    const x = input([1024, 1024]);
+    const small = { ...HARDWARE, maxBindingBytes: 2 ** 20 };
+    const program = { inputs: { x }, parameters: {}, outputs: { y: x.mul(2) } };
+    expect(() => compile(program, small)).toThrow(DeviceError);
+    expect(() => compile(program, small)).toThrow(/4194304 bytes.*at most 1048576/);
+  });
+
+  test("a kernel never binds more buffers than the device has", () => {
+    const xs = Array.from({ length: 24 }, (_, i) => input([7, i + 1]));
+    const w = parameter([7, 1]);
+    const total = xs.reduce((sum, x) => sum.add(x.mul(w).sum(1, { keepDims: true })), w);
+    const program = {
+      inputs: Object.fromEntries(xs.map((x, i) => [`x${i}`, x])),
+      parameters: { w },
+      outputs: { total },
+      updates: { w: total },
+    };
+    for (const maxStorageBuffers of [4, 8]) {
+      const plan = compile(program, { ...HARDWARE, maxStorageBuffers, route: "recorded" });
+      for (const { bindings } of plan.step) expect(bindings.length).toBeLessThanOrEqual(maxStorageBuffers);
+      expectNothingLost(plan);
+    }
+  });
+});
+
+describe("routes", () => {
+  test("a small program runs whole in one dispatch, a large one kernel by kernel", () => {
+    expect(compile(classifier(100, 2, 3, 2), HARDWARE).route).toBe("persistent");
+    expect(compile(twoLayer(), HARDWARE).route).toBe("recorded");
+  });
+
+  test("what does not fit a workgroup's memory is never persistent", () => {
+    const plan = compile(classifier(100, 2, 3, 2), { ...HARDWARE, maxWorkgroupBytes: 2048, route: "persistent" });
+    expect(plan.route).toBe("recorded");
+  });
+
+  test("constants and inputs stay outside where there is no room for them", () => {
+    const data = constant(new Float32Array(20_000).fill(1), [10_000, 2]);
+    const w = parameter([2, 1]);
+    const loss = data
+      .take(input([8], "int32"))
+      .matmul(w)
+      .sum();
+    expect(() => compile({ inputs: {}, parameters: { w }, outputs: { loss } }, HARDWARE)).not.toThrow();
+  });
+});
+
+describe("a plan is plain data", () => {
+  test("equal programs give equal plans, named by a hash", () => {
+    const [a, b] = [compile(twoLayer(), HARDWARE), compile(twoLayer(), HARDWARE)];
+    expect(planHash(a)).toBe(planHash(b));
+    expect(JSON.stringify(a)).toBe(JSON.stringify(b));
+    expect(planHash(compile(twoLayer(32), HARDWARE))).not.toBe(planHash(a));
+  });
+
+  test("explain() names kernels, operands, work, memory, route and hash", () => {
+    const plan = compile(twoLayer(), SOFTWARE);
+    const text = explain(plan);
+    for (const part of [
+      planHash(plan),
+      "5 kernels a step",
+      "recorded",
+      "[64, 1000] x [1000, 100]",
+      "-> w1",
+      "FLOP",
+      "w2  1000 float32",
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+});
