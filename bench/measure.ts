@@ -46,20 +46,20 @@ export async function measureWorkload(
       cells.set(name, {
         contender: name,
         status: "skipped",
-        why: `one ${workload.step} would take about ${shown(seen)}`,
+        why: `one ${workload.step} would take ${Number.isFinite(seen) ? `about ${shown(seen)}` : "longer still"}`,
       });
       continue;
     }
     say(`${id}  ${name}: warming up`);
     try {
-      const { error, firstMs } = await compare(workload, contender, expected);
+      const { error, firstMs, lastMs } = await compare(workload, contender, expected);
       if (!(error <= workload.tolerance)) {
         const why = `off by ${error.toExponential(1)}, ${workload.tolerance.toExponential(1)} is allowed`;
         cells.set(name, { contender: name, status: "mismatch", why });
         await contender.release();
         continue;
       }
-      const stepsPerRound = await calibrate(workload, contender, budget);
+      const stepsPerRound = lastMs > 2000 ? 1 : await calibrate(workload, contender, budget);
       running.push({ contender, stepsPerRound, samples: [], spentMs: 0, error, firstMs });
     } catch (error) {
       cells.set(name, { contender: name, status: "failed", why: messageOf(error) });
@@ -99,26 +99,27 @@ export async function measureWorkload(
   return { id, title: workload.title, step: workload.step, flops: flopsOf(task), cells: inOrder };
 }
 
-/** Runs the first steps from the common start and says how far the result is from float64. */
+/** Runs the first steps from the common start and says how far the result is from float64, and what the last step took. */
 async function compare(
   { task, comparedStep }: Workload,
   contender: Contender,
   expected: readonly number[],
-): Promise<{ error: number; firstMs: number }> {
+): Promise<{ error: number; firstMs: number; lastMs: number }> {
   const begun = performance.now();
   await contender.prepare(task);
-  await contender.run(1);
+  const first = await contender.run(1);
   const firstMs = performance.now() - begun;
   if (task.kind === "matmul") {
     const got = await contender.row(comparedRow(task.size));
     if (got.length !== expected.length) throw new Error(`gave ${got.length} values of a row of ${expected.length}`);
-    return { error: Math.max(...got.map((value, i) => Math.abs(value - (expected[i] as number)))), firstMs };
+    const error = Math.max(...got.map((value, i) => Math.abs(value - (expected[i] as number))));
+    return { error, firstMs, lastMs: first.ms };
   }
   if (comparedStep > 1) await contender.run(comparedStep - 1);
-  const { losses } = await contender.run(1);
+  const { ms: lastMs, losses } = await contender.run(1);
   const [want, got] = [expected[0] as number, losses[0]];
   if (got === undefined) throw new Error("gave no loss");
-  return { error: Math.abs(got - want) / Math.abs(want), firstMs };
+  return { error: Math.abs(got - want) / Math.abs(want), firstMs, lastMs };
 }
 
 /** Steps for a round: more until it is long enough to be timed. This is the warm-up too. */

@@ -4,7 +4,7 @@ import { measuredOf } from "./report/table";
 import type { Adapter, MeasuredWorkload, Results } from "./results";
 import type { Workload } from "./workloads";
 
-const normal: Budget = { rounds: 9, roundMs: 250, cellMs: 4000, stepMs: 5000 };
+const normal: Budget = { rounds: 9, roundMs: 250, cellMs: 4000, stepMs: 15_000 };
 const quick: Budget = { rounds: 5, roundMs: 100, cellMs: 1500, stepMs: 2000 };
 
 export function budgetOf({ quick: isQuick }: { quick: boolean }): Budget {

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import type { Library, Prepared } from "../library";
 import { type Array2, classifierLayers, type Data, recordEvery, type Task } from "../tasks";
 

@@ -52,6 +52,11 @@ function figure(title: string, subtitle: string, drawing: Element): HTMLElement 
   return element;
 }
 
+/** Marks between powers of ten have a line and no words. */
+function powerOfTen(ms: number): string {
+  return Math.abs(Math.log10(ms) - Math.round(Math.log10(ms))) < 1e-9 ? time(ms) : "";
+}
+
 /** Medians as points, quartiles as lines, on a logarithmic axis; ours in blue. */
 function times(marks: readonly Mark[]): Element {
   const color = ({ contender }: Mark) => (contender.startsWith("wgrad") ? blue : grey);
@@ -68,7 +73,7 @@ function times(marks: readonly Mark[]): Element {
       domain: [lowest * 0.8, highest * (highest / lowest) ** 0.3 * 1.5],
       grid: true,
       ticks: 5,
-      tickFormat: (ms: number) => (Math.log10(ms) % 1 === 0 ? time(ms) : ""),
+      tickFormat: powerOfTen,
       label: null,
     },
     y: { domain: marks.map(({ contender }) => contender), label: null, tickSize: 0 },
@@ -77,10 +82,10 @@ function times(marks: readonly Mark[]): Element {
       Plot.dot(marks, { y: "contender", x: "median", fill: color, r: 4 }),
       Plot.text(marks, {
         y: "contender",
-        x: "median",
+        x: "high",
         text: ({ median }: Mark) => time(median),
         textAnchor: "start",
-        dx: 9,
+        dx: 8,
         fill: ink,
       }),
     ],
@@ -99,7 +104,7 @@ function curves({ over, points }: MeasuredScaling): Element {
       type: "log",
       grid: true,
       label: "one step",
-      tickFormat: (ms: number) => (Math.log10(ms) % 1 === 0 ? time(ms) : ""),
+      tickFormat: powerOfTen,
     },
     color: { domain: ["wgrad webgpu", "wgrad cpu"], range: [blue, orange], legend: true },
     symbol: { legend: true },

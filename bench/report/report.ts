@@ -1,6 +1,7 @@
 import type { Results } from "../results";
 import { alignedTable, figures, type Line, markdownTable } from "./format";
 import {
+  contenderLines,
   crossingLine,
   headOf,
   limitLine,
@@ -15,39 +16,36 @@ import { targetTable } from "./targets";
 interface Section {
   title: string;
   table: Table | null;
-  note?: string;
+  notes?: readonly string[];
 }
 
 function sections(results: Results): Section[] {
   const { loading, scaling } = results;
-  const absent = results.contenders.filter(({ absent }) => absent).map(({ name, says }) => `${name} (${says})`);
   return [
-    {
-      title: "Workloads",
-      table: workloadTable(results),
-      ...(absent.length > 0 && { note: `not there: ${absent.join(", ")}` }),
-    },
+    { title: "Workloads", table: workloadTable(results), notes: contenderLines(results) },
     ...(loading.length > 0
       ? [{ title: "W5  From navigation to the loss of the first W1 step", table: loadingTable(loading) }]
       : []),
-    ...scaling.map((one) => ({ title: `W6  ${one.title}`, table: scalingTable(one), note: crossingLine(one) })),
-    { title: "Limits", table: limitTable(results), note: limitLine(results) },
+    ...scaling.map((one) => ({ title: `W6  ${one.title}`, table: scalingTable(one), notes: [crossingLine(one)] })),
+    { title: "Limits", table: limitTable(results), notes: [limitLine(results)] },
     { title: "Targets", table: targetTable(results) },
   ].filter(({ table }) => table?.lines.some((line) => !("heading" in line)));
 }
 
 /** The whole report for a terminal. */
 export function terminalReport(results: Results): string {
-  const parts = sections(results).map(({ title, table, note }) =>
-    [title, table && alignedTable(table.columns, table.lines), note].filter(Boolean).join("\n"),
+  const parts = sections(results).map(({ title, table, notes = [] }) =>
+    [title, table && alignedTable(table.columns, table.lines), ...notes].filter(Boolean).join("\n"),
   );
   return [headOf(results).join("\n"), ...parts, `measured in ${figures(results.seconds)} s`].join("\n\n");
 }
 
 /** The whole report for bench/README.md. */
 export function markdownReport(results: Results): string {
-  const parts = sections(results).map(({ title, table, note }) =>
-    [`### ${title}`, table && markdownTable(table.columns, table.lines.map(plain)), note].filter(Boolean).join("\n\n"),
+  const parts = sections(results).map(({ title, table, notes = [] }) =>
+    [`### ${title}`, table && markdownTable(table.columns, table.lines.map(plain)), notes.join("  \n")]
+      .filter(Boolean)
+      .join("\n\n"),
   );
   return [headOf(results).join("  \n"), ...parts].join("\n\n");
 }

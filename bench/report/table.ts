@@ -49,7 +49,7 @@ export function workloadTable({ workloads }: Results): Table {
     const webgpu = measuredOf(workload, "wgrad webgpu");
     const best = bestOfOurs(workload);
     const rows = workload.cells.map((cell): string[] => {
-      if (cell.status !== "measured") return [cell.contender, labels[cell.status], "", "", "", "", "", cell.why];
+      if (cell.status !== "measured") return [cell.contender, labels[cell.status]];
       const { median, low, high } = cell.ms;
       return [
         cell.contender,
@@ -65,6 +65,18 @@ export function workloadTable({ workloads }: Results): Table {
     return [{ heading: `${workload.id}  ${workload.title}` }, ...rows];
   });
   return { columns, lines };
+}
+
+/** Why cells of the workload table have no figure, and what the peers say of themselves. */
+export function contenderLines({ workloads, contenders }: Results): string[] {
+  const cells = workloads.flatMap(({ id, cells }) =>
+    cells.flatMap((cell) =>
+      cell.status === "measured" ? [] : [`${id} ${cell.contender}: ${cell.status}, ${cell.why}`],
+    ),
+  );
+  const absent = contenders.filter(({ absent }) => absent).map(({ name, says }) => `${name}: not there, ${says}`);
+  const there = new Set(contenders.flatMap(({ ours, absent, says }) => (ours || absent ? [] : [says])));
+  return [...cells, ...absent, ...(there.size > 0 ? [`peers: ${[...there].join("; ")}`] : [])];
 }
 
 const labels = { mismatch: "ERROR: another result", failed: "failed", skipped: "skipped" } as const;
