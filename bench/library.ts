@@ -22,10 +22,10 @@ export interface Prepared {
 }
 
 export interface PlanFacts {
+  /** How wgrad runs it: "recorded", "persistent", "cpu". */
   route: string;
+  /** Dispatches of one step; 0 where a dispatch takes many steps. */
   dispatches: number;
-  flops: number;
-  bytes: number;
 }
 
 /** The row of a product that is compared: near its end, where edges of tiles go wrong. */

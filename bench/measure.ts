@@ -3,7 +3,7 @@ import { comparedRow } from "./library";
 import { expectedOf } from "./programs";
 import type { Cell, MeasuredWorkload } from "./results";
 import { spreadOf } from "./statistics";
-import { dataOf, flopsOf, recordEvery } from "./tasks";
+import { dataOf, flopsOf, leastBytesOf, recordEvery } from "./tasks";
 import type { Workload } from "./workloads";
 
 /** How much time goes where. */
@@ -96,7 +96,14 @@ export async function measureWorkload(
     await contender.release().catch(() => {});
   }
   const inOrder = contenders.flatMap(({ name }) => cells.get(name) ?? []);
-  return { id, title: workload.title, step: workload.step, flops: flopsOf(task), cells: inOrder };
+  return {
+    id,
+    title: workload.title,
+    step: workload.step,
+    flops: flopsOf(task),
+    bytes: leastBytesOf(task),
+    cells: inOrder,
+  };
 }
 
 /** Runs the first steps from the common start and says how far the result is from float64, and what the last step took. */

@@ -36,6 +36,8 @@ export interface MeasuredWorkload {
   step: string;
   /** Of the products in the formulas of one step. */
   flops: number;
+  /** That one step cannot do without. */
+  bytes: number;
   cells: Cell[];
 }
 

@@ -124,3 +124,23 @@ export function flopsOf(task: Task): number {
       return task satisfies never;
   }
 }
+
+/** Bytes that one step cannot do without: each input read once, each weight and moment read and written once. */
+export function leastBytesOf(task: Task): number {
+  switch (task.kind) {
+    case "two-layer": {
+      const { batch, inputs, hidden, outputs } = task;
+      return 4 * (batch * (inputs + outputs) + 2 * hidden * (inputs + outputs));
+    }
+    case "moons":
+      return 4 * (200 * 3 + 2 * 17);
+    case "classifier": {
+      const parameters = classifierLayers().reduce((sum, { inputs, units }) => sum + (inputs + 1) * units, 0);
+      return 4 * (task.batch * (classifierSizes[0] + 1) + 6 * parameters);
+    }
+    case "matmul":
+      return 4 * 3 * task.size ** 2;
+    default:
+      return task satisfies never;
+  }
+}

@@ -1,14 +1,4 @@
-import {
-  adam,
-  type Device,
-  dense,
-  open,
-  type Session,
-  sequential,
-  softmaxCrossEntropy,
-  trainer,
-  type Values,
-} from "../../src/index";
+import { adam, type Device, dense, open, sequential, softmaxCrossEntropy, trainer, type Values } from "../../src/index";
 import type { Library, PlanFacts, Prepared } from "../library";
 import { programOf } from "../programs";
 import { classifierLayers, classifierSizes, type Data, recordEvery, type Task } from "../tasks";
@@ -51,7 +41,7 @@ async function stepped(device: Device, task: Task, data: Data): Promise<Prepared
       const size = task.kind === "matmul" ? task.size : 0;
       return Array.from((await session.read("c")).subarray(row * size, (row + 1) * size));
     },
-    plan: () => factsOf(session, inputs),
+    plan: async () => factsIn(session.explain()),
     dispose: () => session.dispose(),
   };
 }
@@ -73,7 +63,7 @@ async function fitted(device: Device, data: Data): Promise<Prepared> {
     async run(steps) {
       return Array.from((await fitter.fit(set, { steps, shuffle: false })).loss);
     },
-    plan: async () => ({ route: routeIn(fitter.session.explain()), dispatches: 0, flops: 0, bytes: 0 }),
+    plan: async () => factsIn(fitter.session.explain()),
     dispose: () => fitter.dispose(),
   };
 }
@@ -84,18 +74,9 @@ function valuesOf(data: Data, name: string): Float32Array | Int32Array {
   return found.values;
 }
 
-async function factsOf(session: Session, inputs: Record<string, Values>): Promise<PlanFacts> {
-  const kernels = await session.profile(inputs);
-  const sum = (pick: (kernel: (typeof kernels)[number]) => number) => kernels.reduce((all, one) => all + pick(one), 0);
-  return {
-    route: routeIn(session.explain()),
-    dispatches: kernels.length,
-    flops: sum(({ flops }) => flops),
-    bytes: sum(({ bytes }) => bytes),
-  };
-}
-
-/** The first word of explain()'s line about the route. */
-function routeIn(explained: string): string {
-  return /^route: ([\w-]+)/m.exec(explained)?.[1] ?? "cpu";
+/** From explain()'s lines "plan …: N kernels a step" and "route: …". */
+function factsIn(explained: string): PlanFacts {
+  const route = /^route: ([\w-]+)/m.exec(explained)?.[1] ?? "cpu";
+  const kernels = Number(/: (\d+) kernels? a step/.exec(explained)?.[1] ?? 0);
+  return { route, dispatches: route === "recorded" ? kernels : 0 };
 }

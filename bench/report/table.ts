@@ -139,39 +139,37 @@ export function crossingLine(scaling: MeasuredScaling): string {
   ].join("; ");
 }
 
-/** What each of our rows is held against: arithmetic, bytes and dispatches at the rates that this adapter was seen to reach. */
+/**
+ * What each of our rows on WebGPU is held against: the arithmetic of its formulas, the bytes that it cannot do without and
+ * its dispatches, at the rates that this adapter was seen to reach.
+ */
 export function limitTable({ workloads, limits }: Results): Table | null {
   if (!limits) return null;
   const lines = workloads.flatMap((workload): Line[] => {
     const cell = measuredOf(workload, "wgrad webgpu");
     if (!cell?.plan) return [];
-    const { plan, ms } = cell;
-    const arithmetic = workload.flops / (limits.gflops * 1e6);
-    const bytes = plan.bytes / (limits.gigabytesPerSecond * 1e6);
-    const dispatches = plan.route === "recorded" ? (plan.dispatches * limits.dispatchMicroseconds) / 1000 : 0;
-    const most = Math.max(arithmetic, bytes, dispatches);
-    const name = most === arithmetic ? "arithmetic" : most === bytes ? "bytes" : "dispatches";
-    return [
-      [
-        workload.id,
-        plan.route,
-        time(ms.median),
-        time(arithmetic),
-        plan.bytes > 0 ? time(bytes) : "–",
-        dispatches > 0 ? `${plan.dispatches}: ${time(dispatches)}` : "–",
-        `${name}, ${times(ms.median / most)}`,
-      ],
+    const { route, dispatches } = cell.plan;
+    const { median } = cell.ms;
+    const needs = [
+      { name: "arithmetic", ms: workload.flops / (limits.gflops * 1e6) },
+      { name: "bytes", ms: workload.bytes / (limits.gigabytesPerSecond * 1e6) },
+      { name: "dispatches", ms: (dispatches * limits.dispatchMicroseconds) / 1000 },
     ];
+    const [arithmetic, bytes] = needs.map(({ ms }) => time(ms)) as [string, string];
+    const most = needs.reduce((a, b) => (b.ms > a.ms ? b : a));
+    const queue = dispatches > 0 ? `${dispatches}: ${time(needs[2]?.ms ?? 0)}` : "–";
+    return [[workload.id, route, time(median), arithmetic, bytes, queue, most.name, times(median / most.ms)]];
   });
   return {
     columns: [
-      { title: "", align: "left" },
+      { title: "wgrad webgpu", align: "left" },
       { title: "route", align: "left" },
       { title: "measured", align: "right" },
       { title: "arithmetic", align: "right" },
       { title: "bytes", align: "right" },
       { title: "dispatches", align: "right" },
-      { title: "nearest limit, and how far", align: "left" },
+      { title: "limited by", align: "left" },
+      { title: "off that limit", align: "right" },
     ],
     lines,
   };
