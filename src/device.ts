@@ -2,6 +2,7 @@ import { stepBounds } from "./cpu/bounds";
 import { compareStep, type ParityReport } from "./cpu/parity";
 import { type Arrays, CpuRunner, type KernelTime, type Runner } from "./cpu/runner";
 import { checkProgram, checkSteps, checkValues, type Program, type Values } from "./graph/program";
+import type { Route } from "./plan/plan";
 import { DeviceError } from "./util/errors";
 import { type Adapter, openWebGpu } from "./webgpu/adapter";
 
@@ -14,6 +15,8 @@ export interface OpenOptions {
   /** Where to look for WebGPU; default `navigator.gpu`. In Node: `create([])` of the package `webgpu`. */
   gpu?: GPU;
   powerPreference?: GPUPowerPreference;
+  /** How WebGPU runs programs: by default what is faster. "persistent" is taken wherever a program fits it. For measuring. */
+  route?: Route;
 }
 
 export interface DeviceInfo {
@@ -60,12 +63,19 @@ export interface Backend {
  * "auto" never throws: its last resort is the CPU.
  */
 export async function open(options: OpenOptions = {}): Promise<Device> {
-  const { backend = "auto", gpu, powerPreference } = options;
+  const { backend = "auto", gpu, powerPreference, route } = options;
   if (backend !== "auto" && backend !== "webgpu" && backend !== "cpu") {
     throw new TypeError(`open: backend is ${String(backend)}; it must be "auto", "webgpu" or "cpu"`);
   }
+  if (route !== undefined && route !== "recorded" && route !== "persistent") {
+    throw new TypeError(`open: route is ${String(route)}; it must be "recorded" or "persistent", or left out`);
+  }
   if (backend === "cpu") return new OpenDevice(new CpuBackend());
-  const adapter: Adapter = { ...(gpu && { gpu }), ...(powerPreference && { powerPreference }) };
+  const adapter: Adapter = {
+    ...(gpu && { gpu }),
+    ...(powerPreference && { powerPreference }),
+    ...(route && { route }),
+  };
   if (backend === "webgpu") return new OpenDevice(await openWebGpu(adapter));
   try {
     return new OpenDevice(await openWebGpu(adapter));
@@ -252,7 +262,7 @@ function copy(tensors: Program["inputs"], values: Record<string, Values>): Array
 /** The fallback device. */
 class CpuBackend implements Backend {
   readonly backend = "cpu";
-  readonly info: DeviceInfo = { vendor: "", architecture: "", description: "CPU, float64", isFallback: true };
+  readonly info: DeviceInfo = { vendor: "", architecture: "", description: "CPU, WebAssembly", isFallback: true };
   readonly lost: Promise<{ reason: string; message: string }>;
   private bytes = 0;
   private peakBytes = 0;
@@ -270,16 +280,18 @@ class CpuBackend implements Backend {
   }
 
   async compile(program: Program): Promise<Runner> {
-    const runner = new CpuRunner(program);
-    const arrays = Object.keys(program.parameters).length + Object.keys(program.outputs).length;
-    this.bytes += runner.sizeBytes;
-    this.buffers += arrays;
+    // A chunk of its own: a page that has a GPU does not download it.
+    const { WasmRunner } = await import("./wasm/runner");
+    const runner = (await WasmRunner.create(program)) ?? new CpuRunner(program);
+    const { sizeBytes, buffers } = runner;
+    this.bytes += sizeBytes;
+    this.buffers += buffers;
     this.peakBytes = Math.max(this.peakBytes, this.bytes);
     const dispose = runner.dispose.bind(runner);
     runner.dispose = () => {
       dispose();
-      this.bytes -= runner.sizeBytes;
-      this.buffers -= arrays;
+      this.bytes -= sizeBytes;
+      this.buffers -= buffers;
     };
     return runner;
   }

@@ -37,17 +37,19 @@ export interface Runner {
 /** How long the CPU may hold the event loop before a page gets its turn, in milliseconds. */
 const SLICE_MS = 20;
 
-/** The fallback device: the float64 reference behind a session's calls. */
+/** Where WebAssembly has no SIMD: the float64 reference behind a session's calls. */
 export class CpuRunner implements Runner {
   private readonly session: ReferenceSession;
   private readonly scalars: readonly string[];
   /** Bytes of what stays between runs: parameters and outputs. */
   readonly sizeBytes: number;
+  readonly buffers: number;
 
   constructor(private readonly program: Program) {
     this.session = new ReferenceSession(program);
     this.scalars = Object.keys(program.outputs).filter((name) => sizeOf(program.outputs[name]?.shape ?? []) === 1);
     const resident = [...Object.values(program.parameters), ...Object.values(program.outputs)];
+    this.buffers = resident.length;
     this.sizeBytes = 8 * resident.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
 
@@ -88,10 +90,11 @@ export class CpuRunner implements Runner {
   ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
     const { parameters, outputs } = this.program;
     const updates = this.program.updates ?? {};
-    // Another session of the same program, so that nothing of this one changes, the last outputs included.
+    // Another session of the same program, so that nothing of this one changes, the last outputs included; from the values
+    // that read() gives, so that a judge who reads them starts from the same.
     const other = new ReferenceSession(this.program);
     const before: Record<string, Values> = {};
-    for (const name of Object.keys(parameters)) before[name] = this.session.read(name);
+    for (const name of Object.keys(parameters)) before[name] = Float32Array.from(this.session.read(name));
     other.write(before);
     other.run(inputs);
     const read = (names: readonly string[]) =>

@@ -34,7 +34,7 @@ export function lowerPersistent(
   if (layout === null) return null;
 
   const bound = [...resident, ...(history ? [{ storage: history, access: "read_write" as const }] : [])];
-  const names = new Map(bound.map(({ storage }, i) => [storage, storage === history ? "history" : `b${i}`]));
+  const names = new Map(bound.map(({ storage }, i) => [storage, storage === history ? "history" : `buffer${i}`]));
   const bindings = bound.map(
     ({ storage, access }, i) =>
       `@group(0) @binding(${i}) var<storage, ${access}> ${names.get(storage)}: array<${storage.dtype === "int32" ? "i32" : "f32"}>;`,

@@ -1,7 +1,7 @@
 import type { Runner } from "../cpu/runner";
 import type { Program } from "../graph/program";
 import { compile } from "../plan/compile";
-import type { Target } from "../plan/plan";
+import type { Route, Target } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import { Memory } from "./memory";
 import { Pipelines } from "./pipelines";
@@ -10,6 +10,7 @@ import { GpuRunner } from "./runner";
 export interface Adapter {
   gpu?: GPU;
   powerPreference?: GPUPowerPreference;
+  route?: Route;
 }
 
 /** Limits that are asked for as high as the adapter gives them: large buffers, many bindings, large workgroups. */
@@ -23,7 +24,7 @@ const LIMITS = [
 ] as const;
 
 /** Opens WebGPU on the best adapter. Throws DeviceError that says what was tried and what to do. */
-export async function openWebGpu({ gpu, powerPreference }: Adapter): Promise<WebGpuBackend> {
+export async function openWebGpu({ gpu, powerPreference, route }: Adapter): Promise<WebGpuBackend> {
   const entry = gpu ?? (typeof navigator === "undefined" ? undefined : navigator.gpu);
   if (!entry) {
     throw new DeviceError(
@@ -45,6 +46,7 @@ export async function openWebGpu({ gpu, powerPreference }: Adapter): Promise<Web
     return new WebGpuBackend(
       await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] }),
       adapter.info,
+      route ? { route } : {},
     );
   } catch (error) {
     throw new DeviceError(
@@ -75,6 +77,8 @@ export class WebGpuBackend {
   constructor(
     private readonly device: GPUDevice,
     info: GPUAdapterInfo,
+    /** What plans are made for, where it differs from what the device says of itself. */
+    planned: Partial<Target> = {},
   ) {
     this.info = {
       vendor: info.vendor,
@@ -95,6 +99,7 @@ export class WebGpuBackend {
       maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
       maxWorkgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      ...planned,
     };
   }
 

@@ -7,13 +7,16 @@ import { randomGraphs } from "../graph/random-graphs";
 import { type OtherDevice, openOther } from "./other-device";
 
 let device: Device;
+let recorded: Device;
 let other: OtherDevice;
 beforeAll(async () => {
   device = await open({ backend: "webgpu" });
-  other = await openOther();
+  recorded = await open({ backend: "webgpu", route: "recorded" });
+  other = await openOther({ route: "recorded" });
 });
 afterAll(() => {
   device.close();
+  recorded.close();
   other.close();
 });
 
@@ -37,7 +40,8 @@ async function agrees(on: () => Pick<Device, "compile">, numRuns: number): Promi
   );
 }
 
-test("random graphs agree with float64", { timeout: 120_000 }, () => agrees(() => device, 40));
+test("random graphs agree with float64", { timeout: 120_000 }, () => agrees(() => recorded, 40));
+test("so they do by the route that is chosen for them", { timeout: 120_000 }, () => agrees(() => device, 15));
 test("so they do with the kernels meant for the other kind of device", { timeout: 120_000 }, () =>
   agrees(() => other, 15),
 );
