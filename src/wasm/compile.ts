@@ -9,7 +9,7 @@ import { emitCombine, emitPoints } from "./elementwise";
 import { encodeModule, type I32, type ModuleFunction, unsigned } from "./encoder";
 import { Kernel, type Places } from "./kernel";
 import { type Buffer, Layout } from "./layout";
-import { BR_IF, CALL, END, GLOBAL_GET, GLOBAL_SET, I32_ADD, I32_SUB, LOOP, MEMORY_COPY, VOID } from "./opcodes";
+import { BR_IF, CALL, END, GLOBAL_GET, GLOBAL_SET, I32_ADD, I32_SUB, LOOP, MEMORY_COPY, TEE, VOID } from "./opcodes";
 import { emitProduct, packedBytes } from "./products";
 import { emitRows } from "./rows";
 import { FunctionBody } from "./scope";
@@ -46,7 +46,7 @@ export interface Compiled {
 const HISTORY_BYTES = 2 ** 18;
 const MAX_BYTES = 2 ** 32 - 2 ** 16;
 /** The instructions know no limit to the buffers that a kernel reads. */
-const LIMITS = { maxLoads: 64 };
+const LIMITS = { maxBuffers: 64 };
 
 type Named = readonly (readonly [string, Tensor])[];
 
@@ -63,7 +63,7 @@ export function compile(program: Program, relaxed: boolean): Compiled {
   const updates = own(program.updates ?? {});
   const fusion = fuse(
     outputs.map(([, node]) => node),
-    updates.map(([, node]) => node),
+    updates.map(([name, node]) => ({ parameter: program.parameters[name] as Tensor, node })),
     LIMITS,
   );
   return new Compiler(program, outputs, updates, fusion, relaxed).compile();
@@ -309,6 +309,6 @@ function stepping(kernels: number, history: number, recordBytes: number): Module
   root.i32(history).put(GLOBAL_SET, 0).put(LOOP, VOID);
   for (let i = 0; i < kernels; i++) root.put(CALL, ...unsigned(i));
   root.put(GLOBAL_GET, 0).i32(recordBytes).put(I32_ADD).put(GLOBAL_SET, 0);
-  root.get(0).i32(1).put(I32_SUB).put(0x22, 0).put(BR_IF, 0).put(END);
+  root.get(0).i32(1).put(I32_SUB).put(TEE, 0).put(BR_IF, 0).put(END);
   return { parameters: 1, locals: [] as (typeof I32)[], bytes: root.bytes, name: "step" };
 }

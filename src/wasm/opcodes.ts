@@ -7,6 +7,11 @@ export const END = 0x0b;
 export const BR_IF = 0x0d;
 export const CALL = 0x10;
 export const VOID = 0x40;
+export const LOCAL_GET = 0x20;
+export const LOCAL_SET = 0x21;
+export const TEE = 0x22;
+export const DROP = 0x1a;
+export const I32_CONST = 0x41;
 export const GLOBAL_GET = 0x23;
 export const GLOBAL_SET = 0x24;
 

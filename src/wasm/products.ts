@@ -1,4 +1,4 @@
-import { I32, V128 } from "./encoder";
+import { I32, unsigned, V128 } from "./encoder";
 import * as O from "./opcodes";
 import type { FunctionBody, Scope } from "./scope";
 
@@ -21,14 +21,21 @@ export interface Product {
   readonly packed: number;
 }
 
-/** Rows and vectors of columns of a register tile. */
-const TILE_ROWS = 4;
-const TILE_VECTORS = 2;
+/**
+ * Register tiles by rows, [rows, vectors of four columns], the widest first. Sixteen registers hold a tile's sums, a vector for each of
+ * its columns and a number for each of its rows: compilers load all of them before the first sum.
+ */
+const TILES = [
+  [4, 2],
+  [6, 1],
+  [3, 3],
+  [2, 4],
+  [1, 6],
+] as const;
 /** Terms of a sum that one visit to a tile adds up; a panel of as many rows stays in the first cache. */
 const BLOCK_K = 256;
 /** Rows whose part of the left operand stays in the second cache. */
 const BLOCK_M = 120;
-const UNROLL = 4;
 
 /** Tiles that together cover the columns, the last one narrower. */
 interface Tiling {
@@ -38,10 +45,11 @@ interface Tiling {
 
 function tilingOf({ M, N }: Product): Tiling {
   const needed = Math.ceil(N / 4);
-  const few = Math.min(M, TILE_ROWS);
-  const vectors = Math.min(needed, few >= 4 ? TILE_VECTORS : few === 3 ? 3 : few === 2 ? 4 : 8);
-  const most = vectors === 1 ? 2 * TILE_ROWS : TILE_ROWS;
-  return { rows: Math.ceil(M / Math.ceil(M / most)), vectors };
+  const [most, widest] = TILES.find(([rows, vectors]) => rows <= Math.max(M, 1) && (vectors > 1 || needed === 1)) ?? [
+    1, 6,
+  ];
+  const rows = Math.ceil(M / Math.ceil(M / most));
+  return { rows, vectors: Math.ceil(needed / Math.ceil(needed / widest)) };
 }
 
 /** Whether columns are copied so that a tile's columns lie in one piece for all of K. */
@@ -219,51 +227,45 @@ class ProductEmitter {
   private sum(scope: Scope, terms: number, rows: number, vectors: number): void {
     const { a, b, sums, columns, row, f, product, panels, inner } = this;
     const { rowBytes, columnBytes } = product.a;
-    const term = (scope: Scope, at: number) => {
+    // Not unrolled: compilers would move all loads of several terms before the sums, and run out of registers.
+    scope.i32(terms).set(inner).put(O.LOOP, O.VOID);
+    for (let v = 0; v < vectors; v++)
+      scope
+        .get(b)
+        .memory(O.V_LOAD, v * 16)
+        .set(columns[v] as number);
+    for (let i = 0; i < rows; i++) {
+      scope
+        .get(a)
+        .memory(O.V_LOAD32_SPLAT, i * rowBytes)
+        .set(row);
       for (let v = 0; v < vectors; v++) {
-        scope
-          .get(b)
-          .memory(O.V_LOAD, at * panels.step + v * 16)
-          .set(columns[v] as number);
+        const sum = sums[i * vectors + v] as number;
+        if (f.relaxed)
+          scope
+            .get(row)
+            .get(columns[v] as number)
+            .get(sum)
+            .put(O.F_MADD)
+            .set(sum);
+        else
+          scope
+            .get(sum)
+            .get(row)
+            .get(columns[v] as number)
+            .put(O.F_MUL)
+            .put(O.F_ADD)
+            .set(sum);
       }
-      for (let i = 0; i < rows; i++) {
-        scope
-          .get(a)
-          .memory(O.V_LOAD32_SPLAT, i * rowBytes + at * columnBytes)
-          .set(row);
-        for (let v = 0; v < vectors; v++) {
-          const sum = sums[i * vectors + v] as number;
-          if (f.relaxed)
-            scope
-              .get(row)
-              .get(columns[v] as number)
-              .get(sum)
-              .put(O.F_MADD)
-              .set(sum);
-          else
-            scope
-              .get(sum)
-              .get(row)
-              .get(columns[v] as number)
-              .put(O.F_MUL)
-              .put(O.F_ADD)
-              .set(sum);
-        }
-      }
-    };
-    const whole = terms - (terms % UNROLL);
-    if (whole > 0) {
-      const body = (scope: Scope) => {
-        for (let at = 0; at < UNROLL; at++) term(scope, at);
-        scope.advance(a, UNROLL * columnBytes).advance(b, UNROLL * panels.step);
-      };
-      if (whole > UNROLL) {
-        scope.i32(whole).set(inner).put(O.LOOP, O.VOID);
-        body(scope);
-        scope.get(inner).i32(UNROLL).put(O.I32_SUB).set(inner).get(inner).put(O.BR_IF, 0).put(O.END);
-      } else body(scope);
     }
-    for (let at = 0; at < terms - whole; at++) term(scope, at);
+    scope.advance(a, columnBytes).advance(b, panels.step);
+    scope
+      .get(inner)
+      .i32(1)
+      .put(O.I32_SUB)
+      .put(O.TEE, ...unsigned(inner))
+      .put(O.BR_IF, 0)
+      .put(O.END);
   }
 }
 

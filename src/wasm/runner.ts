@@ -4,7 +4,7 @@ import { type Compiled, compile } from "./compile";
 import { encodeModule } from "./encoder";
 import { explain } from "./explain";
 import type { Buffer } from "./layout";
-import { F_MADD, V_CONST } from "./opcodes";
+import { DROP, F_MADD, V_CONST } from "./opcodes";
 import { FunctionBody } from "./scope";
 
 /** How long a call may hold the event loop before a page gets its turn, in milliseconds. */
@@ -170,7 +170,7 @@ export class WasmRunner implements Runner {
 /** Whether this machine takes a module with a vector in it, or with a relaxed instruction. */
 function validates(relaxed: boolean): boolean {
   const f = new FunctionBody(0, relaxed);
-  f.root.put(V_CONST, ...new Array<number>(16).fill(0)).put(0x1a);
+  f.root.put(V_CONST, ...new Array<number>(16).fill(0)).put(DROP);
   if (relaxed) f.op(F_MADD, f.float(0), f.float(0), f.float(0));
   const probe = { parameters: 0, locals: f.locals, bytes: f.root.bytes, name: "probe" };
   return typeof WebAssembly === "object" && WebAssembly.validate(encodeModule(1, 0, [probe]));

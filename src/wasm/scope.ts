@@ -1,5 +1,19 @@
 import { I32, instruction, signed, type Type, unsigned, V128, word } from "./encoder";
-import { BR_IF, END, F_ADD, F_MADD, F_MUL, I32_ADD, I32_LT_U, LOOP, V_CONST, VOID } from "./opcodes";
+import {
+  BR_IF,
+  END,
+  F_ADD,
+  F_MADD,
+  F_MUL,
+  I32_ADD,
+  I32_CONST,
+  I32_LT_U,
+  LOCAL_GET,
+  LOCAL_SET,
+  LOOP,
+  V_CONST,
+  VOID,
+} from "./opcodes";
 
 /** A value that a local holds from where it is computed to the end of its scope. */
 export interface Value {
@@ -65,7 +79,7 @@ export class FunctionBody {
   }
 
   i32(value: number): Value {
-    return this.make(I32, 0x41, [], signed(value), true);
+    return this.make(I32, I32_CONST, [], signed(value), true);
   }
 
   /** The same number four times. */
@@ -104,13 +118,13 @@ export class Scope {
     return this;
   }
   get(local: number): this {
-    return this.put(0x20, ...unsigned(local));
+    return this.put(LOCAL_GET, ...unsigned(local));
   }
   set(local: number): this {
-    return this.put(0x21, ...unsigned(local));
+    return this.put(LOCAL_SET, ...unsigned(local));
   }
   i32(value: number): this {
-    return this.put(0x41, ...signed(value));
+    return this.put(I32_CONST, ...signed(value));
   }
   /** Loads or stores at the address on the stack plus `offset`, as for numbers of four bytes. */
   memory(code: number, offset: number, ...lane: readonly number[]): this {
