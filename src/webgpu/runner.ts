@@ -7,6 +7,9 @@ import { Pace } from "./pace";
 import type { Pipelines, Recorded } from "./pipelines";
 import { profile } from "./profile";
 
+/** How long after a failed read-back the loss of the device may still be told. */
+const LOSS_MS = 200;
+
 /** Submissions under way at once: while one is read back the next computes. */
 const IN_FLIGHT = 2;
 
@@ -243,13 +246,18 @@ export class GpuRunner implements Runner {
     try {
       return await task();
     } catch (error) {
-      if (error instanceof DOMException && error.name !== "AbortError") throw error;
-      const lost = await Promise.race([this.device.lost, Promise.resolve(null)]);
-      if (lost)
+      if (!(error instanceof DOMException)) throw error;
+      // A map that fails is told before the loss that made it fail.
+      const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), LOSS_MS));
+      const lost = await Promise.race([this.device.lost, late]);
+      if (lost) {
         throw new DeviceError(
           `the device was lost (${lost.reason}): ${lost.message}; open() a new one and compile again`,
         );
-      throw error;
+      }
+      throw new DeviceError(
+        this.disposed ? "the session was disposed during the call" : `the device gave no result: ${error.message}`,
+      );
     } finally {
       this.busy--;
       this.freeWhenIdle();
