@@ -5,25 +5,16 @@ import { readsOf, type Schedule, schedule } from "../plan/schedule";
 import { simplify } from "../plan/simplify";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
+import { about, type KernelAbout } from "./about";
+import { copying, stepping } from "./calls";
 import { emitCombine, emitPoints } from "./elementwise";
-import { encodeModule, type I32, type ModuleFunction, unsigned } from "./encoder";
+import { encodeModule, type ModuleFunction } from "./encoder";
 import { Kernel, type Places } from "./kernel";
 import { type Buffer, Layout } from "./layout";
-import { BR_IF, CALL, END, GLOBAL_GET, GLOBAL_SET, I32_ADD, I32_SUB, LOOP, MEMORY_COPY, TEE, VOID } from "./opcodes";
 import { emitProduct, packedBytes } from "./products";
 import { emitRows } from "./rows";
 import { FunctionBody } from "./scope";
 import { asShort, productOf, shortRoot } from "./short-products";
-
-/** A kernel as explain() and profile() name it. */
-export interface KernelAbout {
-  readonly kind: Group["kind"] | "copy";
-  readonly label: string;
-  readonly shapes: string;
-  readonly reads: readonly Buffer[];
-  readonly writes: readonly Buffer[];
-  readonly flops: number;
-}
 
 /** A program as one WebAssembly module: `step(n)` runs n steps and leaves a record of its scalars for each. */
 export interface Compiled {
@@ -137,7 +128,14 @@ class Compiler {
     }
 
     const functions = this.groups.map((group, i) => this.emit(group, `k${i}`));
-    const kernels = this.groups.map((group) => this.about(group));
+    const kernels = this.groups.map((group) => {
+      const nodes = this.nodesOf(group);
+      return about(group, nodes, {
+        reads: [...readsOf(this.fusion, group)].map((tensor) => this.bufferOf(tensor)),
+        writes: nodes.filter((node) => this.isStored(node)).map((node) => this.bufferOf(node)),
+        records: this.scalars.filter(([, node]) => nodes.includes(node)).map(([name]) => name),
+      });
+    });
     if (copies.length > 0) {
       functions.push(copying(copies, `k${functions.length}`));
       kernels.push({
@@ -146,6 +144,7 @@ class Compiler {
         shapes: "",
         reads: copies.map(({ from }) => from),
         writes: copies.map(({ to }) => to),
+        records: [],
         flops: 0,
       });
     }
@@ -204,7 +203,7 @@ class Compiler {
       return buffer;
     };
     const c = this.direct(group) ? null : scratch("product", group.size * 4);
-    this.scratch.set(group, { c, packed: scratch("panels", packedBytes(product)) });
+    this.scratch.set(group, { c, packed: scratch("panels", packedBytes(product, this.relaxed)) });
   }
 
   /** Whether a product can be left where its root is stored, nothing else there being read any more. */
@@ -270,45 +269,4 @@ class Compiler {
       store: stored || places.recordsOf(root).length > 0,
     });
   }
-
-  private about(group: Group): KernelAbout {
-    const nodes = this.nodesOf(group);
-    const ops = [...nodes.map(({ op }) => op), ...group.partials.map(({ op }) => `${op} begun`)];
-    const product = productOf(group);
-    const { split } = group;
-    return {
-      kind: group.kind,
-      label: ops.length > 12 ? `${ops.slice(0, 12).join(" ")} … (${ops.length})` : ops.join(" "),
-      shapes: product
-        ? `[${product.M}, ${product.K}]${group.a?.transposed ? "ᵀ" : ""} x [${product.K}, ${product.N}]${group.b?.transposed ? "ᵀ" : ""}`
-        : split
-          ? `[${split.outer}, ${split.length}, ${split.inner}]`
-          : `[${group.size}]`,
-      reads: [...readsOf(this.fusion, group)].map((tensor) => this.bufferOf(tensor)),
-      writes: nodes.filter((node) => this.isStored(node)).map((node) => this.bufferOf(node)),
-      flops: (product ? 2 * product.M * product.N * product.K : 0) + group.members.length * group.size,
-    };
-  }
-}
-
-function copying(copies: readonly { from: Buffer; to: Buffer }[], name: string): ModuleFunction {
-  const f = new FunctionBody(0, false);
-  for (const { from, to } of copies) {
-    f.root
-      .i32(to.address)
-      .i32(from.address)
-      .i32(from.elements * 4);
-    f.root.append(MEMORY_COPY);
-  }
-  return { parameters: 0, locals: [], bytes: f.root.bytes, name };
-}
-
-/** n times all kernels in turn, each time with the next record. */
-function stepping(kernels: number, history: number, recordBytes: number): ModuleFunction {
-  const { root } = new FunctionBody(1, false);
-  root.i32(history).put(GLOBAL_SET, 0).put(LOOP, VOID);
-  for (let i = 0; i < kernels; i++) root.put(CALL, ...unsigned(i));
-  root.put(GLOBAL_GET, 0).i32(recordBytes).put(I32_ADD).put(GLOBAL_SET, 0);
-  root.get(0).i32(1).put(I32_SUB).put(TEE, 0).put(BR_IF, 0).put(END);
-  return { parameters: 1, locals: [] as (typeof I32)[], bytes: root.bytes, name: "step" };
 }

@@ -10,9 +10,9 @@ export function explain({ kernels, buffers, bytes, sizeBytes }: Compiled, route:
   return [
     `plan ${hash(bytes)}: ${kernels.length} kernel${kernels.length === 1 ? "" : "s"} a step`,
     `route: ${route}`,
-    ...kernels.flatMap(({ kind, label, shapes, reads, writes, flops }, i) => [
+    ...kernels.flatMap(({ kind, label, shapes, reads, writes, records, flops }, i) => [
       `  ${i + 1}  ${kind.padEnd(11)} ${label}  ${shapes}`,
-      `       ${names(reads) || "nothing"} -> ${names(writes) || "record"}   (${flops} FLOP, ${size([...reads, ...writes])} B)`,
+      `       ${names(reads) || "nothing"} -> ${[...writes.map(({ name }) => name), ...records.map((name) => `${name} of the step`)].join(", ") || "a number"}   (${flops} FLOP, ${size([...reads, ...writes])} B)`,
     ]),
     "memory:",
     ...resident.map(

@@ -1,75 +1,59 @@
 import { I32, unsigned, V128 } from "./encoder";
 import * as O from "./opcodes";
+import { emitPacking, type Product, packs } from "./packing";
 import type { FunctionBody, Scope } from "./scope";
 
-/** An operand in memory: element (row, column) of what the product reads lies at `row * rowBytes + column * columnBytes`. */
-export interface Matrix {
-  readonly address: number;
-  readonly rowBytes: number;
-  readonly columnBytes: number;
-}
-
-/** c [M, N] = a [M, K] b [K, N], c row-major. */
-export interface Product {
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  readonly a: Matrix;
-  readonly b: Matrix;
-  readonly c: number;
-  /** Room for `packedBytes`, where the right operand is copied into panels. */
-  readonly packed: number;
-}
-
 /**
- * Register tiles by rows, [rows, vectors of four columns], the widest first. Sixteen registers hold a tile's sums, a vector for each of
- * its columns and a number for each of its rows: compilers load all of them before the first sum.
+ * Register tiles, [rows, vectors of four columns]. Sixteen registers hold a tile's sums, a vector for each of its columns and a
+ * number for each of its rows: compilers load all of them before the first sum.
  */
-const TILES = [
-  [4, 2],
-  [6, 1],
-  [3, 3],
-  [2, 4],
-  [1, 6],
-] as const;
+const TILES: readonly Tile[] = [
+  { rows: 4, vectors: 2 },
+  { rows: 6, vectors: 1 },
+  { rows: 2, vectors: 4 },
+  { rows: 1, vectors: 6 },
+];
+/** Only where a product and a sum are one instruction, and need no register between them. */
+const FUSED_TILES: readonly Tile[] = [...TILES, { rows: 3, vectors: 3 }];
+/** Sums that must be under way for the machine to begin a new one as soon as it could. */
+const IN_FLIGHT = 8;
+
 /** Terms of a sum that one visit to a tile adds up; a panel of as many rows stays in the first cache. */
 const BLOCK_K = 256;
 /** Rows whose part of the left operand stays in the second cache. */
 const BLOCK_M = 120;
 
-/** Tiles that together cover the columns, the last one narrower. */
-interface Tiling {
+interface Tile {
   readonly rows: number;
   readonly vectors: number;
 }
 
-function tilingOf({ M, N }: Product): Tiling {
+/** The tile, cut so that all are about as high, with which a product takes the fewest instructions. */
+function tileFor({ M, N }: Product, fused: boolean): Tile {
   const needed = Math.ceil(N / 4);
-  const [most, widest] = TILES.find(([rows, vectors]) => rows <= Math.max(M, 1) && (vectors > 1 || needed === 1)) ?? [
-    1, 6,
-  ];
-  const rows = Math.ceil(M / Math.ceil(M / most));
-  return { rows, vectors: Math.ceil(needed / Math.ceil(needed / widest)) };
-}
-
-/** Whether columns are copied so that a tile's columns lie in one piece for all of K. */
-function packs(product: Product): boolean {
-  const { M, N, b } = product;
-  if (b.columnBytes !== 4) return true;
-  return M >= 32 && N >= 192;
+  const cost = ({ rows, vectors }: Tile) => {
+    const rest = needed % vectors;
+    const terms = (vectors: number) => Math.max(rows * vectors, IN_FLIGHT);
+    return Math.ceil(M / rows) * (Math.floor(needed / vectors) * terms(vectors) + (rest > 0 ? terms(rest) : 0));
+  };
+  const tiles = (fused ? FUSED_TILES : TILES).map(({ rows, vectors }) => ({
+    rows: Math.ceil(M / Math.ceil(M / rows)),
+    vectors: Math.min(vectors, needed),
+  }));
+  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }
 
 /** Bytes that a product needs for its copy of the right operand. */
-export function packedBytes(product: Product): number {
-  const width = tilingOf(product).vectors * 4;
+export function packedBytes(product: Product, fused: boolean): number {
+  const width = tileFor(product, fused).vectors * 4;
   return packs(product) ? Math.ceil(product.N / width) * width * product.K * 4 : 0;
 }
 
 export function emitProduct(f: FunctionBody, product: Product): void {
   const { M, N, K, b } = product;
-  const tiling = tilingOf(product);
+  const tile = tileFor(product, f.relaxed);
   const packed = packs(product);
-  const width = tiling.vectors * 4;
+  const width = tile.vectors * 4;
   if (packed) emitPacking(f, product, width);
   // Columns of a panel follow one another; the next row of it is `step` bytes on, the next panel `next`.
   const panels = packed
@@ -82,7 +66,7 @@ export function emitProduct(f: FunctionBody, product: Product): void {
       .i32(0)
       .i32(M * N * 4)
       .put(O.MEMORY_FILL[0] as number, ...O.MEMORY_FILL.slice(1));
-  new ProductEmitter(f, product, tiling, panels, blocks).emit(M - (M % tiling.rows), N - (N % width));
+  new ProductEmitter(f, product, tile, panels, blocks).emit(M - (M % tile.rows), N - (N % width));
 }
 
 interface Panels {
@@ -103,20 +87,20 @@ class ProductEmitter {
   constructor(
     private readonly f: FunctionBody,
     private readonly product: Product,
-    private readonly tiling: Tiling,
+    private readonly shape: Tile,
     private readonly panels: Panels,
     private readonly blocks: number,
   ) {
     [this.a, this.b, this.c, this.inner] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
-    this.sums = Array.from({ length: tiling.rows * tiling.vectors }, () => f.local(V128));
-    this.columns = Array.from({ length: tiling.vectors }, () => f.local(V128));
+    this.sums = Array.from({ length: shape.rows * shape.vectors }, () => f.local(V128));
+    this.columns = Array.from({ length: shape.vectors }, () => f.local(V128));
     this.row = f.local(V128);
   }
 
   /** The tiles of the first `wholeRows` rows, and those of the rest. */
   emit(wholeRows: number, wholeColumns: number): void {
     const { M } = this.product;
-    const { rows } = this.tiling;
+    const { rows } = this.shape;
     const step = Math.max(1, Math.floor(BLOCK_M / rows)) * rows;
     const far = wholeRows - (wholeRows % step);
     const root = this.f.root;
@@ -147,7 +131,7 @@ class ProductEmitter {
     wholeColumns: number,
   ): void {
     const { N, K } = this.product;
-    const { vectors } = this.tiling;
+    const { vectors } = this.shape;
     const kBlocks = (scope: Scope, inside: (scope: Scope, k: number | null, at: number, count: number) => void) => {
       const far = K - (K % BLOCK_K);
       if (far > BLOCK_K) this.counted(scope, 0, far, BLOCK_K, (inner, k) => inside(inner, k, 0, BLOCK_K));
@@ -185,7 +169,7 @@ class ProductEmitter {
     },
   ): void {
     const { a, b, c, product, panels, sums, blocks } = this;
-    const width = this.tiling.vectors * 4;
+    const width = this.shape.vectors * 4;
     const vectors = Math.ceil(t.valid / 4);
     const address = (local: number, constant: number, ...terms: (readonly [number | null, number])[]) => {
       scope.i32(constant);
@@ -267,96 +251,4 @@ class ProductEmitter {
       .put(O.BR_IF, 0)
       .put(O.END);
   }
-}
-
-/** Copies b [K, N] into panels of `width` columns, each row of a panel in one piece, with garbage where columns are missing. */
-function emitPacking(f: FunctionBody, { N, K, b, packed }: Product, width: number): void {
-  const panel = (scope: Scope, column: { local: number; scope: Scope } | null, at: number, valid: number) => {
-    const from = f.local(I32);
-    const to = f.local(I32);
-    const start = (base: number, bytes: number, local: number) => {
-      scope.i32(base + at * bytes);
-      if (column !== null) scope.get(column.local).i32(bytes).put(O.I32_MUL).put(O.I32_ADD);
-      scope.set(local);
-    };
-    start(b.address, b.columnBytes, from);
-    start(packed, K * 4, to);
-    const vectors = Math.ceil(valid / 4);
-    const straight = (scope: Scope, rows: number) => {
-      for (let row = 0; row < rows; row++) {
-        for (let v = 0; v < vectors; v++) {
-          scope.get(to).get(from);
-          if (b.columnBytes === 4) scope.memory(O.V_LOAD, row * b.rowBytes + v * 16);
-          else {
-            scope.memory(O.V_LOAD32_ZERO, row * b.rowBytes + 4 * v * b.columnBytes);
-            const lane = f.local(V128);
-            scope.set(lane);
-            for (let l = 1; l < Math.min(4, valid - 4 * v); l++) {
-              scope
-                .get(from)
-                .get(lane)
-                .memory(O.V_LOAD32_LANE, row * b.rowBytes + (4 * v + l) * b.columnBytes, l)
-                .set(lane);
-            }
-            scope.get(lane);
-          }
-          scope.memory(O.V_STORE, (row * width + v * 4) * 4);
-        }
-      }
-      scope.advance(from, rows * b.rowBytes).advance(to, rows * width * 4);
-    };
-    const transposed = (scope: Scope) => {
-      // Four rows of four columns at a time: memory holds columns.
-      for (let v = 0; v < vectors; v++) {
-        const columns = [0, 1, 2, 3].map((l) => {
-          const local = f.local(V128);
-          const column = Math.min(4 * v + l, valid - 1);
-          scope
-            .get(from)
-            .memory(O.V_LOAD, column * b.columnBytes)
-            .set(local);
-          return local;
-        });
-        transpose4(f, scope, columns as [number, number, number, number]).forEach((local, row) => {
-          scope
-            .get(to)
-            .get(local)
-            .memory(O.V_STORE, (row * width + v * 4) * 4);
-        });
-      }
-      scope.advance(from, 16).advance(to, 4 * width * 4);
-    };
-    const quick = b.columnBytes !== 4 && b.rowBytes === 4;
-    const group = quick ? 4 : 1;
-    const whole = K - (K % group);
-    const body = (scope: Scope) => (quick ? transposed(scope) : straight(scope, 1));
-    if (whole > group) scope.loop(0, whole, group, body);
-    else if (whole > 0) body(scope);
-    if (K > whole) straight(scope, K - whole);
-  };
-  const far = N - (N % width);
-  if (far > width) f.root.loop(0, far, width, (scope, column) => panel(scope, column, 0, width));
-  else if (far > 0) panel(f.root, null, 0, width);
-  if (N > far) panel(f.root, null, far, N - far);
-}
-
-function transpose4(
-  f: FunctionBody,
-  scope: Scope,
-  [a, b, c, d]: readonly [number, number, number, number],
-): readonly number[] {
-  const words = (...order: number[]) => order.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
-  const shuffled = (x: number, y: number, order: readonly number[]) => {
-    const local = f.local(V128);
-    scope
-      .get(x)
-      .get(y)
-      .put(O.V_SHUFFLE, ...order)
-      .set(local);
-    return local;
-  };
-  const [low, high] = [words(0, 4, 1, 5), words(2, 6, 3, 7)];
-  const [ab, ab2, cd, cd2] = [shuffled(a, b, low), shuffled(a, b, high), shuffled(c, d, low), shuffled(c, d, high)];
-  const [first, second] = [words(0, 1, 4, 5), words(2, 3, 6, 7)];
-  return [shuffled(ab, cd, first), shuffled(ab, cd, second), shuffled(ab2, cd2, first), shuffled(ab2, cd2, second)];
 }

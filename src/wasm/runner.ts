@@ -1,5 +1,6 @@
 import type { Arrays, KernelTime, Runner, RunRequest } from "../cpu/runner";
 import type { Program } from "../graph/program";
+import { DeviceError } from "../util/errors";
 import { type Compiled, compile } from "./compile";
 import { encodeModule } from "./encoder";
 import { explain } from "./explain";
@@ -10,35 +11,41 @@ import { FunctionBody } from "./scope";
 /** How long a call may hold the event loop before a page gets its turn, in milliseconds. */
 const SLICE_MS = 20;
 
-type Step = (steps: number) => void;
-
 /** A program compiled to WebAssembly: whole steps in one call, nothing between them but memory. */
 export class WasmRunner implements Runner {
   readonly sizeBytes: number;
   readonly buffers: number;
-  private readonly memory: WebAssembly.Memory;
+  /** The module's functions and memory; null when it is gone. */
+  private instance: WebAssembly.Exports | null;
   private readonly lastScalars = new Map<string, number>();
   private stepsNext = 1;
   private ran = false;
 
   private constructor(
     private readonly compiled: Compiled,
-    private readonly exports: WebAssembly.Exports,
+    exports: WebAssembly.Exports,
     private readonly relaxed: boolean,
   ) {
-    this.memory = exports.memory as WebAssembly.Memory;
-    this.sizeBytes = this.memory.buffer.byteLength;
+    this.instance = exports;
+    this.sizeBytes = this.memory.byteLength;
     this.buffers = compiled.buffers.length;
     for (const { buffer, values } of compiled.constants) this.view(buffer).set(values);
   }
 
-  /** Null where this machine's WebAssembly has no SIMD. Throws DeviceError for a program that does not fit its memory. */
+  /** Null where WebAssembly has no SIMD here. Throws DeviceError for a program that needs more memory than it is given. */
   static async create(program: Program): Promise<WasmRunner | null> {
     if (!validates(false)) return null;
     const relaxed = validates(true);
     const compiled = compile(program, relaxed);
-    const { instance } = await WebAssembly.instantiate(compiled.bytes, {});
-    return new WasmRunner(compiled, instance.exports, relaxed);
+    try {
+      const { instance } = await WebAssembly.instantiate(compiled.bytes, {});
+      return new WasmRunner(compiled, instance.exports, relaxed);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new DeviceError(
+        `compile: the program needs ${compiled.sizeBytes} bytes, more than WebAssembly is given here (${error.message}); use smaller batches or layers`,
+      );
+    }
   }
 
   write(values: Arrays): void {
@@ -60,7 +67,7 @@ export class WasmRunner implements Runner {
     for (let done = 0; done < steps; ) {
       const count = Math.min(steps - done, this.stepsNext, records);
       const start = performance.now();
-      this.step(count);
+      this.call("step", count);
       const timeMs = performance.now() - start;
       const fitting = Math.floor(count * (SLICE_MS / Math.max(timeMs, 0.01)));
       // Grows step by step, so that one lucky measurement does no harm.
@@ -79,6 +86,7 @@ export class WasmRunner implements Runner {
       if (done < steps) {
         await turn();
         signal?.throwIfAborted();
+        if (this.instance === null) throw new DeviceError("the session was disposed during the call");
       }
     }
     const results = scalars.map((name, i) => [name, histories[i] as Float32Array] as const);
@@ -90,7 +98,7 @@ export class WasmRunner implements Runner {
   ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
     this.set(this.compiled.inputs, inputs);
     return this.restoring(() => {
-      this.step(1);
+      this.call("step", 1);
       const { scalars, outputs, parameters } = this.compiled;
       const history = this.view(this.compiled.history);
       const all = (buffers: ReadonlyMap<string, Buffer>) =>
@@ -114,19 +122,19 @@ export class WasmRunner implements Runner {
     return this.restoring(() => {
       const { kernels } = this.compiled;
       const times = kernels.map(() => 0);
-      this.step(1);
+      this.call("step", 1);
       for (let step = 0; step < steps; step++) {
         let before = performance.now();
         kernels.forEach((_, i) => {
-          (this.exports[`k${i}`] as () => void)();
+          this.call(`k${i}`);
           const now = performance.now();
           times[i] = (times[i] as number) + now - before;
           before = now;
         });
       }
-      return kernels.map(({ kind, reads, writes, flops }, i) => ({
+      return kernels.map(({ kind, reads, writes, records, flops }, i) => ({
         kernel: kind,
-        output: writes[writes.length - 1]?.name ?? "record",
+        output: [...writes.map(({ name }) => name), ...records].pop() ?? "a number",
         nanoseconds: ((times[i] as number) * 1e6) / steps,
         flops,
         bytes: 4 * [...reads, ...writes].reduce((sum, { elements }) => sum + elements, 0),
@@ -134,15 +142,27 @@ export class WasmRunner implements Runner {
     });
   }
 
-  dispose(): void {}
+  dispose(): void {
+    this.instance = null;
+  }
 
-  private step(count: number): void {
-    (this.exports.step as Step)(count);
+  private call(name: string, ...given: number[]): void {
+    (this.exports[name] as (...given: number[]) => void)(...given);
+  }
+
+  private get exports(): WebAssembly.Exports {
+    if (this.instance === null) throw new Error("internal: a call after dispose()");
+    return this.instance;
+  }
+
+  private get memory(): ArrayBuffer {
+    return (this.exports.memory as WebAssembly.Memory).buffer;
   }
 
   private view({ address, elements, dtype }: Buffer): Float32Array | Int32Array {
-    const { buffer } = this.memory;
-    return dtype === "int32" ? new Int32Array(buffer, address, elements) : new Float32Array(buffer, address, elements);
+    return dtype === "int32"
+      ? new Int32Array(this.memory, address, elements)
+      : new Float32Array(this.memory, address, elements);
   }
 
   private get(buffer: Buffer): Float32Array {

@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import type { Group } from "../plan/fuse";
 import type { Root } from "./elementwise";
-import type { Product } from "./products";
+import type { Product } from "./packing";
 import type { Value } from "./scope";
 
 /** Up to so many terms a product's element is computed where it is used. */

@@ -1,0 +1,121 @@
+import { I32, V128 } from "./encoder";
+import * as O from "./opcodes";
+import type { FunctionBody, Scope } from "./scope";
+
+/** An operand in memory: element (row, column) of what the product reads lies at `row * rowBytes + column * columnBytes`. */
+export interface Matrix {
+  readonly address: number;
+  readonly rowBytes: number;
+  readonly columnBytes: number;
+}
+
+/** c [M, N] = a [M, K] b [K, N], c row-major. */
+export interface Product {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly c: number;
+  /** Room for `packedBytes`, where the right operand is copied into panels. */
+  readonly packed: number;
+}
+
+/** Whether columns are copied so that a tile's columns lie in one piece for all of K. */
+export function packs(product: Product): boolean {
+  const { M, N, b } = product;
+  if (b.columnBytes !== 4) return true;
+  return M >= 32 && N >= 192;
+}
+
+/** Copies b [K, N] into panels of `width` columns, each row of a panel in one piece, with garbage where columns are missing. */
+export function emitPacking(f: FunctionBody, { N, K, b, packed }: Product, width: number): void {
+  const panel = (scope: Scope, column: { local: number; scope: Scope } | null, at: number, valid: number) => {
+    const from = f.local(I32);
+    const to = f.local(I32);
+    const start = (base: number, bytes: number, local: number) => {
+      scope.i32(base + at * bytes);
+      if (column !== null) scope.get(column.local).i32(bytes).put(O.I32_MUL).put(O.I32_ADD);
+      scope.set(local);
+    };
+    start(b.address, b.columnBytes, from);
+    start(packed, K * 4, to);
+    const vectors = Math.ceil(valid / 4);
+    const straight = (scope: Scope, rows: number) => {
+      for (let row = 0; row < rows; row++) {
+        for (let v = 0; v < vectors; v++) {
+          scope.get(to).get(from);
+          if (b.columnBytes === 4) scope.memory(O.V_LOAD, row * b.rowBytes + v * 16);
+          else {
+            scope.memory(O.V_LOAD32_ZERO, row * b.rowBytes + 4 * v * b.columnBytes);
+            const lane = f.local(V128);
+            scope.set(lane);
+            for (let l = 1; l < Math.min(4, valid - 4 * v); l++) {
+              scope
+                .get(from)
+                .get(lane)
+                .memory(O.V_LOAD32_LANE, row * b.rowBytes + (4 * v + l) * b.columnBytes, l)
+                .set(lane);
+            }
+            scope.get(lane);
+          }
+          scope.memory(O.V_STORE, (row * width + v * 4) * 4);
+        }
+      }
+      scope.advance(from, rows * b.rowBytes).advance(to, rows * width * 4);
+    };
+    const transposed = (scope: Scope) => {
+      // Four rows of four columns at a time: memory holds columns.
+      for (let v = 0; v < vectors; v++) {
+        const columns = [0, 1, 2, 3].map((l) => {
+          const local = f.local(V128);
+          const column = Math.min(4 * v + l, valid - 1);
+          scope
+            .get(from)
+            .memory(O.V_LOAD, column * b.columnBytes)
+            .set(local);
+          return local;
+        });
+        transpose4(f, scope, columns as [number, number, number, number]).forEach((local, row) => {
+          scope
+            .get(to)
+            .get(local)
+            .memory(O.V_STORE, (row * width + v * 4) * 4);
+        });
+      }
+      scope.advance(from, 16).advance(to, 4 * width * 4);
+    };
+    const quick = b.columnBytes !== 4 && b.rowBytes === 4;
+    const group = quick ? 4 : 1;
+    const whole = K - (K % group);
+    const body = (scope: Scope) => (quick ? transposed(scope) : straight(scope, 1));
+    if (whole > group) scope.loop(0, whole, group, body);
+    else if (whole > 0) body(scope);
+    if (K > whole) straight(scope, K - whole);
+  };
+  const far = N - (N % width);
+  if (far > width) f.root.loop(0, far, width, (scope, column) => panel(scope, column, 0, width));
+  else if (far > 0) panel(f.root, null, 0, width);
+  if (N > far) panel(f.root, null, far, N - far);
+}
+
+function transpose4(
+  f: FunctionBody,
+  scope: Scope,
+  [a, b, c, d]: readonly [number, number, number, number],
+): readonly number[] {
+  const words = (...order: number[]) => order.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
+  const shuffled = (x: number, y: number, order: readonly number[]) => {
+    const local = f.local(V128);
+    scope
+      .get(x)
+      .get(y)
+      .put(O.V_SHUFFLE, ...order)
+      .set(local);
+    return local;
+  };
+  const [low, high] = [words(0, 4, 1, 5), words(2, 6, 3, 7)];
+  const [ab, ab2, cd, cd2] = [shuffled(a, b, low), shuffled(a, b, high), shuffled(c, d, low), shuffled(c, d, high)];
+  const [first, second] = [words(0, 1, 4, 5), words(2, 3, 6, 7)];
+  return [shuffled(ab, cd, first), shuffled(ab, cd, second), shuffled(ab2, cd2, first), shuffled(ab2, cd2, second)];
+}
