@@ -2,7 +2,15 @@ export type { Dataset } from "./dataset";
 export type { FitProgress, History } from "./fit";
 export type { FitOptions } from "./fitter";
 export type { Initializer } from "./initializers";
-export { type Activation, type DenseOptions, dense, dropout, type Layer } from "./layers";
+export {
+  type Activation,
+  type DenseLayer,
+  type DenseOptions,
+  type DropoutLayer,
+  dense,
+  dropout,
+  type Layer,
+} from "./layers";
 export { binaryCrossEntropy, type Loss, softmaxCrossEntropy, squaredError } from "./losses";
 export { type Model, sequential } from "./model";
 export { adam, type Optimizer, rmsprop, sgd } from "./optimizers";

@@ -9,6 +9,22 @@ export interface Layer {
   readonly name: string;
 }
 
+/** A dense layer as a model tells of it, with what was left out filled in. */
+export interface DenseLayer extends Layer {
+  readonly name: "dense";
+  readonly units: number;
+  readonly activation: Activation;
+  readonly bias: boolean;
+  readonly l2: number;
+  readonly init: Initializer;
+}
+
+/** A dropout as a model tells of it. */
+export interface DropoutLayer extends Layer {
+  readonly name: "dropout";
+  readonly rate: number;
+}
+
 export interface DenseOptions {
   /** Default "linear". */
   activation?: Activation;
@@ -28,7 +44,7 @@ const ACTIVATIONS: Record<Activation, (x: Tensor) => Tensor> = {
 };
 
 /** @internal */
-export class Dense implements Layer {
+export class Dense implements DenseLayer {
   readonly name = "dense";
 
   constructor(
@@ -47,7 +63,7 @@ export class Dense implements Layer {
 }
 
 /** @internal */
-export class Dropout implements Layer {
+export class Dropout implements DropoutLayer {
   readonly name = "dropout";
 
   constructor(readonly rate: number) {}

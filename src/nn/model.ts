@@ -3,11 +3,13 @@ import type { Tensor } from "../graph/tensor";
 import { formatShape, type Shape, sizeOf } from "../util/shape";
 import { checkCount, checkOptions, checkSeed, shown } from "./checks";
 import { INITIALIZERS } from "./initializers";
-import { Dense, Dropout, type Layer } from "./layers";
+import { Dense, type DenseLayer, Dropout, type DropoutLayer, type Layer } from "./layers";
 
 export interface Model {
   readonly inputs: number;
   readonly outputs: number;
+  /** The layers in their order, with what was left out filled in: what `writeOnnx` goes by. */
+  readonly layers: readonly (DenseLayer | DropoutLayer)[];
   /**
    * Shapes by name, numbered as in the PyTorch Sequential of the same network, where an activation and a dropout are
    * modules of their own: `[dense(3, {activation: "tanh"}), dense(2)]` has "0.weight", "0.bias", "2.weight",
@@ -36,7 +38,7 @@ export class Sequential implements Model {
 
   constructor(
     readonly inputs: number,
-    layers: readonly (Dense | Dropout)[],
+    readonly layers: readonly (Dense | Dropout)[],
     private readonly seed: number,
   ) {
     const placed: Placed<Dense | Dropout>[] = [];

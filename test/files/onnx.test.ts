@@ -94,8 +94,8 @@ describe("a network in ONNX Runtime gives what the trained one predicts", () => 
     const weights = await trained.weights();
 
     const options: OnnxOptions = probabilities === undefined ? {} : { probabilities };
-    const file = writeOnnx({ inputs, layers: layers as unknown as OnnxLayer[] }, weights, options);
-    const raw = writeOnnx({ inputs, layers: layers as unknown as OnnxLayer[] }, weights);
+    const file = writeOnnx(model, weights, options);
+    const raw = writeOnnx(model, weights);
     for (const count of [1, 13]) {
       const given = normal(7 + count, count * inputs, 3);
       // Each is as near the float64 result as float32 lets any device be, the bound derived from these very numbers.

@@ -42,6 +42,15 @@ describe("sequential", () => {
     });
   });
 
+  test("tells its layers, with what was left out filled in", () => {
+    const layers = [dense(3, { activation: "relu", l2: 0.1 }), dropout(0.5), dense(2, { bias: false })];
+    expect(sequential(4, layers).layers).toEqual([
+      { name: "dense", units: 3, activation: "relu", bias: true, l2: 0.1, init: "heNormal" },
+      { name: "dropout", rate: 0.5 },
+      { name: "dense", units: 2, activation: "linear", bias: false, l2: 0, init: "glorotUniform" },
+    ]);
+  });
+
   test("the summary has a line a layer and the total", () => {
     const model = sequential(4, [dense(16, { activation: "relu" }), dropout(0.2), dense(3)]);
     expect(`\n${model.summary()}\n`).toBe(`
