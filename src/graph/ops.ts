@@ -114,10 +114,12 @@ export const OPS = {
       const rows = shape[shape.length - 2] as number;
       const columns = shape[shape.length - 1] as number;
       const a = x as Numbers;
-      for (let i = 0; i < out.length; i++) {
-        const column = i % columns;
-        const row = Math.floor(i / columns) % rows;
-        out[i] = a[i - row * columns - column + column * rows + row] as number;
+      for (let matrix = 0; matrix < out.length; matrix += rows * columns) {
+        for (let row = 0; row < rows; row++) {
+          for (let column = 0; column < columns; column++) {
+            out[matrix + row * columns + column] = a[matrix + column * rows + row] as number;
+          }
+        }
       }
     },
   },
@@ -245,17 +247,17 @@ export const OPS = {
   /** [M, K] x [K, N] -> [M, N] */
   matmul: {
     kind: "matmul",
-    loop([a, b], [aShape], out, [M, N]) {
+    loop([a, b], [aShape], out, shape) {
       const x = a as Numbers;
       const y = b as Numbers;
-      const K = (aShape as Shape)[1] as number;
-      for (let m = 0; m < (M as number); m++) {
+      const [M, K] = aShape as readonly [number, number];
+      const N = shape[1] as number;
+      for (let m = 0; m < M; m++) {
+        const row = m * N;
         for (let k = 0; k < K; k++) {
           const value = x[m * K + k] as number;
-          for (let n = 0; n < (N as number); n++) {
-            out[m * (N as number) + n] =
-              (out[m * (N as number) + n] as number) + value * (y[k * (N as number) + n] as number);
-          }
+          const from = k * N;
+          for (let n = 0; n < N; n++) out[row + n] = (out[row + n] as number) + value * (y[from + n] as number);
         }
       }
     },
