@@ -17,11 +17,11 @@ const B_TRANSPOSED = false; // spec
 const TILE_M = 2u; // spec
 const TILE_N = 2u; // spec
 const SPLITS = 1u; // spec
+const K_CHUNK = 64u; // spec
 const WORKGROUP = 64u; // spec
 const GRID = 65535u; // spec
 const TILES_N = (N + TILE_N - 1u) / TILE_N;
 const TILES_M = (M + TILE_M - 1u) / TILE_M;
-const K_CHUNK = (K + SPLITS - 1u) / SPLITS;
 
 // spec begin bindings
 @group(0) @binding(0) var<storage, read> a: array<f32>;

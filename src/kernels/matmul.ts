@@ -2,6 +2,7 @@ import tiled from "../../shaders/matmul.wgsl?raw";
 import direct from "../../shaders/product.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { finishPartials, INITIAL, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
+import { registerTile, times } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
 
 /** How a product is cut up. "direct" reads storage, "tiled" goes through workgroup memory. */
@@ -34,32 +35,42 @@ export interface MatmulSpec {
   /** WGSL names of the operands' buffers. */
   readonly a: string;
   readonly b: string;
+  /** Whether an operand is bound as array<vec4f>. */
+  readonly aVectors: boolean;
+  readonly bVectors: boolean;
   /** WGSL statements at `row`, `column`, `i` (the flat index) and `split`, with `value` the sum. */
   readonly epilogue: readonly string[];
   readonly partials: readonly PartialSpec[];
+}
+
+/** Elements of K that one split covers: whole vectors. */
+function chunkOf(K: number, splits: number): number {
+  return splits === 1 ? K : Math.ceil(K / splits / 4) * 4;
+}
+
+/** Whether the kernel can read an operand four elements at a time: its rows in memory are whole vectors, and tiles begin with one. */
+export function readsVectors(
+  { M, N, K }: { M: number; N: number; K: number },
+  tiling: MatmulTiling,
+  transposed: { a: boolean; b: boolean },
+): { a: boolean; b: boolean } {
+  if (tiling.kind === "tiled") return { a: false, b: false };
+  return {
+    a: transposed.a ? M % 4 === 0 && tiling.tileM % 4 === 0 : K % 4 === 0,
+    b: transposed.b ? K % 4 === 0 : N % 4 === 0 && tiling.tileN % 4 === 0,
+  };
 }
 
 export function matmulKernel(spec: MatmulSpec): KernelText {
   return spec.tiling.kind === "direct" ? directKernel(spec, spec.tiling) : tiledKernel(spec, spec.tiling);
 }
 
-const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
-
 function sums(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" "));
 }
 
-/** `unroll` steps of k at once: fewer turns of the loop, and sums of sums, whose rounding error grows more slowly. */
-function products(tileM: number, tileN: number, unroll = 1): string[] {
-  const term = (i: number, j: number) =>
-    pairwise(times(unroll, (u) => (unroll === 1 ? `a${i} * b${j}` : `a${i}_${u} * b${j}_${u}`)));
-  return times(tileM, (i) => times(tileN, (j) => `sum${i}_${j} += ${term(i, j)};`).join(" "));
-}
-
-function pairwise(terms: readonly string[]): string {
-  if (terms.length <= 2) return terms.join(" + ");
-  const half = terms.length >> 1;
-  return `(${pairwise(terms.slice(0, half))}) + (${pairwise(terms.slice(half))})`;
+function products(tileM: number, tileN: number): string[] {
+  return times(tileM, (i) => times(tileN, (j) => `sum${i}_${j} += a${i} * b${j};`).join(" "));
 }
 
 function epilogueFunction(spec: MatmulSpec, guarded: boolean): string {
@@ -74,77 +85,36 @@ function epilogueFunction(spec: MatmulSpec, guarded: boolean): string {
   ].join("");
 }
 
-export interface DirectTile {
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  readonly tileM: number;
-  readonly tileN: number;
-  /** Every part of K is a multiple of this. */
-  readonly kMultiple: number;
-  /** WGSL of the bounds of k. */
-  readonly kBegin: string;
-  readonly kEnd: string;
-  /** WGSL of an operand's element. */
-  a(row: string, k: string): string;
-  b(k: string, column: string): string;
-  /** WGSL statement for each element's sum. */
-  epilogue(row: string, column: string, sum: string): string;
-}
-
-/** One thread's tile at `row` and `column`: sums in registers, operands straight from memory, edges looked after. */
-export function directTile({ M, N, K, tileM, tileN, kMultiple, kBegin, kEnd, a, b, epilogue }: DirectTile): string[] {
-  // Only where tiles do not divide the product is there an edge to look after.
-  const [edgeM, edgeN] = [M % tileM !== 0, N % tileN !== 0];
-  const within = (i: number, j: number) =>
-    [edgeM && i > 0 ? `row + ${i}u < ${M}u` : "", edgeN && j > 0 ? `column + ${j}u < ${N}u` : ""]
-      .filter((test) => test !== "")
-      .join(" && ");
-  const unroll = Math.min(tileM * tileN <= 16 ? 4 : 2, K);
-  const step = (unrolled: number): string[] => {
-    const name = (operand: string, i: number, u: number) => (unrolled === 1 ? `${operand}${i}` : `${operand}${i}_${u}`);
-    const at = (u: number) => (u === 0 ? "k" : `(k + ${u}u)`);
-    const lines = [
-      ...times(tileM, (i) => times(unrolled, (u) => `let ${name("a", i, u)} = ${a(`row${i}`, at(u))};`)).flat(),
-      ...times(tileN, (j) => times(unrolled, (u) => `let ${name("b", j, u)} = ${b(at(u), `column${j}`)};`)).flat(),
-      ...products(tileM, tileN, unrolled),
-    ];
-    return lines.map((line) => `  ${line}`);
-  };
-  return [
-    ...times(tileM, (i) => `let row${i} = ${edgeM && i > 0 ? `min(row + ${i}u, ${M - 1}u)` : `row + ${i}u`};`),
-    ...times(tileN, (j) => `let column${j} = ${edgeN && j > 0 ? `min(column + ${j}u, ${N - 1}u)` : `column + ${j}u`};`),
-    ...sums(tileM, tileN),
-    `var k = ${kBegin};`,
-    ...(unroll > 1 ? [`for (; k + ${unroll}u <= ${kEnd}; k += ${unroll}u) {`, ...step(unroll), "}"] : []),
-    ...(unroll === 1 || kMultiple % unroll !== 0 ? [`for (; k < ${kEnd}; k++) {`, ...step(1), "}"] : []),
-    ...times(tileM, (i) =>
-      times(tileN, (j) => {
-        const test = within(i, j);
-        const call = epilogue(`row + ${i}u`, `column + ${j}u`, `sum${i}_${j}`);
-        return test === "" ? call : `if (${test}) { ${call} }`;
-      }),
-    ).flat(),
-  ];
-}
-
 function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" }): KernelText {
   const { M, N, K, aTransposed, bTransposed, a, b, partials } = spec;
   const { tileM, tileN, splits, workgroupSize } = tiling;
   const threads = Math.ceil(M / tileM) * Math.ceil(N / tileN) * splits;
   const workgroups = Math.ceil(threads / workgroupSize);
-  const chunk = Math.ceil(K / splits);
-  const lines = directTile({
+  const chunk = chunkOf(K, splits);
+  const lines = registerTile({
     M,
     N,
     K,
     tileM,
     tileN,
-    kMultiple: splits === 1 ? K : chunk % 4 === 0 && K % 4 === 0 ? 4 : 1,
+    kMultiple: splits === 1 ? K : K % 4 === 0 ? 4 : 1,
     kBegin: "split * K_CHUNK",
     kEnd: "kEnd",
     a: (row, k) => `${a}[${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}]`,
     b: (k, column) => `${b}[${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}]`,
+    // An index is a multiple of 4 wherever vectors are asked for: M, N or K is, and tiles and chunks are.
+    a4: spec.aVectors
+      ? {
+          along: aTransposed ? "row" : "k",
+          at: (row, k) => `${a}[(${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}) / 4u]`,
+        }
+      : null,
+    b4: spec.bVectors
+      ? {
+          along: bTransposed ? "k" : "column",
+          at: (k, column) => `${b}[(${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}) / 4u]`,
+        }
+      : null,
     epilogue: (row, column, sum) => `epilogue(${row}, ${column}, split, ${sum});`,
   });
   const source = specialise(direct, {
@@ -157,6 +127,7 @@ function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" 
       TILE_M: tileM,
       TILE_N: tileN,
       SPLITS: splits,
+      K_CHUNK: chunk,
       WORKGROUP: workgroupSize,
       GRID,
     },

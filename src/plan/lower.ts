@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { combineKernel } from "../kernels/combine";
 import { elementwiseKernel } from "../kernels/elementwise";
 import type { KernelText } from "../kernels/kernel";
-import { matmulKernel } from "../kernels/matmul";
+import { matmulKernel, readsVectors } from "../kernels/matmul";
 import type { PartialSpec } from "../kernels/partials";
 import { rowsKernel } from "../kernels/rows";
 import { DeviceError } from "../util/errors";
@@ -55,6 +55,7 @@ export interface Stores {
 /** One dispatch under way: the buffers it binds, by name. */
 export class Lowering extends Site {
   private readonly bound = new Map<Storage, { name: string; access: "read" | "read_write" }>();
+  private readonly vectors = new Map<Storage, string>();
   usesSlot = false;
   /** WGSL of the place in the history that this step records to. */
   record = "slot.x";
@@ -80,6 +81,15 @@ export class Lowering extends Site {
     }
     if (access === "read_write") known.access = "read_write";
     return known.name;
+  }
+
+  /** The name of a buffer read four elements at a time. */
+  bindVectors(storage: Storage): string {
+    const known = this.vectors.get(storage);
+    if (known !== undefined) return known;
+    const name = `${this.nameFor(storage)}_v`;
+    this.vectors.set(storage, name);
+    return name;
   }
 
   private nameFor(storage: Storage): string {
@@ -121,11 +131,19 @@ export class Lowering extends Site {
     make: (bindings: string) => KernelText,
     about: { label: string; output: string; shapes: string; flops: number },
   ): LoweredDispatch {
-    const declare = (name: string, access: string, dtype: string, i: number) =>
-      `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${dtype === "int32" ? "i32" : "f32"}>;`;
-    const bound = [...this.bound].map(([storage, { name, access }]) => ({ storage, name, access }));
-    const lines = bound.map(({ storage, name, access }, i) => declare(name, access, storage.dtype, i));
-    for (const { buffer } of this.partialSpecs()) lines.push(declare(buffer, "read_write", "float32", lines.length));
+    const declare = (name: string, access: string, type: string, i: number) =>
+      `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`;
+    const bound = [
+      ...[...this.bound].map(([storage, { name, access }]) => ({
+        storage,
+        name,
+        access,
+        type: storage.dtype === "int32" ? "i32" : "f32",
+      })),
+      ...[...this.vectors].map(([storage, name]) => ({ storage, name, access: "read" as const, type: "vec4f" })),
+    ];
+    const lines = bound.map(({ name, access, type }, i) => declare(name, access, type, i));
+    for (const { buffer } of this.partialSpecs()) lines.push(declare(buffer, "read_write", "f32", lines.length));
     if (this.usesSlot) lines.push(`@group(0) @binding(${lines.length}) var<uniform> slot: vec4u;`);
     const kernel = make([...lines, ...this.declarations].map((line) => `${line}\n`).join(""));
     const bindings: LoweredDispatch["bindings"] = [
@@ -222,12 +240,17 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
   if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
   const [M, N] = root.shape as readonly [number, number];
   const K = (root.operands[0] as Tensor).shape[1] as number;
-  const tiling = defaultTiling(M, N, K, target);
+  const tiling = defaultTiling(M, N, K, { a: a.transposed, b: b.transposed }, target);
   const shapes = `[${M}, ${K}]${a.transposed ? "ᵀ" : ""} x [${K}, ${N}]${b.transposed ? "ᵀ" : ""}`;
   const product = (lowering: Lowering, epilogue: readonly string[], partials: readonly PartialSpec[]) => {
+    const vectors = readsVectors({ M, N, K }, tiling, { a: a.transposed, b: b.transposed });
+    const operand = (tensor: Tensor, inVectors: boolean) =>
+      inVectors ? lowering.bindVectors(stores.storageOf(tensor)) : lowering.bind(stores.storageOf(tensor), "read");
     const names = {
-      a: lowering.bind(stores.storageOf(a.tensor), "read"),
-      b: lowering.bind(stores.storageOf(b.tensor), "read"),
+      a: operand(a.tensor, vectors.a),
+      b: operand(b.tensor, vectors.b),
+      aVectors: vectors.a,
+      bVectors: vectors.b,
     };
     return (bindings: string) =>
       matmulKernel({

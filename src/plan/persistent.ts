@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
-import { directTile } from "../kernels/matmul";
 import { type Partial as Begun, INITIAL } from "../kernels/partials";
 import { persistentKernel } from "../kernels/persistent";
+import { registerTile } from "../kernels/register-tile";
 import type { Fusion, Group } from "./fuse";
 import { type LoweredDispatch, labelOf, opsOf, type Storage, type Stores } from "./lower";
 import { place } from "./place";
@@ -311,7 +311,7 @@ function product(context: Context, part: Part): string[] {
   const end = part.epilogue(body, values, "i");
   const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
   const columns = Math.ceil(N / tileN);
-  const tile = directTile({
+  const tile = registerTile({
     M,
     N,
     K,
@@ -322,6 +322,8 @@ function product(context: Context, part: Part): string[] {
     kEnd: `${K}u`,
     a: (row, k) => part.load(a.tensor, a.transposed ? `${k} * ${M}u + ${row}` : `${row} * ${K}u + ${k}`),
     b: (k, column) => part.load(b.tensor, b.transposed ? `${column} * ${K}u + ${k}` : `${k} * ${N}u + ${column}`),
+    a4: null,
+    b4: null,
     epilogue: (row, column, sum) =>
       `{ let atRow = ${row}; let atColumn = ${column}; let value = ${sum}; ${statements} }`,
   });

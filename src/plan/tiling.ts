@@ -1,38 +1,54 @@
-import type { MatmulTiling } from "../kernels/matmul";
+import { type MatmulTiling, readsVectors } from "../kernels/matmul";
 import type { Target } from "./plan";
 
 /** A good tiling of [M, K] x [K, N] before anything was measured. */
-export function defaultTiling(M: number, N: number, K: number, target: Target): MatmulTiling {
-  return target.software ? directTiling(M, N, K) : tiledTiling(M, N, K, target);
+export function defaultTiling(
+  M: number,
+  N: number,
+  K: number,
+  transposed: { a: boolean; b: boolean },
+  target: Target,
+): MatmulTiling {
+  return target.software ? directTiling(M, N, K, transposed) : tiledTiling(M, N, K, target);
 }
 
 /** Sums that a thread holds: more save loads, and cost a software adapter up to a second of compiling, so small products get few. */
 function maxSums(products: number): number {
   if (products < 2 ** 19) return 16;
-  return products < 2 ** 21 ? 32 : 160;
+  return products < 2 ** 24 ? 64 : 128;
 }
+
 /** A software adapter runs four threads at a time on each of a few cores. */
 const SOFTWARE_THREADS = 16;
 
-/** The fewest loads a product, with enough threads to keep a processor busy. */
-function directTiling(M: number, N: number, K: number): MatmulTiling {
+/** The fewest loads a product, four elements at a time where the operand allows, with enough threads to keep a processor busy. */
+function directTiling(M: number, N: number, K: number, transposed: { a: boolean; b: boolean }): MatmulTiling {
   const most = maxSums(M * N * K);
+  const tiling = (tileM: number, tileN: number, splits = 1): MatmulTiling => ({
+    kind: "direct",
+    tileM,
+    tileN,
+    splits,
+    workgroupSize: 4,
+  });
   let best: { cost: number; tileM: number; tileN: number } | null = null;
   for (const tileM of [1, 2, 3, 4, 5, 6, 8, 10]) {
-    for (let tileN = 1; tileN <= 25; tileN++) {
+    for (let tileN = 1; tileN <= 20; tileN++) {
       if (tileM * tileN > most || tileM > M || tileN > N) continue;
       const tiles = Math.ceil(M / tileM) * Math.ceil(N / tileN);
       const threads = Math.max(Math.ceil(tiles / 4) * 4, SOFTWARE_THREADS);
-      const edge = M % tileM === 0 && N % tileN === 0 ? 1 : 1.05;
+      const vectors = readsVectors({ M, N, K }, tiling(tileM, tileN), transposed);
       // Each thread's work for one k: its products, and its loads, each about as dear as two products.
-      const cost = threads * (tileM * tileN + 2 * (tileM + tileN)) * edge;
+      const loads = tileM * (vectors.a ? 0.5 : 1) + tileN * (vectors.b ? 0.5 : 1);
+      const edge = M % tileM === 0 && N % tileN === 0 ? 1 : 1.05;
+      const cost = threads * (tileM * tileN + 2 * loads) * edge;
       if (best === null || cost < best.cost) best = { cost, tileM, tileN };
     }
   }
   const { tileM, tileN } = best ?? { tileM: 1, tileN: 1 };
   const tiles = Math.ceil(M / tileM) * Math.ceil(N / tileN);
   const splits = tiles < 8 && K >= 256 ? Math.min(Math.floor(K / 64), Math.ceil(8 / tiles)) : 1;
-  return { kind: "direct", tileM, tileN, splits, workgroupSize: 16 };
+  return tiling(tileM, tileN, splits);
 }
 
 /** Workgroups that fill a large device. */
