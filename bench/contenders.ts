@@ -10,12 +10,20 @@ export const pageContenders = [
   { name: "plain JS", ours: false, webgpu: false },
 ] as const satisfies readonly Entrant[];
 
+/** wgrad held to one route, for the scans over size. */
+export const routeContenders = [
+  { name: "wgrad recorded", ours: true, webgpu: true, route: "recorded" },
+  { name: "wgrad persistent", ours: true, webgpu: true, route: "persistent" },
+] as const satisfies readonly Entrant[];
+
 /** A row of the table: a library on a backend. */
 export interface Entrant {
   name: string;
   ours: boolean;
   /** Whether it runs through WebGPU, so that it is compared with our WebGPU. */
   webgpu: boolean;
+  /** The only route that it is to be measured on. */
+  route?: "recorded" | "persistent";
 }
 
-export type PageName = (typeof pageContenders)[number]["name"];
+export type PageName = (typeof pageContenders | typeof routeContenders)[number]["name"];

@@ -15,6 +15,8 @@ export interface Budget {
   cellMs: number;
   /** A cell whose single step would take longer is not begun. */
   stepMs: number;
+  /** Whether nothing is worth more time than that. */
+  quick: boolean;
 }
 
 interface Running {
@@ -42,7 +44,7 @@ export async function measureWorkload(
   for (const contender of contenders) {
     const { name } = contender;
     const seen = forecast(contender);
-    if (seen !== null && seen > budget.stepMs) {
+    if (seen !== null && seen > Math.max(budget.stepMs, (!budget.quick && workload.worthMs) || 0)) {
       cells.set(name, {
         contender: name,
         status: "skipped",

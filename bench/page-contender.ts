@@ -1,6 +1,6 @@
 import type { Browser, Page } from "puppeteer";
 import type { Contender } from "./contender";
-import type { pageContenders } from "./contenders";
+import type { Entrant, PageName } from "./contenders";
 import type { Limits } from "./limits";
 
 const patienceMs = 120_000;
@@ -9,7 +9,7 @@ const patienceMs = 120_000;
 export function pageContender(
   browser: Browser,
   address: string,
-  entrant: (typeof pageContenders)[number],
+  entrant: Entrant & { name: PageName },
 ): Contender & { limits(): Promise<Limits | null> } {
   let page: Page | undefined;
   let trouble = "";

@@ -4,8 +4,8 @@ import { measuredOf } from "./report/table";
 import type { Adapter, MeasuredWorkload, Results } from "./results";
 import type { Workload } from "./workloads";
 
-const normal: Budget = { rounds: 9, roundMs: 250, cellMs: 4000, stepMs: 15_000 };
-const quick: Budget = { rounds: 5, roundMs: 100, cellMs: 1500, stepMs: 2000 };
+const normal: Budget = { rounds: 9, roundMs: 250, cellMs: 4000, stepMs: 4000, quick: false };
+const quick: Budget = { rounds: 5, roundMs: 100, cellMs: 1500, stepMs: 2000, quick: true };
 
 export function budgetOf({ quick: isQuick }: { quick: boolean }): Budget {
   return isQuick ? quick : normal;

@@ -58,6 +58,8 @@ async function measurePoint(
   for (const contender of contenders) {
     try {
       await contender.prepare(task);
+      const route = (await contender.plan())?.route;
+      if (contender.route && route !== contender.route) throw new Error(`runs ${route}`);
       let { ms } = await contender.run(1);
       let steps = 1;
       for (; ms < roundMs / 2 && steps < 2 ** 16; { ms } = await contender.run(steps)) {

@@ -14,6 +14,8 @@ export interface Workload {
   tolerance: number;
   /** Where so many steps take no longer than a second or two, a round takes all of them. */
   wholeRun?: number;
+  /** A cell is measured even where a step takes so long; else there are limits to patience. */
+  worthMs?: number;
 }
 
 export const seed000: Task = { kind: "two-layer", batch: 64, inputs: 1000, hidden: 100, outputs: 10, rate: 1e-6 };
@@ -57,6 +59,7 @@ export function workloads(sizes: readonly number[]): Workload[] {
         step: "product",
         task: { kind: "matmul", size },
         comparedStep: 0,
+        ...(size <= 1024 && { worthMs: 20_000 }), // a target names it
         tolerance: 2e-5 * Math.sqrt(size), // sums of products in float32 lie a tenth of it away, TF32's ten times
       }),
     ),

@@ -3,8 +3,8 @@ import type { Library, PlanFacts, Prepared } from "../library";
 import { programOf } from "../programs";
 import { classifierLayers, classifierSizes, type Data, recordEvery, type Task } from "../tasks";
 
-/** wgrad itself. `gpu` is where to look for WebGPU outside of a browser. */
-export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU): Library {
+/** wgrad itself. `gpu` is where to look for WebGPU outside of a browser; `route` is taken whatever wgrad would choose. */
+export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" | "persistent"): Library {
   let device: Device | undefined;
   const opened = (): Device => {
     if (!device) throw new Error("internal: prepare() before open()");
@@ -12,7 +12,7 @@ export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU): Library {
   };
   return {
     async open() {
-      device = await open({ backend, ...(gpu && { gpu }) });
+      device = await open({ backend, ...(gpu && { gpu }), ...(route && { route }) });
       const { vendor, architecture, description } = device.info;
       return [vendor, architecture, description].filter(Boolean).join(" ");
     },

@@ -1,5 +1,6 @@
 import { benchOf } from "../bench";
 import type { Contender } from "../contender";
+import { routeContenders } from "../contenders";
 import { wgrad } from "../libraries/wgrad";
 import { cudaContenders, pythonContender } from "../python";
 
@@ -15,4 +16,13 @@ export function nativeContenders(gpu: GPU, peers: boolean): Contender[] {
     }),
   );
   return [...own, ...(peers ? cudaContenders.map((one) => pythonContender(one)) : [])];
+}
+
+/** wgrad held to one route, for the scans over size. */
+export function routeContendersOf(gpu: GPU): Contender[] {
+  return routeContenders.map((one) => ({
+    ...one,
+    ...benchOf(wgrad("webgpu", gpu, one.route)),
+    close: async () => {},
+  }));
 }

@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "../../src/index";
-import { measureLimits } from "../limits";
+import { betterOf, measureLimits } from "../limits";
 import { machine } from "../machine";
 import { messageOf } from "../measure";
 import { type Options, parseOptions, usage } from "../options";
@@ -13,7 +13,7 @@ import type { Adapter, Results } from "../results";
 import { budgetOf, measureAll, nameOf, openAll, productSizes, say, serialised } from "../run-all";
 import { measureScaling } from "../scaling";
 import { workloads } from "../workloads";
-import { nativeContenders } from "./contenders";
+import { nativeContenders, routeContendersOf } from "./contenders";
 import { dawn } from "./dawn";
 import { parity } from "./parity";
 
@@ -29,7 +29,8 @@ async function measure(gpu: GPU, options: Options): Promise<void> {
     const limits = await measureLimits(gpu);
     const chosen = workloads(productSizes(adapter, options.full)).filter(({ group }) => options.only.has(group));
     const measured = await measureAll(chosen, ready, budgetOf(options));
-    const ours = ready.filter(({ ours }) => ours);
+    const routes = options.only.has("W6") ? await openAll(routeContendersOf(gpu)) : { ready: [] };
+    const scanned = [...ready.filter(({ ours }) => ours), ...routes.ready];
     const results: Results = {
       format: 1,
       kind: "native",
@@ -40,11 +41,11 @@ async function measure(gpu: GPU, options: Options): Promise<void> {
       adapter,
       options: process.argv.slice(2),
       contenders,
-      limits,
+      limits: betterOf(limits, await measureLimits(gpu)),
       workloads: measured,
       loading: [],
       scaling: options.only.has("W6")
-        ? await measureScaling(ours, options.quick ? 3 : 5, options.quick ? 40 : 80, say)
+        ? await measureScaling(scanned, options.quick ? 3 : 5, options.quick ? 40 : 80, say)
         : [],
       seconds: (performance.now() - began) / 1000,
     };

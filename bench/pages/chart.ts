@@ -10,6 +10,7 @@ declare global {
 }
 
 const [blue, orange, grey, ink] = ["#2563eb", "#ea7317", "#6b7280", "#1b1f24"];
+const colors = [blue, orange, "#93b7fa", "#7c3aed"];
 const font = { fontFamily: "'Liberation Sans', system-ui, sans-serif", fontSize: "12px", color: ink };
 
 interface Mark extends Spread {
@@ -106,12 +107,11 @@ function curves({ over, points }: MeasuredScaling): Element {
       label: "one step",
       tickFormat: powerOfTen,
     },
-    color: { domain: ["wgrad webgpu", "wgrad cpu"], range: [blue, orange], legend: true },
-    symbol: { legend: true },
+    color: { domain: ["wgrad webgpu", "wgrad cpu", "wgrad recorded", "wgrad persistent"], range: colors, legend: true },
     marks: [
-      Plot.line(known, { x: "at", y: "median", stroke: "contender" }),
-      Plot.ruleX(known, { x: "at", y1: "low", y2: "high", stroke: "contender" }),
-      Plot.dot(known, { x: "at", y: "median", fill: "contender", symbol: "route", r: 4 }),
+      Plot.ruleX(known, { x: "at", y1: "low", y2: "high", stroke: "contender", strokeOpacity: 0.4 }),
+      Plot.line(known, { x: "at", y: "median", stroke: "contender", z: "contender" }),
+      Plot.dot(known, { x: "at", y: "median", fill: "contender", r: 3 }),
     ],
   });
 }

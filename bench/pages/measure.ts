@@ -7,6 +7,8 @@ import { type Limits, measureLimits } from "../limits";
 const libraries: Record<PageName, () => Promise<Library>> = {
   "wgrad webgpu": async () => (await import("../libraries/wgrad")).wgrad("webgpu"),
   "wgrad cpu": async () => (await import("../libraries/wgrad")).wgrad("cpu"),
+  "wgrad recorded": async () => (await import("../libraries/wgrad")).wgrad("webgpu", undefined, "recorded"),
+  "wgrad persistent": async () => (await import("../libraries/wgrad")).wgrad("webgpu", undefined, "persistent"),
   "jax-js webgpu": async () => (await import("../libraries/jax")).jax("webgpu"),
   "jax-js wasm": async () => (await import("../libraries/jax")).jax("wasm"),
   "TF.js webgpu": async () => (await import("../libraries/tfjs")).tfjs("webgpu"),

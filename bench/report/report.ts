@@ -2,7 +2,7 @@ import type { Results } from "../results";
 import { alignedTable, figures, type Line, markdownTable } from "./format";
 import {
   contenderLines,
-  crossingLine,
+  crossingLines,
   headOf,
   limitLine,
   limitTable,
@@ -26,7 +26,7 @@ function sections(results: Results): Section[] {
     ...(loading.length > 0
       ? [{ title: "W5  From navigation to the loss of the first W1 step", table: loadingTable(loading) }]
       : []),
-    ...scaling.map((one) => ({ title: `W6  ${one.title}`, table: scalingTable(one), notes: [crossingLine(one)] })),
+    ...scaling.map((one) => ({ title: `W6  ${one.title}`, table: scalingTable(one), notes: crossingLines(one) })),
     { title: "Limits", table: limitTable(results), notes: [limitLine(results)] },
     { title: "Targets", table: targetTable(results) },
   ].filter(({ table }) => table?.lines.some((line) => !("heading" in line)));

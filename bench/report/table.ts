@@ -114,29 +114,35 @@ export function scalingTable(scaling: MeasuredScaling): Table {
     columns: [
       { title: scaling.over, align: "right" },
       ...contenders.map((title): Column => ({ title, align: "right" })),
-      { title: "route on WebGPU", align: "left" },
+      { title: "route chosen", align: "left" },
     ],
     lines: sizes.map((at) => {
       const points = contenders.map((name) =>
         scaling.points.find((point) => point.at === at && point.contender === name),
       );
       const route = points.find((point) => point?.contender.endsWith("webgpu"))?.route ?? "";
-      return [String(at), ...points.map((point) => (point?.ms ? time(point.ms.median) : "failed")), route];
+      return [String(at), ...points.map((point) => (point?.ms ? time(point.ms.median) : "–")), route];
     }),
   };
 }
 
-export function crossingLine(scaling: MeasuredScaling): string {
-  const at = crossings(scaling, "wgrad webgpu", "wgrad cpu").map((size) => figures(size));
-  const routes = scaling.points.filter(({ contender }) => contender === "wgrad webgpu");
-  const changes = routes.slice(1).flatMap(({ at, route }, i) => {
-    const before = routes[i]?.route;
-    return before && route && before !== route ? [`${before} to ${route} between ${routes[i]?.at} and ${at}`] : [];
+/** Where backends and routes cross, and where wgrad changes its route. */
+export function crossingLines(scaling: MeasuredScaling): string[] {
+  const { over, points } = scaling;
+  const crossed = (a: string, b: string) => {
+    const at = crossings(scaling, a, b).map((size) => figures(size));
+    return `${a} and ${b} ${at.length > 0 ? `cross at ${over} ${at.join(", ")}` : "do not cross here"}`;
+  };
+  const chosen = points.filter(({ contender, ms }) => contender === "wgrad webgpu" && ms);
+  const changes = chosen.slice(1).flatMap(({ at, route }, i) => {
+    const before = chosen[i];
+    return before && before.route !== route ? [`${before.route} up to ${over} ${before.at}, ${route} from ${at}`] : [];
   });
+  const choice = changes.length > 0 ? changes.join("; ") : `${chosen[0]?.route ?? "nothing"} throughout`;
   return [
-    at.length > 0 ? `webgpu and cpu cross at ${scaling.over} ${at.join(", ")}` : "webgpu and cpu do not cross here",
-    ...changes,
-  ].join("; ");
+    crossed("wgrad webgpu", "wgrad cpu"),
+    `${crossed("wgrad persistent", "wgrad recorded")}; wgrad chooses ${choice}`,
+  ];
 }
 
 /**
