@@ -8,6 +8,7 @@ const rows = [
   { name: "data", path: "^src/data/" },
   { name: "files", path: "^src/files/" },
   { name: "device", path: "^src/device\\.ts$" },
+  { name: "session", path: "^src/session\\.ts$" },
   { name: "webgpu", path: "^src/webgpu/" },
   { name: "wasm", path: "^src/wasm/" },
   { name: "cpu", path: "^src/cpu/" },

@@ -8,7 +8,7 @@ export type { Points } from "./data/points";
 export { type RandomState, randomState } from "./data/random";
 export { spirals } from "./data/spirals";
 export { xor } from "./data/xor";
-export { type Device, type DeviceInfo, type OpenOptions, open, type RunOptions, type Session } from "./device";
+export { type Device, type DeviceInfo, type OpenOptions, open } from "./device";
 export { type FileTensor, readSafetensors, safetensorsMetadata, writeSafetensors } from "./files/safetensors";
 export { grad } from "./graph/autodiff";
 export type { DType } from "./graph/ops";
@@ -44,5 +44,6 @@ export {
   type TrainerOptions,
   trainer,
 } from "./nn/index";
+export type { RunOptions, Session } from "./session";
 export { DeviceError, FormatError, ShapeError } from "./util/errors";
 export type { Shape } from "./util/shape";

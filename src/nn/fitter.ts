@@ -1,4 +1,5 @@
-import type { Device, Session } from "../device";
+import type { Device } from "../device";
+import type { Session } from "../session";
 import { Batches } from "./batches";
 import type { Place } from "./checkpoint";
 import { checkCount, checkFlag, checkOptions, checkSeed, shown } from "./checks";

@@ -1,5 +1,6 @@
-import type { Device, Session } from "../device";
+import type { Device } from "../device";
 import type { Values } from "../graph/program";
+import type { Session } from "../session";
 import type { Rows, TargetKind } from "./dataset";
 import type { Criterion } from "./losses";
 import type { Sequential } from "./model";

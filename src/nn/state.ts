@@ -1,5 +1,5 @@
-import type { Session } from "../device";
 import type { Values } from "../graph/program";
+import type { Session } from "../session";
 import { type Shape, sizeOf } from "../util/shape";
 
 export type Arrays = Record<string, Float32Array>;

@@ -1,6 +1,7 @@
-import type { Device, Session } from "../device";
+import type { Device } from "../device";
 import { checkValues, type Values } from "../graph/program";
 import { parameter, type Tensor } from "../graph/tensor";
+import type { Session } from "../session";
 import { DeviceError } from "../util/errors";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { checkCount, checkOptions, shown } from "./checks";

@@ -1,5 +1,5 @@
-import type { Session } from "../device";
 import type { Values } from "../graph/program";
+import type { Session } from "../session";
 import type { Batches } from "./batches";
 import type { Rule } from "./optimizers";
 import type { State } from "./state";

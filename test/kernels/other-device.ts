@@ -1,6 +1,6 @@
-import { Session } from "../../src/device";
 import type { Program } from "../../src/index";
 import type { Target } from "../../src/plan/plan";
+import { Session } from "../../src/session";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
 
 export interface OtherDevice {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Session } from "../../src/device";
 import { type Device, DeviceError, input, open, type Program, parameter } from "../../src/index";
+import { Session } from "../../src/session";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
 import { classifier } from "../plan/programs";
 

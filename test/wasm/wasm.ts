@@ -1,5 +1,5 @@
-import { Session } from "../../src/device";
 import type { Program } from "../../src/index";
+import { Session } from "../../src/session";
 import { WasmRunner } from "../../src/wasm/runner";
 
 /** A session of `program` on WebAssembly, with what runs it. */

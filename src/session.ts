@@ -1,0 +1,134 @@
+import type { ParityReport } from "./cpu/parity";
+import type { Arrays, KernelTime, Runner } from "./cpu/runner";
+import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
+import { DeviceError } from "./util/errors";
+
+export interface RunOptions {
+  steps?: number;
+  every?: number;
+  /** Called between submissions, never more than 60 times a second, with what is known so far. */
+  onProgress?(progress: { step: number; steps: number; outputs: Record<string, number> }): void;
+  /** Stops between submissions; the promise rejects with the signal's reason, parameters as of the last whole step. */
+  signal?: AbortSignal;
+}
+
+/** A compiled program with its state on the device. Made by `device.compile`; calls on one session run in their order. */
+export class Session {
+  private last: Promise<unknown> = Promise.resolve();
+  private disposed = false;
+
+  /** @internal */
+  constructor(
+    private readonly program: Program,
+    private readonly runner: Runner,
+    private readonly device: { throwIfGone(): void; disposed(): void },
+  ) {}
+
+  /** Sets parameters; wrong name, length or a non-finite value is an error and changes nothing. */
+  write(values: Record<string, Values>): void {
+    this.throwIfUnusable("write");
+    checkValues("write", this.program.parameters, values, false);
+    const copies = copy(this.program.parameters, values);
+    void this.queue(async () => this.runner.write(copies)).catch(() => {
+      // The next call finds the device gone and says so.
+    });
+  }
+
+  /** A parameter's current value, or an output of the last step. Throws TypeError for an unknown name. */
+  async read(name: string): Promise<Float32Array> {
+    this.throwIfUnusable("read");
+    const { parameters, outputs } = this.program;
+    if (!Object.hasOwn(parameters, name) && !Object.hasOwn(outputs, name)) {
+      const known = [...Object.keys(parameters), ...Object.keys(outputs)].join(", ");
+      throw new TypeError(`read: there is no "${name}"; parameters and outputs are ${known}`);
+    }
+    return this.queue(() => this.runner.read(name));
+  }
+
+  /**
+   * Runs `steps` steps with the same inputs, the parameters staying on the device throughout. Every scalar output comes
+   * back as its history, one value a step (one every `every` steps, the first included, where given); any other output
+   * comes back as of the last step. Throws TypeError, ShapeError or RangeError for inputs that do not fit, before anything runs.
+   */
+  async run(inputs: Record<string, Values>, options: RunOptions = {}): Promise<Record<string, Float32Array>> {
+    this.throwIfUnusable("run");
+    checkValues("run", this.program.inputs, inputs, true);
+    const { steps, every } = checkSteps(options);
+    const { onProgress, signal } = options;
+    signal?.throwIfAborted();
+    const copies = copy(this.program.inputs, inputs);
+    let told = Number.NEGATIVE_INFINITY;
+    const progress =
+      onProgress &&
+      ((step: number, outputs: Record<string, number>) => {
+        const now = performance.now();
+        if (now - told < 1000 / 60 && step < steps) return;
+        told = now;
+        onProgress({ step, steps, outputs });
+      });
+    return this.queue(() => {
+      signal?.throwIfAborted();
+      return this.runner.run(copies, { steps, every, signal, progress });
+    });
+  }
+
+  /** What will run: a line per kernel with its operands, shapes, bytes and FLOPs, and the memory plan. */
+  explain(): string {
+    return this.runner.explain();
+  }
+
+  /** GPU time per kernel in nanoseconds, where the device has timestamp queries; else null times. Changes no parameter. */
+  async profile(inputs: Record<string, Values>, steps = 1): Promise<KernelTime[]> {
+    this.throwIfUnusable("profile");
+    checkValues("profile", this.program.inputs, inputs, true);
+    checkSteps({ steps });
+    const copies = copy(this.program.inputs, inputs);
+    return this.queue(() => this.runner.profile(copies, steps));
+  }
+
+  /** One step here and in float64 on the CPU from the same state, compared; changes no parameter. */
+  async verify(inputs: Record<string, Values>): Promise<ParityReport> {
+    this.throwIfUnusable("verify");
+    checkValues("verify", this.program.inputs, inputs, true);
+    const copies = copy(this.program.inputs, inputs);
+    return this.queue(async () => {
+      const state: Arrays = {};
+      for (const name of Object.keys(this.program.parameters)) state[name] = await this.runner.read(name);
+      const got = await this.runner.trial(copies);
+      // The judge is a chunk of its own: a page that only trains does not download it.
+      const [{ stepBounds }, { compareStep }] = await Promise.all([import("./cpu/bounds"), import("./cpu/parity")]);
+      return compareStep(this.program, stepBounds(this.program, state, copies), got);
+    });
+  }
+
+  /** Frees what the session holds on the device. Calls still queued reject; a second dispose does nothing. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.runner.dispose();
+    this.device.disposed();
+  }
+
+  private queue<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.last.then(() => {
+      this.throwIfUnusable("the call");
+      return task();
+    });
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  private throwIfUnusable(call: string): void {
+    this.device.throwIfGone();
+    if (this.disposed) throw new DeviceError(`${call}: the session was disposed; compile the program again`);
+  }
+}
+
+/** Copies, so that the caller may change the arrays before the queue reaches the call; int32 where the tensor is. */
+function copy(tensors: Program["inputs"], values: Record<string, Values>): Arrays {
+  const copies: Arrays = {};
+  for (const [name, array] of Object.entries(values)) {
+    copies[name] = tensors[name]?.dtype === "int32" ? Int32Array.from(array) : Float32Array.from(array);
+  }
+  return copies;
+}
