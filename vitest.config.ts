@@ -1,11 +1,20 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { chromeProvider } from "./scripts/chrome-provider.ts";
+
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+/** The examples and the README import the package by its name, as its users do; here that is the source. */
+const alias = [
+  { find: /^wgrad$/, replacement: source("index.ts") },
+  { find: /^wgrad\/files\/(\w+)$/, replacement: source("files/$1.ts") },
+];
 
 // *.gpu.test.ts runs in headless Chrome on real WebGPU; every other *.test.ts in Node. `npm test` runs both.
 export default defineConfig({
   test: {
     projects: [
       {
+        resolve: { alias },
         test: {
           name: "node",
           include: ["test/**/*.test.ts"],
@@ -17,6 +26,7 @@ export default defineConfig({
         },
       },
       {
+        resolve: { alias },
         test: {
           name: "gpu",
           include: ["test/**/*.gpu.test.ts"],

@@ -1,0 +1,69 @@
+// Runs an example in Node, on the CPU or, with --webgpu, through the package `webgpu`.
+//
+//   npm run example -- digits             also iris, regression, seeds/moons, … : the files of examples/
+//   npm run example -- mnist FOLDER       with MNIST's four files in it, packed with gzip or not
+//   npm run example -- digits --webgpu
+
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { createServer } from "vite";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { webgpu: { type: "boolean" } } });
+const [name = "", folder = "."] = positionals;
+const path = join(root, "examples", `${name}.ts`);
+
+const server = await createServer({
+  root,
+  configFile: false,
+  logLevel: "warn",
+  appType: "custom",
+  server: { middlewareMode: true, ws: false, watch: null },
+  optimizeDeps: { noDiscovery: true },
+  resolve: {
+    alias: [
+      { find: /^wgrad$/, replacement: join(root, "src/index.ts") },
+      { find: /^wgrad\/files\/(\w+)$/, replacement: join(root, "src/files/$1.ts") },
+    ],
+  },
+});
+
+/** @param {string} file */
+function bytesOf(file) {
+  const found = [file, `${file}.gz`].map((each) => join(folder, each)).find((each) => existsSync(each));
+  if (found === undefined) throw new Error(`there is no ${file} in ${folder}, packed with gzip or not`);
+  return new Uint8Array(readFileSync(found));
+}
+
+/** The device of the package, opened for a GPU in Node. */
+async function openDevice() {
+  const { open } = /** @type {typeof import("../src/index.ts")} */ (await server.ssrLoadModule("/src/index.ts"));
+  if (!values.webgpu) return open({ backend: "cpu" });
+  const { create, globals } = await import("webgpu");
+  Object.assign(globalThis, globals);
+  return open({ backend: "webgpu", gpu: create([]) });
+}
+
+try {
+  if (!existsSync(path)) throw new Error(`there is no examples/${name || "NAME"}.ts; README.md lists them`);
+  /** @type {{ main: (...given: unknown[]) => Promise<unknown> }} */
+  const { main } = /** @type {never} */ (await server.ssrLoadModule(path));
+  const device = await openDevice();
+  const { description, vendor } = device.info;
+  console.log(`${device.backend}: ${description || vendor}`);
+  const files = () => ({
+    images: bytesOf("train-images-idx3-ubyte"),
+    labels: bytesOf("train-labels-idx1-ubyte"),
+    testImages: bytesOf("t10k-images-idx3-ubyte"),
+    testLabels: bytesOf("t10k-labels-idx1-ubyte"),
+  });
+  await main(...(name === "mnist" ? [files()] : []), device);
+  device.close();
+} catch (error) {
+  console.error(`wgrad: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+} finally {
+  await server.close();
+}
