@@ -1,0 +1,67 @@
+/** What canvases are painted with: the page's own colours, which follow light and dark. */
+
+export type Rgb = readonly [number, number, number];
+
+export interface Palette {
+  ink: Rgb;
+  faint: string;
+  line: string;
+  surface: Rgb;
+  classes: Rgb[];
+  /** Ends of the scale for signed values. */
+  negative: Rgb;
+  positive: Rgb;
+}
+
+let known: Palette | null = null;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** Calls `redraw` when the page turns light or dark. */
+export function onScheme(redraw: () => void): void {
+  dark.addEventListener("change", () => {
+    known = null;
+    redraw();
+  });
+}
+
+export function palette(): Palette {
+  if (known) return known;
+  const style = getComputedStyle(document.documentElement);
+  const value = (name: string) => style.getPropertyValue(name).trim();
+  known = {
+    ink: rgb(value("--ink")),
+    faint: value("--ink-2"),
+    line: value("--line"),
+    surface: rgb(value("--surface")),
+    classes: Array.from({ length: 10 }, (_, k) => rgb(value(`--class-${k}`))),
+    negative: rgb(value("--class-0")),
+    positive: rgb(value("--class-1")),
+  };
+  return known;
+}
+
+export function classColor(k: number): Rgb {
+  const { classes } = palette();
+  return classes[k % classes.length] as Rgb;
+}
+
+export function css([r, g, b]: Rgb, alpha = 1): string {
+  return `rgb(${r} ${g} ${b} / ${alpha})`;
+}
+
+/** From the surface at 0 to the ends at -1 and 1, written to `out` from `at` on. */
+export function signed(value: number, out: Uint8ClampedArray, at: number): void {
+  const { surface, negative, positive } = palette();
+  const end = value < 0 ? negative : positive;
+  const share = Math.min(1, Math.abs(value));
+  for (let c = 0; c < 3; c++)
+    out[at + c] = (surface[c] as number) + ((end[c] as number) - (surface[c] as number)) * share;
+  out[at + 3] = 255;
+}
+
+function rgb(text: string): Rgb {
+  const digits = text.replace("#", "");
+  // A build writes #fff for #ffffff.
+  const number = Number.parseInt(digits.length === 3 ? digits.replace(/./g, "$&$&") : digits, 16);
+  return [(number >> 16) & 255, (number >> 8) & 255, number & 255];
+}

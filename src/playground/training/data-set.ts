@@ -1,0 +1,129 @@
+import { blobs, circles, moons, type Points, randomState, spirals, xor } from "../../index";
+import type { Config } from "../config";
+import { loadDigits } from "../data/digits";
+import iris from "../data/iris.csv?raw";
+
+export interface Rows {
+  /** [rows, inputs] */
+  x: Float32Array;
+  /** [rows], classes from 0. */
+  y: Int32Array;
+}
+
+/** Numbers as the network gets them: each feature with mean 0 and deviation 1, except the pixels of images. */
+export interface DataSet {
+  features: string[];
+  classes: string[];
+  /** What a feature was before: value * deviation + mean. */
+  mean: number[];
+  deviation: number[];
+  training: Rows;
+  heldBack: Rows;
+  /** Pixels on a side, where the rows are images. */
+  image: number;
+  /** The two features that are drawn, where there are two to choose. */
+  axes: [number, number];
+}
+
+/** A table that was dropped on the page, its columns chosen. */
+export interface Table {
+  x: Float32Array;
+  y: Int32Array;
+  columns: string[];
+  classes: string[];
+}
+
+const HELD_BACK = 0.3;
+
+export async function dataSet(config: Config, table: Table | null): Promise<DataSet> {
+  const { rows, noise, seed } = config;
+  switch (config.data) {
+    case "moons":
+      return drawn(moons(rows, { noise, seed }), 2);
+    case "circles":
+      return drawn(circles(rows, { noise, seed, factor: 0.5 }), 2);
+    case "spirals":
+      return drawn(spirals(rows, { noise, seed, classes: 2, turns: 1.25 }), 2);
+    case "xor":
+      return drawn(xor(rows, { noise, seed }), 2);
+    case "blobs":
+      return drawn(blobs(rows, { noise: 2.4 * noise, seed: seed + 7, classes: 4 }), 4);
+    case "iris":
+      return irises(seed);
+    case "digits":
+      return digits(seed);
+    case "csv":
+      if (!table) throw new Error("There is no table here yet: drop a CSV file on the page.");
+      return standardised(mixed(table, table.columns.length, seed), table.columns, table.classes);
+    default:
+      return config.data satisfies never;
+  }
+}
+
+function drawn({ x, y }: Points, classes: number): DataSet {
+  const names = Array.from({ length: classes }, (_, k) => `class ${k}`);
+  return standardised({ x, y }, ["x₁", "x₂"], names);
+}
+
+function irises(seed: number): DataSet {
+  const [, ...lines] = iris.trim().split("\n");
+  const rows = lines.map((line) => line.split(",").map(Number));
+  const points = {
+    x: Float32Array.from(rows.flatMap((row) => row.slice(0, 4))),
+    y: Int32Array.from(rows, (row) => row[4] as number),
+  };
+  const features = ["sepal length", "sepal width", "petal length", "petal width"];
+  const set = standardised(mixed(points, 4, seed), features, ["setosa", "versicolor", "virginica"]);
+  return { ...set, axes: [2, 3] };
+}
+
+async function digits(seed: number): Promise<DataSet> {
+  const { training, heldBack } = await loadDigits(seed);
+  return {
+    features: Array.from({ length: 64 }, (_, pixel) => `pixel ${pixel}`),
+    classes: Array.from({ length: 10 }, (_, digit) => String(digit)),
+    mean: new Array<number>(64).fill(0),
+    deviation: new Array<number>(64).fill(1),
+    training,
+    heldBack,
+    image: 8,
+    axes: [0, 1],
+  };
+}
+
+function mixed({ x, y }: Rows, inputs: number, seed: number): Rows {
+  const order = randomState(seed).permutation(y.length);
+  const out = new Float32Array(x.length);
+  order.forEach((from, to) => {
+    out.set(x.subarray(from * inputs, (from + 1) * inputs), to * inputs);
+  });
+  return { x: out, y: order.map((from) => y[from] as number) };
+}
+
+function standardised({ x, y }: Rows, features: string[], classes: string[]): DataSet {
+  const inputs = features.length;
+  const count = y.length;
+  const mean = features.map((_, f) => sumOf(count, (row) => x[row * inputs + f] as number) / count);
+  const deviation = features.map((_, f) => {
+    const squares = sumOf(count, (row) => ((x[row * inputs + f] as number) - (mean[f] as number)) ** 2);
+    return Math.sqrt(squares / count) || 1; // a column of one value says nothing, and stays 0
+  });
+  const scaled = x.map((value, at) => (value - (mean[at % inputs] as number)) / (deviation[at % inputs] as number));
+  const cut = Math.max(1, count - Math.max(1, Math.round(count * HELD_BACK)));
+  return {
+    features,
+    classes,
+    mean,
+    deviation,
+    training: { x: scaled.subarray(0, cut * inputs), y: y.subarray(0, cut) },
+    heldBack: { x: scaled.subarray(cut * inputs), y: y.subarray(cut) },
+    image: 0,
+    axes: [0, Math.min(1, inputs - 1)],
+  };
+}
+
+function sumOf(count: number, value: (row: number) => number): number {
+  let sum = 0;
+  for (let row = 0; row < count; row++) sum += value(row);
+  return sum;
+}

@@ -1,0 +1,68 @@
+/** What the worker tells the page. */
+
+export interface DeviceFacts {
+  backend: "webgpu" | "cpu";
+  name: string;
+  isFallback: boolean;
+}
+
+/** Of a hidden layer, as many units are drawn. */
+export const SHOWN_UNITS = 12;
+
+/** What stands while a network trains: told once, when it is made. */
+export interface Made {
+  device: DeviceFacts;
+  inputs: number;
+  features: string[];
+  classes: string[];
+  image: number;
+  axes: [number, number];
+  /** Inputs, hidden layers, outputs. */
+  widths: number[];
+  parameters: number;
+  training: { x: Float32Array; y: Int32Array };
+  heldBack: { x: Float32Array; y: Int32Array };
+  /** Whether weights were carried on from what was there before. */
+  kept: boolean;
+  plane: Plane | null;
+}
+
+/** The part of the plane that is drawn, and in how many cells a side; in standardised numbers. */
+export interface Plane {
+  x: [number, number];
+  y: [number, number];
+  cells: number;
+  /** The feature's own numbers at the ends, for the axes. */
+  xLabels: [string, string];
+  yLabels: [string, string];
+}
+
+export interface Look {
+  step: number;
+  epoch: number;
+  training: { accuracy: number; loss: number };
+  heldBack: { accuracy: number; loss: number };
+  stepsPerSecond: number;
+  route: string;
+  bytes: number;
+  rate: number;
+  weights: Record<string, Float32Array>;
+  /** Of each layer [cells * cells, at most SHOWN_UNITS]: its activations over the plane. */
+  layers: Float32Array[];
+  /** Of images: the class said for each row that was held back, and how sure. */
+  said: Int32Array | null;
+  sureness: Float32Array | null;
+}
+
+export type Message =
+  /** Of each step from `from` on, the loss of its batch. */
+  | { kind: "losses"; from: number; losses: Float32Array }
+  | { kind: "look"; look: Look }
+  | { kind: "state"; state: "training" | "paused" | "finished" }
+  /** The device went away: training goes on, on this one, from this step. */
+  | { kind: "lost"; reason: string; device: DeviceFacts; step: number }
+  /** The CPU trains, though nobody asked for it: what would bring the GPU. */
+  | { kind: "hint"; hint: string }
+  | { kind: "failed"; message: string }
+  /** What a reload goes on from. */
+  | { kind: "kept"; checkpoint: Uint8Array };
