@@ -8,7 +8,7 @@ export function copying(copies: readonly { from: Buffer; to: Buffer }[], name: s
   const { root } = new FunctionBody(0, false);
   for (const { from, to } of copies) {
     root.i32(to.address).i32(from.address);
-    root.i32(from.elements * 4).append(MEMORY_COPY);
+    root.i32(from.elements * 4).bytes.push(...MEMORY_COPY);
   }
   return { parameters: 0, locals: [], bytes: root.bytes, name };
 }

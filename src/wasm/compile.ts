@@ -7,14 +7,13 @@ import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { about, type KernelAbout } from "./about";
 import { copying, stepping } from "./calls";
-import { emitCombine, emitPoints } from "./elementwise";
+import { emitGroup } from "./emit";
 import { encodeModule, type ModuleFunction } from "./encoder";
 import { Kernel, type Places } from "./kernel";
 import { type Buffer, Layout } from "./layout";
-import { emitProduct, packedBytes } from "./products";
-import { emitRows } from "./rows";
 import { FunctionBody } from "./scope";
-import { asShort, productOf, shortRoot } from "./short-products";
+import { asShort, productOf } from "./short-products";
+import { packedBytes } from "./tiles";
 
 /** A program as one WebAssembly module: `step(n)` runs n steps and leaves a record of its scalars for each. */
 export interface Compiled {
@@ -67,7 +66,7 @@ class Compiler {
   private readonly read: ReadonlySet<Tensor>;
   private readonly scalars: readonly (readonly [string, Tensor])[];
   private readonly constants: { buffer: Buffer; values: ArrayLike<number> }[] = [];
-  private readonly scratch = new Map<Group, { c: Buffer | null; packed: Buffer | null }>();
+  private readonly scratch = new Map<Group, { c: Buffer | null; panels: Buffer | null }>();
 
   constructor(
     private readonly program: Program,
@@ -84,7 +83,7 @@ class Compiler {
   }
 
   compile(): Compiled {
-    const { program, layout } = this;
+    const { program, layout, fusion } = this;
     const named = (tensors: Record<string, Tensor>, role: "input" | "parameter") =>
       new Map(
         Object.entries(tensors).map(([name, tensor]) => {
@@ -127,7 +126,18 @@ class Compiler {
       );
     }
 
-    const functions = this.groups.map((group, i) => this.emit(group, `k${i}`));
+    const places: Places = {
+      addressOf: (tensor) => this.bufferOf(tensor).address,
+      isStored: (tensor) => this.isStored(tensor),
+      recordsOf: (tensor) => this.scalars.flatMap(([, node], i) => (node === tensor ? [4 * i] : [])),
+      partialAddress: (partial) => (layout.find(partial) as Buffer).address,
+    };
+    const functions = this.groups.map((group, i): ModuleFunction => {
+      const f = new FunctionBody(0, this.relaxed);
+      const scratch = this.scratch.get(group);
+      emitGroup(new Kernel(f, fusion, group, places), scratch?.c?.address ?? null, scratch?.panels?.address ?? 0);
+      return { parameters: 0, locals: f.locals, bytes: f.root.bytes, name: `k${i}` };
+    });
     const kernels = this.groups.map((group) => {
       const nodes = this.nodesOf(group);
       return about(group, nodes, {
@@ -203,7 +213,7 @@ class Compiler {
       return buffer;
     };
     const c = this.direct(group) ? null : scratch("product", group.size * 4);
-    this.scratch.set(group, { c, packed: scratch("panels", packedBytes(product, this.relaxed)) });
+    this.scratch.set(group, { c, panels: scratch("panels", packedBytes(product, this.relaxed)) });
   }
 
   /** Whether a product can be left where its root is stored, nothing else there being read any more. */
@@ -217,56 +227,5 @@ class Compiler {
   private nodesOf(group: Group): Tensor[] {
     const nodes = [...(group.root ? [group.root] : []), ...group.members];
     return [...nodes, ...group.combines.map(({ node }) => node)];
-  }
-
-  private emit(group: Group, name: string): ModuleFunction {
-    const { layout } = this;
-    const places: Places = {
-      addressOf: (tensor) => this.bufferOf(tensor).address,
-      isStored: (tensor) => this.isStored(tensor),
-      recordsOf: (tensor) => this.scalars.flatMap(([, node], i) => (node === tensor ? [4 * i] : [])),
-      partialAddress: (partial) => (layout.find(partial) as Buffer).address,
-    };
-    const f = new FunctionBody(0, this.relaxed);
-    const kernel = new Kernel(f, this.fusion, group, places);
-    switch (group.kind) {
-      case "matmul":
-        this.emitMatmul(kernel);
-        break;
-      case "rows":
-        emitRows(kernel);
-        break;
-      case "elementwise":
-        emitPoints(kernel, [group.size], null);
-        break;
-      case "combine":
-        emitCombine(kernel);
-        break;
-      default:
-        group.kind satisfies never;
-    }
-    return { parameters: 0, locals: f.locals, bytes: f.root.bytes, name };
-  }
-
-  private emitMatmul(kernel: Kernel): void {
-    const { group, places } = kernel;
-    const product = productOf(group, (tensor) => places.addressOf(tensor));
-    const { root } = group;
-    if (product === null || root === null) throw new Error("internal: a product without operands");
-    if (asShort(group)) {
-      emitPoints(kernel, root.shape, shortRoot(group, product));
-      return;
-    }
-    const { c, packed } = this.scratch.get(group) ?? { c: null, packed: null };
-    const address = c === null ? places.addressOf(root) : c.address;
-    emitProduct(kernel.f, { ...product, c: address, packed: packed?.address ?? 0 });
-    const stored = c !== null && (this.isStored(root) || places.recordsOf(root).length > 0);
-    if (!stored && group.members.length + group.partials.length + places.recordsOf(root).length === 0) return;
-    emitPoints(kernel, [group.size], {
-      node: root,
-      accesses: [],
-      value: (values, { flat }) => values.at(address, flat),
-      store: stored || places.recordsOf(root).length > 0,
-    });
   }
 }

@@ -49,7 +49,7 @@ function emitSite(
     if (root.store) stores.push([root.node, own.get(root.node) as Value]);
   }
   for (const node of group.members) {
-    const value = values.value(fusion.definition(group, node));
+    const value = values.value(kernel.definition(node));
     own.set(node, value);
     stores.push([node, value]);
   }
@@ -63,12 +63,12 @@ function emitSite(
 
 /** Ends reductions that other kernels have begun, and goes on with their results. */
 export function emitCombine(kernel: Kernel): void {
-  const { f, fusion, group, places } = kernel;
+  const { f, group, places } = kernel;
   const frame: Frame = { axes: new Axes([]), through: (access) => access, flat: [] };
   const own = new Map<Tensor, Value>();
   const values = kernel.values(frame, { coordinates: [], valid: 1 }, (tensor) => own.get(tensor));
   for (const partial of group.combines) own.set(partial.node, values.at(places.partialAddress(partial), []));
-  for (const node of group.members) own.set(node, values.value(fusion.definition(group, node)));
+  for (const node of group.members) own.set(node, values.value(kernel.definition(node)));
   for (const [node, value] of own) kernel.store(f.root, values, node, value);
   if (group.partials.length > 0) throw new Error("internal: a combination begins a reduction");
 }

@@ -10,8 +10,39 @@ export interface ModuleFunction {
   /** Types of the locals behind the parameters. */
   readonly locals: readonly Type[];
   /** Instructions, without the final `end`. */
-  readonly bytes: readonly number[];
+  readonly bytes: Bytes;
   readonly name: string;
+}
+
+/** Bytes that grow at their end. */
+export class Bytes {
+  private data = new Uint8Array(64);
+  length = 0;
+
+  push(...bytes: readonly number[]): this {
+    return this.append(bytes, bytes.length);
+  }
+  join(other: Bytes): this {
+    return this.append(other.data.subarray(0, other.length), other.length);
+  }
+  /** As a vector of the format: with its length before it. */
+  counted(other: Bytes): this {
+    return this.push(...unsigned(other.length)).join(other);
+  }
+  done(): Uint8Array<ArrayBuffer> {
+    return this.data.slice(0, this.length);
+  }
+
+  private append(bytes: ArrayLike<number>, count: number): this {
+    if (this.length + count > this.data.length) {
+      const larger = new Uint8Array(2 * (this.length + count));
+      larger.set(this.data);
+      this.data = larger;
+    }
+    this.data.set(bytes, this.length);
+    this.length += count;
+    return this;
+  }
 }
 
 /** LEB128, as of an unsigned number below 2³². */
@@ -65,37 +96,37 @@ export function encodeModule(
   functions: readonly ModuleFunction[],
 ): Uint8Array<ArrayBuffer> {
   const pages = Math.ceil(sizeBytes / PAGE_BYTES);
-  const types = [0, 1].map((parameters) => [0x60, ...vector(new Array<number[]>(parameters).fill([I32])), 0]);
-  const exported = functions.map(({ name }, i) => [...text(name), 0, ...unsigned(i)]);
-  const parts = [
-    [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    section(1, vector(types)),
-    section(3, vector(functions.map(({ parameters }) => [parameters]))),
-    section(5, vector([[1, ...unsigned(pages), ...unsigned(pages)]])),
-    section(6, vector([[I32, 1, 0x41, ...signed(start), 0x0b]])),
-    section(7, vector([[...text("memory"), 2, 0], ...exported])),
-    section(10, vector(functions.map(body))),
-  ];
-  return Uint8Array.from(parts.flat());
+  const module = new Bytes().push(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+  const section = (id: number, items: readonly (Bytes | readonly number[])[]) => {
+    const content = new Bytes().push(...unsigned(items.length));
+    for (const item of items) item instanceof Bytes ? content.join(item) : content.push(...item);
+    module.push(id).counted(content);
+  };
+  section(
+    1,
+    [0, 1].map((parameters) => [0x60, parameters, ...new Array<number>(parameters).fill(I32), 0]),
+  );
+  section(
+    3,
+    functions.map(({ parameters }) => [parameters]),
+  );
+  section(5, [[1, ...unsigned(pages), ...unsigned(pages)]]);
+  section(6, [[I32, 1, 0x41, ...signed(start), 0x0b]]);
+  section(7, [[...text("memory"), 2, 0], ...functions.map(({ name }, i) => [...text(name), 0, ...unsigned(i)])]);
+  section(10, functions.map(body));
+  return module.done();
 }
 
-function body({ locals, bytes }: ModuleFunction): number[] {
+function body({ locals, bytes }: ModuleFunction): Bytes {
   const runs: [count: number, type: Type][] = [];
   for (const type of locals) {
     const last = runs[runs.length - 1];
     if (last?.[1] === type) last[0]++;
     else runs.push([1, type]);
   }
-  const content = [...vector(runs.map(([count, type]) => [...unsigned(count), type])), ...bytes, 0x0b];
-  return [...unsigned(content.length), ...content];
-}
-
-function section(id: number, content: readonly number[]): number[] {
-  return [id, ...unsigned(content.length), ...content];
-}
-
-function vector(items: readonly (readonly number[])[]): number[] {
-  return [...unsigned(items.length), ...items.flat()];
+  const content = new Bytes().push(...unsigned(runs.length));
+  for (const [count, type] of runs) content.push(...unsigned(count), type);
+  return new Bytes().counted(content.join(bytes).push(0x0b));
 }
 
 /** A name of ASCII letters. */

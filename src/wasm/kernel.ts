@@ -22,12 +22,20 @@ export interface Places {
 
 /** One kernel under way. */
 export class Kernel {
+  private readonly definitions = new Map<Tensor, Expression>();
+
   constructor(
     readonly f: FunctionBody,
     readonly fusion: Fusion,
     readonly group: Group,
     readonly places: Places,
   ) {}
+
+  definition(node: Tensor): Expression {
+    const known = this.definitions.get(node) ?? this.fusion.definition(this.group, node);
+    this.definitions.set(node, known);
+    return known;
+  }
 
   values(frame: Frame, site: Site, own: (tensor: Tensor) => Value | undefined): Values {
     return new Values(this.f, frame, site, (tensor) => this.places.addressOf(tensor), own);

@@ -2,52 +2,12 @@ import { I32, unsigned, V128 } from "./encoder";
 import * as O from "./opcodes";
 import { emitPacking, type Product, packs } from "./packing";
 import type { FunctionBody, Scope } from "./scope";
-
-/**
- * Register tiles, [rows, vectors of four columns]. Sixteen registers hold a tile's sums, a vector for each of its columns and a
- * number for each of its rows: compilers load all of them before the first sum.
- */
-const TILES: readonly Tile[] = [
-  { rows: 4, vectors: 2 },
-  { rows: 6, vectors: 1 },
-  { rows: 2, vectors: 4 },
-  { rows: 1, vectors: 6 },
-];
-/** Only where a product and a sum are one instruction, and need no register between them. */
-const FUSED_TILES: readonly Tile[] = [...TILES, { rows: 3, vectors: 3 }];
-/** Sums that must be under way for the machine to begin a new one as soon as it could. */
-const IN_FLIGHT = 8;
+import { type Tile, tileFor } from "./tiles";
 
 /** Terms of a sum that one visit to a tile adds up; a panel of as many rows stays in the first cache. */
 const BLOCK_K = 256;
 /** Rows whose part of the left operand stays in the second cache. */
 const BLOCK_M = 120;
-
-interface Tile {
-  readonly rows: number;
-  readonly vectors: number;
-}
-
-/** The tile, cut so that all are about as high, with which a product takes the fewest instructions. */
-function tileFor({ M, N }: Product, fused: boolean): Tile {
-  const needed = Math.ceil(N / 4);
-  const cost = ({ rows, vectors }: Tile) => {
-    const rest = needed % vectors;
-    const terms = (vectors: number) => Math.max(rows * vectors, IN_FLIGHT);
-    return Math.ceil(M / rows) * (Math.floor(needed / vectors) * terms(vectors) + (rest > 0 ? terms(rest) : 0));
-  };
-  const tiles = (fused ? FUSED_TILES : TILES).map(({ rows, vectors }) => ({
-    rows: Math.ceil(M / Math.ceil(M / rows)),
-    vectors: Math.min(vectors, needed),
-  }));
-  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
-}
-
-/** Bytes that a product needs for its copy of the right operand. */
-export function packedBytes(product: Product, fused: boolean): number {
-  const width = tileFor(product, fused).vectors * 4;
-  return packs(product) ? Math.ceil(product.N / width) * width * product.K * 4 : 0;
-}
 
 export function emitProduct(f: FunctionBody, product: Product): void {
   const { M, N, K, b } = product;

@@ -123,7 +123,7 @@ export function emitRows(kernel: Kernel): void {
       const values: Values = kernel.values(
         ofElements,
         site,
-        (tensor) => row.own.get(tensor) ?? values.value(kernel.fusion.definition(group, tensor)),
+        (tensor) => row.own.get(tensor) ?? values.value(kernel.definition(tensor)),
       );
       return values;
     };
@@ -169,9 +169,10 @@ export function emitRows(kernel: Kernel): void {
   });
 }
 
-function passesOf({ fusion, group }: Kernel): Passes {
+function passesOf(kernel: Kernel): Passes {
+  const { fusion, group } = kernel;
   const definition = (node: Tensor): Expression =>
-    isReduction(node) ? fusion.expression(group, node.operands[0] as Tensor) : fusion.definition(group, node);
+    isReduction(node) ? fusion.expression(group, node.operands[0] as Tensor) : kernel.definition(node);
   const readyAt = new Map<Tensor, number>();
   const passOf = (expression: Expression): number => {
     let pass = 0;

@@ -1,4 +1,4 @@
-import { I32, instruction, signed, type Type, unsigned, V128, word } from "./encoder";
+import { Bytes, I32, instruction, signed, type Type, unsigned, V128, word } from "./encoder";
 import {
   BR_IF,
   END,
@@ -26,6 +26,7 @@ export interface Value {
 /** A function under way: its locals, and the instructions of its outermost scope. */
 export class FunctionBody {
   readonly locals: Type[] = [];
+  private readonly numbers = { float32: new Map<number, Value>(), int32: new Map<number, Value>() };
   readonly root = new Scope(this, null);
 
   constructor(
@@ -84,10 +85,17 @@ export class FunctionBody {
 
   /** The same number four times. */
   float(value: number): Value {
-    return this.lanes([value, value, value, value], "float32");
+    return this.number(value, "float32");
   }
   integer(value: number): Value {
-    return this.lanes([value, value, value, value], "int32");
+    return this.number(value, "int32");
+  }
+  private number(value: number, dtype: "float32" | "int32"): Value {
+    const known = Object.is(value, -0) ? undefined : this.numbers[dtype].get(value);
+    if (known !== undefined) return known;
+    const made = this.lanes([value, value, value, value], dtype);
+    if (!Object.is(value, -0)) this.numbers[dtype].set(value, made);
+    return made;
   }
   lanes(values: readonly number[], dtype: "float32" | "int32"): Value {
     const bytes = [0, 1, 2, 3].flatMap((lane) => word(values[lane] ?? 0, dtype));
@@ -102,7 +110,7 @@ export class FunctionBody {
 
 /** The instructions of a function's body, or of a loop in it, that come before what is written next. */
 export class Scope {
-  readonly bytes: number[] = [];
+  readonly bytes = new Bytes();
   readonly known = new Map<string, Value>();
   readonly depth: number;
 
@@ -114,7 +122,8 @@ export class Scope {
   }
 
   put(code: number, ...immediates: readonly number[]): this {
-    this.bytes.push(...instruction(code), ...immediates);
+    if (code < 0x100) this.bytes.push(code, ...immediates);
+    else this.bytes.push(...instruction(code), ...immediates);
     return this;
   }
   get(local: number): this {
@@ -134,17 +143,12 @@ export class Scope {
   advance(local: number, by: number): this {
     return this.get(local).i32(by).put(I32_ADD).set(local);
   }
-  append(bytes: readonly number[]): this {
-    for (const byte of bytes) this.bytes.push(byte);
-    return this;
-  }
-
   /** Counts from `start` up to below `end`, once at least. What the loop's body does not change is computed before it. */
   loop(start: number, end: number, step: number, inside: (scope: Scope, counter: Value) => void): void {
     const counter = this.body.local(I32);
     const scope = new Scope(this.body, this);
     inside(scope, { local: counter, scope, uniform: true });
-    this.i32(start).set(counter).put(LOOP, VOID).append(scope.bytes);
+    this.i32(start).set(counter).put(LOOP, VOID).bytes.join(scope.bytes);
     this.advance(counter, step).get(counter).i32(end).put(I32_LT_U).put(BR_IF, 0).put(END);
   }
 }

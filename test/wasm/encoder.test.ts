@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { encodeModule, I32, instruction, signed, simd, unsigned, V128 } from "../../src/wasm/encoder";
+import { Bytes, encodeModule, I32, instruction, signed, simd, unsigned, V128 } from "../../src/wasm/encoder";
 import { D_ADD, DROP, F_MADD, V_CONST } from "../../src/wasm/opcodes";
 import { FunctionBody } from "../../src/wasm/scope";
 
@@ -50,7 +50,7 @@ describe("a module", () => {
     f.root.put(V_CONST, ...new Array<number>(16).fill(1)).put(DROP);
     const made = { parameters: 1, locals: f.locals, bytes: f.root.bytes, name: "f" };
     expect(WebAssembly.validate(encodeModule(10 * 65536 + 1, 64, [made, { ...made, name: "g" }]))).toBe(true);
-    const broken = encodeModule(1, 0, [{ ...made, bytes: [...made.bytes, 0x6a] }]);
+    const broken = encodeModule(1, 0, [{ ...made, bytes: new Bytes().join(made.bytes).push(0x6a) }]);
     expect(WebAssembly.validate(broken)).toBe(false);
   });
 
