@@ -45,6 +45,15 @@ for (const read of files) {
 console.log(JSON.stringify({ backend: device.backend, trained, refused, array: [...array?.values ?? []], onnx, refusals }));
 `;
 
+/** The README's code, as it is printed. */
+const readme = Object.fromEntries(
+  [...readFileSync(join(root, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i) => [
+    `readme-${i}.ts`,
+    code as string,
+  ]),
+);
+const sources = ["program.ts", ...Object.keys(readme)];
+
 /** Runs npm as this test's own npm does, without the network. */
 function npm(args: string[], cwd: string): string {
   const own = process.env.npm_execpath;
@@ -59,7 +68,7 @@ function npm(args: string[], cwd: string): string {
 /** What the compiler says: nothing, where all is well. */
 function compile(module: string, moduleResolution: string): string {
   const options = { strict: true, target: "ES2022", module, moduleResolution, skipLibCheck: false, types: [] };
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: sources }));
   return spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" }).stdout;
 }
 
@@ -68,7 +77,8 @@ beforeAll(() => {
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   if (!tarball) throw new Error("npm pack left no tarball");
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
-  writeFileSync(join(folder, "program.ts"), program);
+  for (const [name, text] of Object.entries({ "program.ts": program, ...readme }))
+    writeFileSync(join(folder, name), text);
   npm(["install", `./${tarball}`], folder);
 });
 
@@ -95,4 +105,9 @@ test("the compiled consumer trains on the CPU in plain Node", () => {
   expect(trained).toBeCloseTo(2, 5);
   expect(refused).toBe(true);
   expect([array, onnx, refusals]).toEqual([[1, 2], true, 3]);
+});
+
+test("so does the README's quickstart", () => {
+  const printed = execFileSync(process.execPath, [join(folder, "readme-0.js")], { encoding: "utf8" });
+  expect(printed).toMatch(/accuracy: 0\.9\d/);
 });
