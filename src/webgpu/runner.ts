@@ -48,6 +48,8 @@ export class GpuRunner implements Runner {
     private readonly slots: readonly GPUBuffer[],
     private readonly records: GPUBuffer | null,
     private readonly ring: readonly GPUBuffer[],
+    /** Where outputs that are not scalar come back at the end of a run. */
+    private readonly staging: GPUBuffer | null,
     private readonly step: readonly Recorded[],
     private readonly tail: Recorded | null,
   ) {}
@@ -67,8 +69,6 @@ export class GpuRunner implements Runner {
       return buffer;
     };
     const dispatches = [...plan.step, ...(plan.tail ? [plan.tail] : [])];
-    device.pushErrorScope("out-of-memory");
-    device.pushErrorScope("validation");
     try {
       const labels = plan.slots.map((_, slot) =>
         plan.buffers
@@ -76,51 +76,40 @@ export class GpuRunner implements Runner {
           .map(({ name }) => name)
           .join(", "),
       );
-      const slots = plan.slots.map((size, slot) =>
-        create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
-      );
-      for (const { slot, values, dtype } of plan.buffers) {
-        if (values)
-          device.queue.writeBuffer(
-            slots[slot] as GPUBuffer,
-            0,
-            dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values),
-          );
-      }
-      const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
       const persistent = plan.route === "persistent";
-      const records = usesSlot ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
-      const ring =
-        plan.history === null
-          ? []
-          : Array.from({ length: IN_FLIGHT }, (_, i) =>
-              create(
-                `read-back ${i}`,
-                plan.records * plan.scalars.length * 4,
-                GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-              ),
-            );
-      const compiled = await Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
-      const recorded = dispatches.map((dispatch, i): Recorded => {
-        const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
-        const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
-          const { slot, elements } = plan.buffers[buffer] as Plan["buffers"][number];
-          return { binding, resource: { buffer: slots[slot] as GPUBuffer, size: elements * 4 } };
-        });
-        if (dispatch.usesSlot && records)
-          entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
-        return {
-          dispatch,
-          pipeline,
-          bindGroup: device.createBindGroup({ label: `${dispatch.kernel} (${dispatch.label})`, layout, entries }),
-        };
+      const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
+      const readable = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+      const { slots, records, ring, staging } = await checked(device, () => {
+        const slots = plan.slots.map((size, slot) =>
+          create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
+        );
+        for (const { slot, values, dtype } of plan.buffers) {
+          if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, 0, arrayOf(dtype, values));
+        }
+        const records = usesSlot ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
+        const recordBytes = plan.records * plan.scalars.length * 4;
+        const turns = plan.history === null ? 0 : IN_FLIGHT;
+        const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
+        const outputs = Object.values(plan.outputs);
+        const staging = outputs.length > 0 ? create("outputs read-back", sizeOf(plan, outputs), readable) : null;
+        return { slots, records, ring, staging };
       });
-      const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-      for (const error of errors) {
-        if (error) throw new DeviceError(`compile: the device refused the plan: ${error.message}`);
-      }
+      const compiled = await Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
+      const recorded = await checked(device, () =>
+        dispatches.map((dispatch, i): Recorded => {
+          const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
+          const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
+            const { slot, elements } = plan.buffers[buffer] as Plan["buffers"][number];
+            return { binding, resource: { buffer: slots[slot] as GPUBuffer, size: elements * 4 } };
+          });
+          if (dispatch.usesSlot && records)
+            entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
+          const label = `${dispatch.kernel} (${dispatch.label})`;
+          return { dispatch, pipeline, bindGroup: device.createBindGroup({ label, layout, entries }) };
+        }),
+      );
       const tail = plan.tail ? (recorded.pop() ?? null) : null;
-      return new GpuRunner(device, memory, plan, throwReported, slots, records, ring, recorded, tail);
+      return new GpuRunner(device, memory, plan, throwReported, slots, records, ring, staging, recorded, tail);
     } catch (error) {
       for (const buffer of made) memory.destroy(buffer);
       throw error;
@@ -183,7 +172,15 @@ export class GpuRunner implements Runner {
     });
     if (done < steps) signal?.throwIfAborted();
     const whole = Object.entries(this.plan.outputs);
-    const read = whole.length > 0 ? await this.use(() => this.readBack(whole.map(([, buffer]) => buffer))) : [];
+    const read =
+      whole.length > 0
+        ? await this.use(() =>
+            this.readBack(
+              whole.map(([, buffer]) => buffer),
+              this.staging,
+            ),
+          )
+        : [];
     this.throwReported();
     const results = [
       ...scalars.map((name, i) => [name, histories[i]] as const),
@@ -267,15 +264,13 @@ export class GpuRunner implements Runner {
   private freeWhenIdle(): void {
     if (!this.disposed || this.freed || this.busy > 0) return;
     this.freed = true;
-    for (const buffer of [...this.slots, ...this.ring, ...(this.records ? [this.records] : [])])
-      this.memory.destroy(buffer);
+    for (const buffer of [...this.slots, ...this.ring, this.records, this.staging]) this.memory.destroy(buffer);
   }
 
   private upload(buffers: Readonly<Record<string, number>>, values: Arrays): void {
     for (const [name, array] of Object.entries(values)) {
       const { dtype } = this.plan.buffers[buffers[name] as number] as Plan["buffers"][number];
-      const data = dtype === "int32" ? Int32Array.from(array) : Float32Array.from(array);
-      this.device.queue.writeBuffer(this.bufferOf(buffers[name] as number), 0, data);
+      this.device.queue.writeBuffer(this.bufferOf(buffers[name] as number), 0, arrayOf(dtype, array));
     }
   }
 
@@ -353,11 +348,12 @@ export class GpuRunner implements Runner {
     return { steps: records.length, recorded, done };
   }
 
-  /** Copies of buffers on the host, int32 as numbers. */
-  private async readBack(buffers: readonly number[]): Promise<Float32Array[]> {
+  /** Copies of buffers on the host, int32 as numbers; through `kept`, or through a buffer made for it. */
+  private async readBack(buffers: readonly number[], kept: GPUBuffer | null = null): Promise<Float32Array[]> {
     const specs = buffers.map((index) => this.plan.buffers[index] as Plan["buffers"][number]);
-    const sizeBytes = specs.reduce((sum, { elements }) => sum + elements * 4, 0);
-    const staging = this.memory.create("read-back", sizeBytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    const staging =
+      kept ??
+      this.memory.create("read-back", sizeOf(this.plan, buffers), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     try {
       const encoder = this.device.createCommandEncoder({ label: "read-back" });
       let offset = 0;
@@ -369,16 +365,17 @@ export class GpuRunner implements Runner {
       await staging.mapAsync(GPUMapMode.READ);
       const bytes = staging.getMappedRange();
       offset = 0;
-      return specs.map(({ elements, dtype }) => {
-        const values =
-          dtype === "int32"
-            ? Float32Array.from(new Int32Array(bytes, offset, elements))
-            : new Float32Array(bytes, offset, elements).slice();
+      const values = specs.map(({ elements, dtype }) => {
+        const at = offset;
         offset += elements * 4;
-        return values;
+        return dtype === "int32"
+          ? Float32Array.from(new Int32Array(bytes, at, elements))
+          : new Float32Array(bytes, at, elements).slice();
       });
+      staging.unmap();
+      return values;
     } finally {
-      this.memory.destroy(staging);
+      if (staging !== kept) this.memory.destroy(staging);
     }
   }
 
@@ -419,4 +416,33 @@ function recordSlots(
   const buffer = create("records", numbers.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   device.queue.writeBuffer(buffer, 0, numbers);
   return buffer;
+}
+
+/** What `make` creates at once; throws DeviceError where the device refuses any of it. */
+async function checked<T>(device: GPUDevice, make: () => T): Promise<T> {
+  device.pushErrorScope("out-of-memory");
+  device.pushErrorScope("validation");
+  // The scopes are a stack of the device's: they are closed before anything is waited for, so that calls cannot mix.
+  let made: T;
+  let scopes: Promise<GPUError | null>[];
+  try {
+    made = make();
+  } finally {
+    scopes = [device.popErrorScope(), device.popErrorScope()];
+  }
+  for (const error of await Promise.all(scopes)) {
+    if (error) throw new DeviceError(`compile: the device refused the plan: ${error.message}`);
+  }
+  return made;
+}
+
+function sizeOf(plan: Plan, buffers: readonly number[]): number {
+  return buffers.reduce((sum, index) => sum + (plan.buffers[index] as Plan["buffers"][number]).elements * 4, 0);
+}
+
+function arrayOf(
+  dtype: "float32" | "int32",
+  values: ArrayLike<number>,
+): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+  return dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values);
 }
