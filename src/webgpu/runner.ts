@@ -264,7 +264,9 @@ export class GpuRunner implements Runner {
   private freeWhenIdle(): void {
     if (!this.disposed || this.freed || this.busy > 0) return;
     this.freed = true;
-    for (const buffer of [...this.slots, ...this.ring, this.records, this.staging]) this.memory.destroy(buffer);
+    for (const buffer of [...this.slots, ...this.ring, this.records, this.staging]) {
+      if (buffer) this.memory.destroy(buffer);
+    }
   }
 
   private upload(buffers: Readonly<Record<string, number>>, values: Arrays): void {
