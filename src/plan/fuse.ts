@@ -3,60 +3,8 @@ import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { sizeOf, stridesOf } from "../util/shape";
 import { accessThrough, asMatrix, canonical, isAligned, sameAccess, type ViewStep } from "./access";
 import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle } from "./expression";
-
-export interface MatrixOperand {
-  readonly tensor: Tensor;
-  /** Whether memory holds the transpose of what the product reads. */
-  readonly transposed: boolean;
-}
-
-/** A reduction of all elements to one number, begun in one kernel as partial results and ended in another. */
-export interface Partial {
-  readonly node: Tensor;
-  readonly op: "sum" | "max";
-  readonly value: Tensor;
-}
-
-/** Nodes that one kernel computes. */
-export interface Group {
-  readonly kind: "matmul" | "rows" | "elementwise" | "combine";
-  /** Points of the domain: elements of a product or of a chain; a combination has one. */
-  readonly size: number;
-  /** rows: the domain as [outer, length, inner], reduced along `length`. */
-  readonly split: { readonly outer: number; readonly length: number; readonly inner: number } | null;
-  readonly root: Tensor | null;
-  readonly a: MatrixOperand | null;
-  readonly b: MatrixOperand | null;
-  /** Everything computed here beside the root, operands first: elementwise nodes, copies of views, and a rows kernel's reductions. */
-  readonly members: Tensor[];
-  /** What this kernel begins. */
-  readonly partials: Partial[];
-  /** combine: what it ends. */
-  readonly combines: Partial[];
-  readonly index: number;
-}
-
-export interface Fusion {
-  readonly groups: readonly Group[];
-  /** Scalars that nothing in the step waits for: combined once a submission, for all its steps. */
-  readonly tail: Group | null;
-  readonly home: ReadonlyMap<Tensor, Group>;
-  /** Nodes that must be in memory after their kernel. */
-  readonly stored: ReadonlySet<Tensor>;
-  readonly definition: (group: Group, node: Tensor) => Expression;
-  readonly expression: (group: Group, node: Tensor) => Expression;
-}
-
-export interface FusionLimits {
-  /** Different buffers that one kernel may read and, for the program's results, write. */
-  readonly maxBuffers: number;
-}
-
-/** A parameter and its new value. */
-export interface Update {
-  readonly parameter: Tensor;
-  readonly node: Tensor;
-}
+import type { Fusion, FusionLimits, Group, MatrixOperand, Partial, Update } from "./group";
+import { findTail } from "./tail";
 
 /** Operations beyond which an expression gets a kernel of its own. */
 const MAX_INLINE = 96;
@@ -101,7 +49,7 @@ class Fuser {
     for (const node of this.nodes) {
       for (const operand of new Set(node.operands)) this.users.set(operand, [...(this.users.get(operand) ?? []), node]);
     }
-    this.tailNodes = this.findTail();
+    this.tailNodes = findTail(this.nodes, this.users, outputs, updates);
   }
 
   run(): Fusion {
@@ -121,33 +69,6 @@ class Fuser {
       definition: (group, node) => must(this.writer(group).define(node), node),
       expression: (group, node) => must(this.writer(group).value(node), node),
     };
-  }
-
-  /** Scalars of which only outputs are made. Whatever the step itself needs is not among them. */
-  private findTail(): Set<Tensor> {
-    const results = new Set(this.outputs);
-    const updates = new Set(this.updates.map(({ node }) => node));
-    const tail = new Set<Tensor>();
-    const isReduction = (node: Tensor) => node.op === "sum" || node.op === "max";
-    for (let i = this.nodes.length - 1; i >= 0; i--) {
-      const node = this.nodes[i] as Tensor;
-      const users = this.users.get(node) ?? [];
-      const able = isReduction(node) || elementwiseRow(node.op) !== null || node.op === "reshape";
-      if (!able || node.dtype !== "float32" || sizeOf(node.shape) !== 1 || updates.has(node)) continue;
-      if ((results.has(node) || users.length > 0) && users.every((user) => tail.has(user) && !isReduction(user)))
-        tail.add(node);
-    }
-    // What has an operand from outside is computed in the step, and then its other operands are needed there too.
-    for (let changed = true; changed; ) {
-      changed = false;
-      for (const node of [...tail]) {
-        const fits =
-          isReduction(node) || node.operands.every((operand) => tail.has(operand) || literalOf(operand) !== null);
-        const alone = (this.users.get(node) ?? []).every((user) => tail.has(user));
-        if (!fits || !alone) changed = tail.delete(node);
-      }
-    }
-    return tail;
   }
 
   private place(node: Tensor): void {

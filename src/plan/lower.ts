@@ -8,7 +8,7 @@ import { rowsKernel } from "../kernels/rows";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
-import type { Fusion, Group, Partial } from "./fuse";
+import type { Fusion, Group, Partial } from "./group";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";

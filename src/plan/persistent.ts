@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { type Partial as Begun, INITIAL } from "../kernels/partials";
 import { persistentKernel } from "../kernels/persistent";
 import { registerTile } from "../kernels/register-tile";
-import type { Fusion, Group } from "./fuse";
+import type { Fusion, Group } from "./group";
 import { type LoweredDispatch, labelOf, opsOf, type Storage, type Stores } from "./lower";
 import { place } from "./place";
 import type { Target } from "./plan";

@@ -3,7 +3,7 @@ import { literalOf, Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 import { canonical } from "./access";
 import type { Expression } from "./expression";
-import type { Fusion, Group, Partial } from "./fuse";
+import type { Fusion, Group, Partial } from "./group";
 import { type LoweredDispatch, lowerCombine, lowerGroup, type Storage, type Stores } from "./lower";
 import { lowerPersistent } from "./persistent";
 import { place } from "./place";

@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 import { isAligned } from "./access";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
-import type { Fusion, Group } from "./fuse";
+import type { Fusion, Group } from "./group";
 
 export interface Schedule {
   /** The step's kernels in an order in which every value is there when it is read. */

@@ -1,6 +1,6 @@
 import type { Tensor } from "../graph/tensor";
 import { accumulate, type Partial as Begun } from "../kernels/partials";
-import type { Fusion, Group } from "./fuse";
+import type { Fusion, Group } from "./group";
 import type { Body, Point } from "./wgsl";
 
 /** Where a group of nodes is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */

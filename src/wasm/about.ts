@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import type { Group } from "../plan/fuse";
+import type { Group } from "../plan/group";
 import type { Buffer } from "./layout";
 import { productOf } from "./short-products";
 

@@ -1,6 +1,7 @@
 import type { Program } from "../graph/program";
 import { literalOf, Tensor } from "../graph/tensor";
-import { type Fusion, fuse, type Group } from "../plan/fuse";
+import { fuse } from "../plan/fuse";
+import type { Fusion, Group } from "../plan/group";
 import { readsOf, type Schedule, schedule } from "../plan/schedule";
 import { simplify } from "../plan/simplify";
 import { DeviceError } from "../util/errors";

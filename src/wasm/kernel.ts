@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../plan/access";
 import { type Expression, walk } from "../plan/expression";
-import type { Fusion, Group, Partial } from "../plan/fuse";
+import type { Fusion, Group, Partial } from "../plan/group";
 import { expressionsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
 import type { Site } from "./domain";

@@ -1,6 +1,6 @@
 import type { DType } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import type { Partial } from "../plan/fuse";
+import type { Partial } from "../plan/group";
 import { place } from "../plan/place";
 import type { Role } from "../plan/plan";
 

@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../plan/access";
 import { type Expression, isInlinable, walk } from "../plan/expression";
-import type { Group } from "../plan/fuse";
+import type { Group } from "../plan/group";
 import { sizeOf } from "../util/shape";
 import { Axes, alongRows, type Coordinate, overScalars, overVectors, type Site, unrolled } from "./domain";
 import { FLAT, type Kernel } from "./kernel";

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import type { Group } from "../plan/fuse";
+import type { Group } from "../plan/group";
 import type { Root } from "./elementwise";
 import type { Product } from "./packing";
 import type { Value } from "./scope";

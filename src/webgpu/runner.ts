@@ -6,12 +6,10 @@ import type { Memory } from "./memory";
 import { Pace } from "./pace";
 import type { Pipelines, Recorded } from "./pipelines";
 import { profile } from "./profile";
+import { allocate, arrayOf, IN_FLIGHT, type Resources, sizeOf } from "./resources";
 
 /** How long after a failed read-back the loss of the device may still be told. */
 const LOSS_MS = 200;
-
-/** Submissions under way at once: while one is read back the next computes. */
-const IN_FLIGHT = 2;
 
 /** Steps of one submission. */
 interface Steps {
@@ -44,14 +42,8 @@ export class GpuRunner implements Runner {
     private readonly device: GPUDevice,
     private readonly memory: Memory,
     private readonly plan: Plan,
+    private readonly resources: Resources,
     private readonly throwReported: () => void,
-    private readonly slots: readonly GPUBuffer[],
-    private readonly records: GPUBuffer | null,
-    private readonly ring: readonly GPUBuffer[],
-    /** Where outputs that are not scalar come back at the end of a run. */
-    private readonly staging: GPUBuffer | null,
-    private readonly step: readonly Recorded[],
-    private readonly tail: Recorded | null,
   ) {}
 
   static async create(
@@ -62,58 +54,7 @@ export class GpuRunner implements Runner {
     throwReported: () => void,
   ): Promise<GpuRunner> {
     throwReported();
-    const made: GPUBuffer[] = [];
-    const create = (label: string, size: number, usage: GPUBufferUsageFlags) => {
-      const buffer = memory.create(label, size, usage);
-      made.push(buffer);
-      return buffer;
-    };
-    const dispatches = [...plan.step, ...(plan.tail ? [plan.tail] : [])];
-    try {
-      const labels = plan.slots.map((_, slot) =>
-        plan.buffers
-          .filter((buffer) => buffer.slot === slot)
-          .map(({ name }) => name)
-          .join(", "),
-      );
-      const persistent = plan.route === "persistent";
-      const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
-      const readable = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-      const { slots, records, ring, staging } = await checked(device, () => {
-        const slots = plan.slots.map((size, slot) =>
-          create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
-        );
-        for (const { slot, values, dtype } of plan.buffers) {
-          if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, 0, arrayOf(dtype, values));
-        }
-        const records = usesSlot ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
-        const recordBytes = plan.records * plan.scalars.length * 4;
-        const turns = plan.history === null ? 0 : IN_FLIGHT;
-        const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
-        const outputs = Object.values(plan.outputs);
-        const staging = outputs.length > 0 ? create("outputs read-back", sizeOf(plan, outputs), readable) : null;
-        return { slots, records, ring, staging };
-      });
-      const compiled = await Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
-      const recorded = await checked(device, () =>
-        dispatches.map((dispatch, i): Recorded => {
-          const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
-          const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
-            const { slot, elements } = plan.buffers[buffer] as Plan["buffers"][number];
-            return { binding, resource: { buffer: slots[slot] as GPUBuffer, size: elements * 4 } };
-          });
-          if (dispatch.usesSlot && records)
-            entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
-          const label = `${dispatch.kernel} (${dispatch.label})`;
-          return { dispatch, pipeline, bindGroup: device.createBindGroup({ label, layout, entries }) };
-        }),
-      );
-      const tail = plan.tail ? (recorded.pop() ?? null) : null;
-      return new GpuRunner(device, memory, plan, throwReported, slots, records, ring, staging, recorded, tail);
-    } catch (error) {
-      for (const buffer of made) memory.destroy(buffer);
-      throw error;
-    }
+    return new GpuRunner(device, memory, plan, await allocate(device, memory, pipelines, plan), throwReported);
   }
 
   write(values: Arrays): void {
@@ -177,7 +118,7 @@ export class GpuRunner implements Runner {
         ? await this.use(() =>
             this.readBack(
               whole.map(([, buffer]) => buffer),
-              this.staging,
+              this.resources.staging,
             ),
           )
         : [];
@@ -227,7 +168,9 @@ export class GpuRunner implements Runner {
   async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
     this.throwReported();
     this.upload(this.plan.inputs, inputs);
-    const times = await this.use(() => this.restoring(() => profile(this.device, this.memory, this.step, steps)));
+    const times = await this.use(() =>
+      this.restoring(() => profile(this.device, this.memory, this.resources.step, steps)),
+    );
     this.throwReported();
     return times;
   }
@@ -264,7 +207,12 @@ export class GpuRunner implements Runner {
   private freeWhenIdle(): void {
     if (!this.disposed || this.freed || this.busy > 0) return;
     this.freed = true;
-    for (const buffer of [...this.slots, ...this.ring, this.records, this.staging]) {
+    for (const buffer of [
+      ...this.resources.slots,
+      ...this.resources.ring,
+      this.resources.records,
+      this.resources.staging,
+    ]) {
       if (buffer) this.memory.destroy(buffer);
     }
   }
@@ -277,15 +225,19 @@ export class GpuRunner implements Runner {
   }
 
   private bufferOf(index: number): GPUBuffer {
-    return this.slots[(this.plan.buffers[index] as Plan["buffers"][number]).slot] as GPUBuffer;
+    return this.resources.slots[(this.plan.buffers[index] as Plan["buffers"][number]).slot] as GPUBuffer;
   }
 
   /** Records steps, each into its record, and what the tail makes of the records that are used. */
   private encode(encoder: GPUCommandEncoder, { first, records, used, every, total }: Steps): void {
     const pass = encoder.beginComputePass({ label: "steps" });
     if (this.plan.route === "persistent") {
-      const [{ pipeline, bindGroup, dispatch }] = this.step as readonly [Recorded];
-      this.device.queue.writeBuffer(this.records as GPUBuffer, 0, Uint32Array.of(records.length, first, every, total));
+      const [{ pipeline, bindGroup, dispatch }] = this.resources.step as readonly [Recorded];
+      this.device.queue.writeBuffer(
+        this.resources.records as GPUBuffer,
+        0,
+        Uint32Array.of(records.length, first, every, total),
+      );
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, bindGroup, [0]);
       pass.dispatchWorkgroups(...dispatch.workgroups);
@@ -294,16 +246,16 @@ export class GpuRunner implements Runner {
     }
     const pitch = this.device.limits.minUniformBufferOffsetAlignment;
     for (const record of records) {
-      for (const { dispatch, pipeline, bindGroup } of this.step) {
+      for (const { dispatch, pipeline, bindGroup } of this.resources.step) {
         pass.setPipeline(pipeline);
         if (dispatch.usesSlot) pass.setBindGroup(0, bindGroup, [record * pitch]);
         else pass.setBindGroup(0, bindGroup);
         pass.dispatchWorkgroups(...dispatch.workgroups);
       }
     }
-    if (this.tail !== null && used > 0) {
-      pass.setPipeline(this.tail.pipeline);
-      pass.setBindGroup(0, this.tail.bindGroup);
+    if (this.resources.tail !== null && used > 0) {
+      pass.setPipeline(this.resources.tail.pipeline);
+      pass.setBindGroup(0, this.resources.tail.bindGroup);
       pass.dispatchWorkgroups(used);
     }
     pass.end();
@@ -331,7 +283,7 @@ export class GpuRunner implements Runner {
     }
     const encoder = this.device.createCommandEncoder({ label: "steps" });
     this.encode(encoder, { first, records, used: recorded.length, every, total });
-    const staging = this.ring[turn];
+    const staging = this.resources.ring[turn];
     const sizeBytes = recorded.length * this.plan.scalars.length * 4;
     if (staging && this.plan.history !== null && sizeBytes > 0) {
       encoder.copyBufferToBuffer(this.bufferOf(this.plan.history), 0, staging, 0, sizeBytes);
@@ -404,47 +356,4 @@ export class GpuRunner implements Runner {
       for (const buffer of copies) this.memory.destroy(buffer);
     }
   }
-}
-
-/** A uniform buffer that holds each record's number at its own offset. */
-function recordSlots(
-  device: GPUDevice,
-  create: (label: string, size: number, usage: GPUBufferUsageFlags) => GPUBuffer,
-  records: number,
-): GPUBuffer {
-  const pitch = device.limits.minUniformBufferOffsetAlignment / 4;
-  const numbers = new Uint32Array(records * pitch);
-  for (let record = 0; record < records; record++) numbers[record * pitch] = record;
-  const buffer = create("records", numbers.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-  device.queue.writeBuffer(buffer, 0, numbers);
-  return buffer;
-}
-
-/** What `make` creates at once; throws DeviceError where the device refuses any of it. */
-async function checked<T>(device: GPUDevice, make: () => T): Promise<T> {
-  device.pushErrorScope("out-of-memory");
-  device.pushErrorScope("validation");
-  // The scopes are a stack of the device's: they are closed before anything is waited for, so that calls cannot mix.
-  let made: T;
-  let scopes: Promise<GPUError | null>[];
-  try {
-    made = make();
-  } finally {
-    scopes = [device.popErrorScope(), device.popErrorScope()];
-  }
-  for (const error of await Promise.all(scopes)) {
-    if (error) throw new DeviceError(`compile: the device refused the plan: ${error.message}`);
-  }
-  return made;
-}
-
-function sizeOf(plan: Plan, buffers: readonly number[]): number {
-  return buffers.reduce((sum, index) => sum + (plan.buffers[index] as Plan["buffers"][number]).elements * 4, 0);
-}
-
-function arrayOf(
-  dtype: "float32" | "int32",
-  values: ArrayLike<number>,
-): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
-  return dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values);
 }

@@ -1,0 +1,56 @@
+import type { Tensor } from "../graph/tensor";
+import type { Expression } from "./expression";
+
+export interface MatrixOperand {
+  readonly tensor: Tensor;
+  /** Whether memory holds the transpose of what the product reads. */
+  readonly transposed: boolean;
+}
+
+/** A reduction of all elements to one number, begun in one kernel as partial results and ended in another. */
+export interface Partial {
+  readonly node: Tensor;
+  readonly op: "sum" | "max";
+  readonly value: Tensor;
+}
+
+/** Nodes that one kernel computes. */
+export interface Group {
+  readonly kind: "matmul" | "rows" | "elementwise" | "combine";
+  /** Points of the domain: elements of a product or of a chain; a combination has one. */
+  readonly size: number;
+  /** rows: the domain as [outer, length, inner], reduced along `length`. */
+  readonly split: { readonly outer: number; readonly length: number; readonly inner: number } | null;
+  readonly root: Tensor | null;
+  readonly a: MatrixOperand | null;
+  readonly b: MatrixOperand | null;
+  /** Everything computed here beside the root, operands first: elementwise nodes, copies of views, and a rows kernel's reductions. */
+  readonly members: Tensor[];
+  /** What this kernel begins. */
+  readonly partials: Partial[];
+  /** combine: what it ends. */
+  readonly combines: Partial[];
+  readonly index: number;
+}
+
+export interface Fusion {
+  readonly groups: readonly Group[];
+  /** Scalars that nothing in the step waits for: combined once a submission, for all its steps. */
+  readonly tail: Group | null;
+  readonly home: ReadonlyMap<Tensor, Group>;
+  /** Nodes that must be in memory after their kernel. */
+  readonly stored: ReadonlySet<Tensor>;
+  readonly definition: (group: Group, node: Tensor) => Expression;
+  readonly expression: (group: Group, node: Tensor) => Expression;
+}
+
+export interface FusionLimits {
+  /** Different buffers that one kernel may read and, for the program's results, write. */
+  readonly maxBuffers: number;
+}
+
+/** A parameter and its new value. */
+export interface Update {
+  readonly parameter: Tensor;
+  readonly node: Tensor;
+}

@@ -1,0 +1,126 @@
+import type { Plan } from "../plan/plan";
+import { DeviceError } from "../util/errors";
+import type { Memory } from "./memory";
+import type { Pipelines, Recorded } from "./pipelines";
+
+/** Submissions under way at once: while one is read back the next computes. */
+export const IN_FLIGHT = 2;
+
+/** What a plan takes of a device, made once. */
+export interface Resources {
+  /** An allocation of the plan each. */
+  readonly slots: readonly GPUBuffer[];
+  /** The number of each record, at its own offset; or the steps of a persistent kernel. */
+  readonly records: GPUBuffer | null;
+  /** Where records come back, one buffer a submission under way. */
+  readonly ring: readonly GPUBuffer[];
+  /** Where outputs that are not scalar come back at the end of a run. */
+  readonly staging: GPUBuffer | null;
+  readonly step: readonly Recorded[];
+  readonly tail: Recorded | null;
+}
+
+/** Buffers, pipelines and bind groups of a plan. Throws DeviceError where the device refuses any; then nothing is kept. */
+export async function allocate(
+  device: GPUDevice,
+  memory: Memory,
+  pipelines: Pipelines,
+  plan: Plan,
+): Promise<Resources> {
+  const made: GPUBuffer[] = [];
+  const create = (label: string, size: number, usage: GPUBufferUsageFlags) => {
+    const buffer = memory.create(label, size, usage);
+    made.push(buffer);
+    return buffer;
+  };
+  const dispatches = [...plan.step, ...(plan.tail ? [plan.tail] : [])];
+  try {
+    const labels = plan.slots.map((_, slot) =>
+      plan.buffers
+        .filter((buffer) => buffer.slot === slot)
+        .map(({ name }) => name)
+        .join(", "),
+    );
+    const persistent = plan.route === "persistent";
+    const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
+    const readable = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const { slots, records, ring, staging } = await checked(device, () => {
+      const slots = plan.slots.map((size, slot) =>
+        create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
+      );
+      for (const { slot, values, dtype } of plan.buffers) {
+        if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, 0, arrayOf(dtype, values));
+      }
+      const records = usesSlot ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
+      const recordBytes = plan.records * plan.scalars.length * 4;
+      const turns = plan.history === null ? 0 : IN_FLIGHT;
+      const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
+      const outputs = Object.values(plan.outputs);
+      const staging = outputs.length > 0 ? create("outputs read-back", sizeOf(plan, outputs), readable) : null;
+      return { slots, records, ring, staging };
+    });
+    const compiled = await Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
+    const recorded = await checked(device, () =>
+      dispatches.map((dispatch, i): Recorded => {
+        const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
+        const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
+          const { slot, elements } = plan.buffers[buffer] as Plan["buffers"][number];
+          return { binding, resource: { buffer: slots[slot] as GPUBuffer, size: elements * 4 } };
+        });
+        if (dispatch.usesSlot && records)
+          entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
+        const label = `${dispatch.kernel} (${dispatch.label})`;
+        return { dispatch, pipeline, bindGroup: device.createBindGroup({ label, layout, entries }) };
+      }),
+    );
+    const tail = plan.tail ? (recorded.pop() ?? null) : null;
+    return { slots, records, ring, staging, step: recorded, tail };
+  } catch (error) {
+    for (const buffer of made) memory.destroy(buffer);
+    throw error;
+  }
+}
+
+/** A uniform buffer that holds each record's number at its own offset. */
+function recordSlots(
+  device: GPUDevice,
+  create: (label: string, size: number, usage: GPUBufferUsageFlags) => GPUBuffer,
+  records: number,
+): GPUBuffer {
+  const pitch = device.limits.minUniformBufferOffsetAlignment / 4;
+  const numbers = new Uint32Array(records * pitch);
+  for (let record = 0; record < records; record++) numbers[record * pitch] = record;
+  const buffer = create("records", numbers.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+  device.queue.writeBuffer(buffer, 0, numbers);
+  return buffer;
+}
+
+/** What `make` creates at once; throws DeviceError where the device refuses any of it. */
+async function checked<T>(device: GPUDevice, make: () => T): Promise<T> {
+  device.pushErrorScope("out-of-memory");
+  device.pushErrorScope("validation");
+  // The scopes are a stack of the device's: they are closed before anything is waited for, so that calls cannot mix.
+  let made: T;
+  let scopes: Promise<GPUError | null>[];
+  try {
+    made = make();
+  } finally {
+    scopes = [device.popErrorScope(), device.popErrorScope()];
+  }
+  for (const error of await Promise.all(scopes)) {
+    if (error) throw new DeviceError(`compile: the device refused the plan: ${error.message}`);
+  }
+  return made;
+}
+
+/** Bytes of buffers of a plan, one after the other. */
+export function sizeOf(plan: Plan, buffers: readonly number[]): number {
+  return buffers.reduce((sum, index) => sum + (plan.buffers[index] as Plan["buffers"][number]).elements * 4, 0);
+}
+
+export function arrayOf(
+  dtype: "float32" | "int32",
+  values: ArrayLike<number>,
+): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+  return dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values);
+}
