@@ -2,7 +2,6 @@ import { simd } from "./encoder";
 
 /** The instructions that the generator uses. Source: WebAssembly core 2.0, §5.4, and the relaxed SIMD proposal. */
 export const LOOP = 0x03;
-export const IF = 0x04;
 export const END = 0x0b;
 export const BR_IF = 0x0d;
 export const CALL = 0x10;
@@ -15,7 +14,6 @@ export const I32_CONST = 0x41;
 export const GLOBAL_GET = 0x23;
 export const GLOBAL_SET = 0x24;
 
-export const I32_EQZ = 0x45;
 export const I32_LT_U = 0x49;
 export const I32_ADD = 0x6a;
 export const I32_SUB = 0x6b;
@@ -23,7 +21,6 @@ export const I32_MUL = 0x6c;
 export const I32_DIV_U = 0x6e;
 export const I32_REM_U = 0x70;
 export const I32_SHR_U = 0x76;
-export const SELECT = 0x1b;
 export const MEMORY_COPY = [0xfc, 10, 0, 0];
 export const MEMORY_FILL = [0xfc, 11, 0];
 
@@ -33,7 +30,6 @@ export const V_STORE = simd(0x0b);
 export const V_CONST = simd(0x0c);
 export const V_SHUFFLE = simd(0x0d);
 export const V_AND = simd(0x4e);
-export const V_ANDNOT = simd(0x4f);
 export const V_OR = simd(0x50);
 export const V_XOR = simd(0x51);
 export const V_BITSELECT = simd(0x52);
