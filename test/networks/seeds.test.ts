@@ -1,11 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type Program, type Reference, reference, type Tensor, type Values } from "../../src/index";
-import { type Golden, readGolden } from "../support/golden";
+import { readGolden } from "../support/golden";
 import {
   expectClose,
   expectTensor,
   expectWithin,
-  finalBounds,
   inFloat64,
   lossBounds,
   recordErrors,
@@ -13,39 +11,14 @@ import {
   storedRounding,
   trajectoryBounds,
 } from "../support/parity";
+import { expectFinal, LONG_MS, type Started, started } from "./reference-runs";
 import { FORMS, type Form, moons, opened, randomParameters, rowBiases, type Seed, twoLayer, twoTwoOne } from "./seeds";
-
-// 500 steps of seed-000 in float64 take half a minute on a slow core.
-const LONG_MS = 180_000;
 
 const SQUARES = [
   ["seed-000", twoLayer],
   ["seed-001", rowBiases],
   ["seed-002", twoLayer],
 ] as const;
-
-interface Started {
-  session: Reference;
-  inputs: Record<string, Values>;
-}
-
-/** A reference at the golden run's start, and that run's inputs. */
-function started(program: Program, golden: Golden): Started {
-  const start = golden.group("init");
-  const pick = (tensors: Record<string, Tensor>) =>
-    Object.fromEntries(Object.keys(tensors).map((name): [string, Values] => [name, start[name] as Values]));
-  const session = reference(program);
-  session.write(pick(program.parameters));
-  return { session, inputs: pick(program.inputs) };
-}
-
-function expectFinal(session: Reference, golden: Golden): void {
-  const bounds = finalBounds(golden);
-  for (const [name, want] of Object.entries(golden.group("final"))) {
-    const bound = inFloat64(bounds[name] as number) + storedRounding(want);
-    expectTensor(`final ${name}`, session.read(name), want, bound);
-  }
-}
 
 describe("the float64 reference against NumPy's float64", () => {
   const wholeRuns = [
@@ -111,25 +84,6 @@ describe("the float64 reference against NumPy's float64", () => {
     const { loss } = session.run(inputs, { steps: 100 }) as { loss: Float64Array };
     expectClose("loss", loss, golden.values("losses"), lossBounds(golden).map(squareInFloat64));
   });
-
-  // The seed program forks between passes 1,000 and 3,000 in any arithmetic that sums otherwise (parity.md): two printed
-  // losses are held to 1e-9, the third lies inside the stretch, the others end in one valley or the other.
-  test("seed-004: the printed losses as far as the path is determined", { timeout: LONG_MS }, async () => {
-    const golden = await readGolden("seed-004");
-    const { session, inputs } = started(moons("handwritten", 3).program, golden);
-    const loss = printedLosses(session, inputs, 20);
-    const bounds = [1e-9, 1e-9, 0.1, ...new Array<number>(17).fill(0.015)];
-    expectClose("printed loss", loss, golden.values("losses"), bounds);
-  });
-
-  test.each(FORMS)("seed-004 with one hidden neuron, %s: to its end", { timeout: LONG_MS }, async (form) => {
-    const golden = await readGolden("seed-004-h1");
-    const { session, inputs } = started(moons(form, 1).program, golden);
-    const loss = printedLosses(session, inputs, 20);
-    expectClose("printed loss", loss, golden.values("losses"), lossBounds(golden).map(inFloat64));
-    session.run(inputs, { steps: 998 }); // 20,000 passes in all
-    expectFinal(session, golden);
-  });
 });
 
 describe("the hand-written backward pass and grad()", () => {
@@ -191,9 +145,3 @@ describe("the hand-written backward pass and grad()", () => {
     expect(() => expectTensor("b1", kept("b1"), right("b1"), 0.1)).toThrow("b1");
   });
 });
-
-/** The loss after passes 0, 1000, 2000, …, which is the loss before steps 1, 1001, 2001, …. */
-function printedLosses(session: Reference, inputs: Record<string, Values>, records: number): Float64Array {
-  session.run(inputs);
-  return session.run(inputs, { steps: 1000 * (records - 1) + 1, every: 1000 }).loss as Float64Array;
-}
