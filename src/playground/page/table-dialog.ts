@@ -25,7 +25,7 @@ export async function askTable(file: File, reader: Reader): Promise<Table | null
     if (file.size > MOST_BYTES) {
       const size = Math.round(file.size / 1e6);
       refuse(`${file.name} has ${size} MB; at most ${MOST_BYTES / 1e6} MB can be used here. Take a part of its rows.`);
-      return closed;
+      return await closed;
     }
     const text = await file.text();
     const facts = await reader.inspectTable(text);
@@ -33,7 +33,7 @@ export async function askTable(file: File, reader: Reader): Promise<Table | null
     return await Promise.race([chosen, closed]);
   } catch (error) {
     refuse(error instanceof Error ? error.message : String(error));
-    return closed;
+    return await closed;
   } finally {
     dialog.close();
   }

@@ -293,10 +293,11 @@ export class Engine {
         run.stepsPerSecond = run.stepsPerSecond === 0 ? now : 0.8 * run.stepsPerSecond + 0.2 * now;
         run.chunk = nextChunk(run.chunk, spent, run.trainer.steps);
       }
+      const finished = steps > 1 && run.trainer.steps >= live.steps;
+      await this.keep(finished || steps === 1);
       this.tell({ kind: "losses", from, losses: loss });
       this.tell({ kind: "look", look: await this.unlessLost(this.lookAt(run)) });
-      await this.keep(false);
-      if (steps > 1 && run.trainer.steps >= live.steps) {
+      if (finished) {
         this.training = false;
         this.tell({ kind: "state", state: "finished" });
       }

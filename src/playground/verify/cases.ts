@@ -1,0 +1,364 @@
+import {
+  constant,
+  grad,
+  iota,
+  type Program,
+  parameter,
+  random,
+  type Shape,
+  type Tensor,
+  type Values,
+} from "../../index";
+import { fed, type Given } from "./fed";
+import { integers, normal, sizeOf } from "./numbers";
+
+/** One step, the operation it is there for, and what it is given. */
+export interface Case {
+  op: string;
+  name: string;
+  program: Program;
+  parameters: Record<string, Values>;
+  inputs: Record<string, Values>;
+}
+
+/** Every kernel is tried on these: zeros of both signs, subnormals, the ends of exp and of float32, what is ordinary between. */
+const MAGNITUDES = [0, 1e-45, 1e-40, 1.2e-38, 1e-30, 1e-4, 0.1, 0.5, 0.62, 0.63, 1, 2, 3.7, 10, 88.7, 89, 1e4, 3e38];
+export const EXTREMES = Float32Array.from([...MAGNITUDES, ...MAGNITUDES.map((x) => -x)]);
+/** Tile edges, and a step to each side of them. */
+const EDGES = [1, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129];
+
+let seed = 0;
+const draw = (...shape: number[]): Given => [shape, normal(sizeOf(shape), ++seed)];
+const drawIntegers = (below: number, ...shape: number[]): Given => [shape, integers(sizeOf(shape), below, ++seed)];
+const extremes = (): Given => [[EXTREMES.length], EXTREMES];
+
+export const CASES: Case[] = [];
+
+function add(op: string, name: string, build: (...inputs: Tensor[]) => Tensor, ...given: Given[]): void {
+  CASES.push({ op, name: `${op}: ${name}`, parameters: {}, ...fed(build, ...given) });
+}
+const shapeName = (shape: Shape) => `[${shape.join(", ")}]`;
+
+// One operand ------------------------------------------------------------------------------------------------------
+
+const UNARY: Record<string, (x: Tensor) => Tensor> = {
+  neg: (x) => x.neg(),
+  abs: (x) => x.abs(),
+  square: (x) => x.square(),
+  sqrt: (x) => x.abs().sqrt(),
+  exp: (x) => x.exp(),
+  log: (x) => x.abs().log(),
+  relu: (x) => x.relu(),
+  tanh: (x) => x.tanh(),
+  sigmoid: (x) => x.sigmoid(),
+  toInt32: (x) => x.minimum(1e9).maximum(-1e9).toInt32(),
+};
+for (const [op, build] of Object.entries(UNARY)) {
+  add(op, "extreme values", build, extremes());
+  for (const shape of [[], [1], [7], [64], [257], [3, 5, 7]]) add(op, shapeName(shape), build, draw(...shape));
+  add(op, "10,007 values between -20 and 20", build, [
+    [10_007],
+    Float32Array.from({ length: 10_007 }, (_, i) => i / 250 - 20),
+  ]);
+}
+add("log", "around 1", (x) => x.log(), [[1001], Float32Array.from({ length: 1001 }, (_, i) => 0.4 + i / 500)]);
+add("toFloat32", "integers", (i) => i.toFloat32(), drawIntegers(1e6, 97));
+add("toFloat32", "integers that float32 rounds", (i) => i.toFloat32(), [
+  [3],
+  Int32Array.of(2 ** 24 + 1, -(2 ** 31), 2 ** 31 - 1),
+]);
+
+// Two operands -----------------------------------------------------------------------------------------------------
+
+const BINARY: Record<string, (a: Tensor, b: Tensor) => Tensor> = {
+  add: (a, b) => a.add(b),
+  sub: (a, b) => a.sub(b),
+  mul: (a, b) => a.mul(b),
+  div: (a, b) => a.div(b),
+  maximum: (a, b) => a.maximum(b),
+  minimum: (a, b) => a.minimum(b),
+  gt: (a, b) => a.gt(b),
+  ge: (a, b) => a.ge(b),
+  lt: (a, b) => a.lt(b),
+  le: (a, b) => a.le(b),
+  eq: (a, b) => a.eq(b),
+  mask: (a, b) => a.mask(b),
+};
+for (const [op, build] of Object.entries(BINARY)) {
+  const n = EXTREMES.length;
+  add(op, "every extreme value with every other", build, [[n, 1], EXTREMES], [[1, n], EXTREMES]);
+  for (const [a, b] of [
+    [[], []],
+    [[127], [127]],
+    [[5, 7], [7]],
+    [[7], [5, 7]],
+    [
+      [5, 1],
+      [1, 7],
+    ],
+    [
+      [2, 1, 4, 1],
+      [3, 1, 5],
+    ],
+    [[33, 65], []],
+    [[1], [257]],
+  ] as const) {
+    add(op, `${shapeName(a)} with ${shapeName(b)}`, build, draw(...a), draw(...b));
+  }
+  add(op, "with a number", (a) => build(a, constant([0.3], [])), draw(100));
+  add(op, "of two views", (a, b) => build(a.T, b.reshape([5, 7])), draw(7, 5), draw(35));
+}
+for (const op of ["add", "sub", "mul", "maximum", "minimum", "gt", "ge", "lt", "le", "eq"]) {
+  add(op, "int32", BINARY[op] as (a: Tensor, b: Tensor) => Tensor, drawIntegers(100, 9, 1), drawIntegers(100, 1, 11));
+}
+add("mask", "by integers", (a, i) => a.mask(i), draw(50), drawIntegers(3, 50));
+
+// Views and leaves --------------------------------------------------------------------------------------------------
+
+for (const shape of [
+  [1, 1],
+  [1, 7],
+  [3, 5],
+  [64, 65],
+  [2, 3, 4],
+]) {
+  add("transpose", shapeName(shape), (x) => x.T, draw(...shape));
+  add("reshape", `${shapeName(shape)} of a transpose`, (x) => x.T.reshape([sizeOf(shape)]), draw(...shape));
+  add("reshape", shapeName(shape), (x) => x.reshape([sizeOf(shape), 1]), draw(...shape));
+}
+add("transpose", "int32", (i) => i.T, drawIntegers(50, 3, 4));
+add("transpose", "of a transpose that was reshaped", (x) => x.T.reshape([6, 10]).T, draw(12, 5));
+add("transpose", "extreme values", (x) => x.T, [[2, EXTREMES.length / 2], EXTREMES]);
+for (const [from, to] of [
+  [[], [3, 4]],
+  [[5], [3, 5]],
+  [
+    [5, 1],
+    [5, 7],
+  ],
+  [
+    [2, 1, 3],
+    [4, 2, 5, 3],
+  ],
+] as const) {
+  add("broadcast", `${shapeName(from)} to ${shapeName(to)}`, (x) => x.broadcastTo(to), draw(...from));
+}
+add("broadcast", "of a transpose", (x) => x.T.broadcastTo([3, 5, 4]), draw(4, 5));
+add("input", "as an output", (x) => x, draw(3, 5));
+add("input", "int32 as an output", (i) => i, drawIntegers(50, 7));
+add("constant", "as an output", (x) => constant(normal(35, 5), [5, 7]).add(x.mul(0)), draw(7));
+add("constant", "alone", () => constant(normal(35, 5), [5, 7]));
+add("iota", "as an output", () => iota(100));
+add("iota", "beside rows", (x) => x.mul(iota(7).toFloat32()), draw(5, 7));
+add("eq", "oneHot", (i) => i.oneHot(10), drawIntegers(12, 33));
+add("eq", "oneHot of two axes", (i) => i.oneHot(3), drawIntegers(4, 5, 7));
+for (const shape of [[1], [1000], [33, 65]]) {
+  add("random", shapeName(shape), (counter) => random(shape, counter, 12345), [[], Int32Array.of(-7)]);
+}
+add("random", "large counters", (counter) => random([50], counter, -1), [[1], Int32Array.of(2 ** 31 - 1)]);
+{
+  const [w, v] = [parameter([7, 5]), parameter([7, 5])];
+  const parameters = { w: normal(35, 1), v: normal(35, 2) };
+  const step = (name: string, more: Pick<Program, "outputs" | "updates">) =>
+    CASES.push({
+      op: "parameter",
+      name: `parameter: ${name}`,
+      parameters,
+      inputs: {},
+      program: { inputs: {}, parameters: { w, v }, ...more },
+    });
+  step("as an output", { outputs: { y: w, z: v.T } });
+  step("unchanged by its update", { outputs: {}, updates: { w } });
+  step("two swapped", { outputs: {}, updates: { w: v, v: w } });
+  step("two swapped and changed", { outputs: { y: w }, updates: { w: v.add(w), v: w.sub(v) } });
+  step("replaced by a transpose of itself", { outputs: {}, updates: { w: w.T.reshape([7, 5]) } });
+  step("replaced by its rows' sums", { outputs: {}, updates: { w: w.sum(1, { keepDims: true }).broadcastTo([7, 5]) } });
+  step("one value for two", { outputs: {}, updates: { w: w.mul(0.5), v: w.mul(0.5) } });
+  step("by a product with itself", {
+    outputs: {},
+    updates: { w: w.matmul(w.T).matmul(w), v: w.sub(v.square().sum()) },
+  });
+}
+
+// Reductions --------------------------------------------------------------------------------------------------------
+
+type Reduce = (x: Tensor, axis?: number, keepDims?: boolean) => Tensor;
+const sum: Reduce = (x, axis, keepDims = false) => x.sum(axis, { keepDims });
+const max: Reduce = (x, axis, keepDims = false) => x.max(axis, { keepDims });
+const argmax: Reduce = (x, axis = 0) => x.argmax(axis);
+for (const [op, build] of Object.entries({ sum, max, argmax })) {
+  for (const shape of [[1], [7], [64], [257], [5, 3], [1, 65], [65, 1], [33, 129], [2, 3, 4], [1000, 3], [3, 1009]]) {
+    shape.forEach((_, axis) => {
+      add(op, `${shapeName(shape)} over ${axis}`, (x) => build(x, axis), draw(...shape));
+    });
+  }
+  add(op, "of a transpose", (x) => build(x.T, 1), draw(17, 9));
+  add(op, "of a broadcast row", (x) => build(x.broadcastTo([9, 17]), 0), draw(17));
+  add(op, "[100003]", (x) => build(x, 0), draw(100_003));
+  add(op, "[2, 131071] over 1", (x) => build(x, 1), draw(2, 131_071));
+  add(op, "[131071, 2] over 0", (x) => build(x, 0), draw(131_071, 2));
+  add(op, "[100003, 3] over 1", (x) => build(x, 1), draw(100_003, 3));
+  add(op, "extreme values", (x) => build(x, 1), [[6, 6], EXTREMES]);
+  add(op, "all very negative", (x) => build(x, 0), [[3], [-3e38, -3.1e38, -3.2e38]]);
+  add(op, "all equal", (x) => build(x, 1), [[5, 129], new Float32Array(5 * 129).fill(-0.1)]);
+}
+for (const [op, build] of Object.entries({ sum, max })) {
+  for (const shape of [[], [1], [1, 1], [31], [33, 65], [2, 3, 4], [700, 30], [317, 331]]) {
+    add(op, `all of ${shapeName(shape)}`, (x) => build(x), draw(...shape));
+  }
+  add(op, "axes kept", (x) => x.div(build(x.square(), 1, true).add(1)), draw(9, 33));
+}
+add("sum", "mean over the rows of [100003, 3]", (x) => x.mean(0), draw(100_003, 3));
+add("sum", "of integers as float32", (i) => i.toFloat32().sum(1), drawIntegers(1000, 5, 1000));
+add("argmax", "first of equals", (x) => x.argmax(1), [[3, 300], Float32Array.from({ length: 900 }, (_, i) => i % 7)]);
+add("argmax", "first of equals, many lanes", (x) => x.argmax(0), [
+  [100_003],
+  Float32Array.from({ length: 100_003 }, (_, i) => i % 1009),
+]);
+add("max", "gradient, with ties", (x) => grad(x.max(1).sum(), [x])[0] as Tensor, [
+  [3, 70],
+  Float32Array.from({ length: 210 }, (_, i) => i % 35),
+]);
+add(
+  "max",
+  "gradient of what was computed",
+  (x) => grad(x.tanh().mul(3).max(1).square().sum(), [x])[0] as Tensor,
+  draw(9, 33),
+);
+
+// Softmax -----------------------------------------------------------------------------------------------------------
+
+for (const [op, build] of [
+  ["softmax", (x: Tensor, axis?: number) => x.softmax(axis)],
+  ["logSoftmax", (x: Tensor, axis?: number) => x.logSoftmax(axis)],
+] as const) {
+  for (const shape of [[1], [1, 1], [1, 7], [5, 1], [33, 10], [64, 65], [3, 1025], [2, 100_003]]) {
+    add(op, shapeName(shape), (x) => build(x), draw(...shape));
+  }
+  add(op, "[10, 33] over 0", (x) => build(x, 0), draw(10, 33));
+  add(op, "[2, 3, 4] over 1", (x) => build(x, 1), draw(2, 3, 4));
+  add(op, "extreme values", (x) => build(x), [[12, 3], EXTREMES]);
+  add(op, "one far above the others", (x) => build(x), [
+    [3, 3],
+    [1e4, -1e4, 0, 3e38, 0, 1, 88.7, -88.7, 0],
+  ]);
+  add(op, "all equal", (x) => build(x), [[2, 65], new Float32Array(130).fill(1e4)]);
+  add(op, "gradient", (x, y) => grad(build(x).mul(y).sum(), [x])[0] as Tensor, draw(17, 33), draw(17, 33));
+}
+add(
+  "logSoftmax",
+  "cross entropy and its gradient",
+  (x, i) => grad(x.logSoftmax().mul(i.oneHot(10)).sum().neg(), [x])[0] as Tensor,
+  draw(33, 10),
+  drawIntegers(10, 33),
+);
+
+// Products ----------------------------------------------------------------------------------------------------------
+
+const TRANSPOSITIONS = [
+  ["A B", (a: Tensor, b: Tensor) => a.matmul(b), false, false],
+  ["Aᵀ B", (a: Tensor, b: Tensor) => a.T.matmul(b), true, false],
+  ["A Bᵀ", (a: Tensor, b: Tensor) => a.matmul(b.T), false, true],
+  ["Aᵀ Bᵀ", (a: Tensor, b: Tensor) => a.T.matmul(b.T), true, true],
+] as const;
+function product(M: number, N: number, K: number, transposition: (typeof TRANSPOSITIONS)[number]): void {
+  const [name, build, ofA, ofB] = transposition;
+  const [a, b] = [ofA ? draw(K, M) : draw(M, K), ofB ? draw(N, K) : draw(K, N)];
+  add("matmul", `${name}, M ${M}, N ${N}, K ${K}`, build, a, b);
+}
+EDGES.forEach((M, i) => {
+  const at = (j: number) => EDGES[j % EDGES.length] as number;
+  for (let round = 0; round < 3; round++) {
+    product(
+      M,
+      at(5 * i + 7 * round + 3),
+      at(7 * i + 5 * round + 1),
+      TRANSPOSITIONS[(i + round) % 4] as (typeof TRANSPOSITIONS)[number],
+    );
+  }
+});
+for (const transposition of TRANSPOSITIONS) {
+  for (const [M, N, K] of [
+    [1, 1, 1],
+    [5, 7, 3],
+    [17, 33, 65],
+    [64, 64, 64],
+    [129, 127, 128],
+    [1, 129, 64],
+    [129, 1, 64],
+    [3, 5, 1000],
+    [16, 16, 1009],
+    [64, 100, 1000],
+    [1, 1, 4099],
+    [2, 2, 20_011],
+    [1000, 3, 2],
+  ] as const) {
+    product(M, N, K, transposition);
+  }
+}
+add("matmul", "three axes", (a, b) => a.matmul(b), draw(3, 5, 7), draw(7, 9));
+add("matmul", "with a repeated row", (a, b) => a.broadcastTo([17, 33]).matmul(b), draw(33), draw(33, 5));
+add("matmul", "of a reshaped transpose", (a, b) => a.T.reshape([6, 10]).matmul(b), draw(12, 5), draw(10, 7));
+add("matmul", "of a computed operand", (a, b) => a.tanh().matmul(b.mul(2).add(1)), draw(17, 33), draw(33, 5));
+add("matmul", "with itself", (a) => a.matmul(a.T), draw(33, 17));
+add("matmul", "a chain", (a, b, c) => a.matmul(b).matmul(c), draw(5, 33), draw(33, 65), draw(65, 3));
+add("matmul", "bias and activation", (a, b, c) => a.matmul(b).add(c).relu(), draw(33, 65), draw(65, 17), draw(17));
+add("matmul", "its row's softmax", (a, b) => a.matmul(b).softmax(), draw(33, 65), draw(65, 10));
+add(
+  "matmul",
+  "gradients summed",
+  (a, b) => {
+    const [da, db] = grad(a.matmul(b).tanh().sum(), [a, b]) as [Tensor, Tensor];
+    return da.sum().add(db.sum());
+  },
+  draw(33, 17),
+  draw(17, 9),
+);
+add(
+  "matmul",
+  "every extreme value with every other",
+  (a, b) => a.matmul(b),
+  [[EXTREMES.length, 1], EXTREMES],
+  [[1, EXTREMES.length], EXTREMES],
+);
+add(
+  "matmul",
+  "large with small",
+  (a, b) => a.matmul(b),
+  [
+    [2, 3],
+    [3e38, 1e-30, 1e4, -3e38, 1e30, 88.7],
+  ],
+  [
+    [3, 2],
+    [1e-30, 1e-38, 1e30, 1e-45, 1e4, -0],
+  ],
+);
+add("matmul", "one-hot rows", (i, b) => i.oneHot(33).matmul(b), drawIntegers(33, 65), draw(33, 7));
+add("matmul", "mostly zeros", (a, b) => a.relu().mask(a.gt(1.5)).matmul(b), draw(33, 129), draw(129, 5));
+
+// Rows by index -----------------------------------------------------------------------------------------------------
+
+add("take", "rows, some twice", (x, i) => x.take(i), draw(7, 5), drawIntegers(7, 33));
+add("take", "elements of a vector", (x, i) => x.take(i), draw(65), drawIntegers(65, 129));
+add("take", "by two axes from three", (x, i) => x.take(i), draw(7, 3, 5), drawIntegers(7, 2, 9));
+add("take", "integers", (x, i) => x.take(i), drawIntegers(100, 33), drawIntegers(33, 17));
+add("take", "indices outside", (x, i) => x.take(i), draw(5, 3), [
+  [5],
+  Int32Array.of(-1, 5, 2 ** 31 - 1, -(2 ** 31), 4),
+]);
+add(
+  "take",
+  "from what was computed, by what was computed",
+  (x, i) => x.exp().take(i.add(1).minimum(6)),
+  draw(7, 5),
+  drawIntegers(7, 9),
+);
+add(
+  "take",
+  "gradient, rows taken twice",
+  (x, i) => grad(x.take(i).square().sum(), [x])[0] as Tensor,
+  draw(7, 5),
+  drawIntegers(7, 33),
+);
+add("take", "by argmax", (x, y) => y.take(x.argmax(1)), draw(33, 10), draw(10, 3));

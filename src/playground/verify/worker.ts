@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { Suite } from "./suite";
+
+expose(new Suite());

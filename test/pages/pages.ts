@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { Browser, BrowserContext, Page } from "puppeteer";
+import { build, type PreviewServer, preview } from "vite";
+import { launchChrome } from "../../scripts/chrome.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The built pages as a host would serve them, and a Chrome that opens them. */
+export interface Site {
+  readonly address: string;
+  readonly browser: Browser;
+  /** A page of its own, without what another has kept; everything wrong that it says is collected. */
+  open(path: string): Promise<{ page: Page; faults: string[] }>;
+  /** Closes what was opened: a page that trains on would take its share of the machine. */
+  leave(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openSite(): Promise<Site> {
+  const outDir = "out/page-under-test";
+  await build({ root, logLevel: "warn", build: { outDir } });
+  const server: PreviewServer = await preview({
+    root,
+    logLevel: "warn",
+    build: { outDir },
+    preview: { host: "127.0.0.1", port: 4193 },
+  });
+  const address = server.resolvedUrls?.local[0];
+  if (!address) throw new Error("internal: the pages have no address");
+  const browser = await launchChrome({ defaultViewport: { width: 1440, height: 1000 } });
+  const contexts = new Set<BrowserContext>();
+  return {
+    address,
+    browser,
+    async open(path) {
+      const context = await browser.createBrowserContext();
+      contexts.add(context);
+      const page = await context.newPage();
+      const faults: string[] = [];
+      page.on("console", (message) => {
+        if (message.type() === "error") faults.push(message.text());
+      });
+      page.on("pageerror", (error) => faults.push(String(error)));
+      page.on("request", (request) => {
+        const url = request.url();
+        if (!url.startsWith(address) && !/^(data|blob):/.test(url)) faults.push(`asked for ${url}`);
+      });
+      await page.goto(address + path);
+      return { page, faults };
+    },
+    async leave() {
+      await Promise.all([...contexts].map((context) => context.close()));
+      contexts.clear();
+    },
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/** The text of an element. */
+export async function textOf(page: Page, selector: string): Promise<string> {
+  return page.$eval(selector, (element) => element.textContent?.trim() ?? "");
+}
+
+/** A figure of the page as a number: "98.9 %", "1,024". */
+export async function numberOf(page: Page, selector: string): Promise<number> {
+  return Number.parseFloat((await textOf(page, selector)).replace(/,/g, ""));
+}
+
+/** Waits until a figure is at least so large. */
+export async function reaches(page: Page, selector: string, least: number, timeout = 30_000): Promise<void> {
+  await page.waitForFunction(
+    (selector, least) =>
+      Number.parseFloat(document.querySelector(selector)?.textContent?.replace(/,/g, "") ?? "") >= least,
+    { timeout, polling: 50 },
+    selector,
+    least,
+  );
+}
+
+/** What axe-core finds that is serious or critical, as rule and element. */
+export async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    interface Result {
+      violations: { id: string; impact?: string | null; nodes: { html: string }[] }[];
+    }
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<Result> } };
+    const { violations } = await axe.run();
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+  });
+}
