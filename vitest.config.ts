@@ -20,6 +20,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.gpu.test.ts"],
           environment: "node",
+          maxWorkers: "100%", // the runner itself mostly waits: of two cores both test
           sequence: { groupOrder: 0 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
