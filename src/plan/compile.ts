@@ -1,6 +1,7 @@
 import type { Program } from "../graph/program";
 import type { Tensor } from "../graph/tensor";
 import { DeviceError } from "../util/errors";
+import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
 import type { Plan, Target } from "./plan";
 import { copyOf, Planner } from "./planner";
@@ -15,11 +16,14 @@ export function compile(program: Program, target: Target): Plan {
   // What would still be a leaf, a view or a number gets a kernel that copies it: a result has a buffer of its own.
   const simplified = (tensors: Record<string, Tensor>) =>
     Object.entries(tensors).map(([name, tensor]) => [name, results.get(tensor) as Tensor] as const);
-  const outputs = simplified(program.outputs).map(
-    ([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const,
-  );
   const updates = simplified(program.updates ?? {}).map(
     ([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const,
+  );
+  // An output that is an update too must not change when the parameter is written.
+  const updated = new Set(updates.map(([, node]) => node));
+  const shared = (node: Tensor) => updated.has(node) && sizeOf(node.shape) > 1;
+  const outputs = simplified(program.outputs).map(
+    ([name, node]) => [name, isLeaf(node) || shared(node) ? copyOf(node) : node] as const,
   );
   // The fewer buffers a kernel reads, the fewer it binds; where values to be stored come on top, it is tried with less.
   for (let maxBuffers = target.maxStorageBuffers; maxBuffers >= 3; maxBuffers--) {

@@ -141,6 +141,17 @@ describe.each(["recorded", "persistent"] as const)("a session whose route is %s"
       expect(await session.read("count")).toEqual(Float32Array.of(3));
     }));
 
+  test("keeps an output that is an update too when the parameter is written", async () => {
+    const w = parameter([5]);
+    const next = w.add(1);
+    const session = await device.compile({ inputs: {}, parameters: { w }, outputs: { next }, updates: { w: next } });
+    await session.run({}, { steps: 3 });
+    session.write({ w: [9, 9, 9, 9, 9] });
+    expect((await session.read("next"))[4]).toBe(3);
+    expect((await session.read("w"))[4]).toBe(9);
+    session.dispose();
+  });
+
   test("disposed in the middle of a run, rejects what is queued and frees everything", async () => {
     const session = await device.compile(counter());
     const run = session.run({ by: ones }, { steps: 100_000, every: 1000 });
