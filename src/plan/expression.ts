@@ -41,12 +41,17 @@ export interface Surroundings {
 /** Writes nodes as expressions. Equal questions get the same object, so that an emitter computes each once. */
 export class Expressions {
   private readonly known = new Map<string, Expression | Obstacle>();
+  private readonly definitions = new Map<Tensor, Expression | Obstacle>();
   constructor(private readonly surroundings: Surroundings) {}
 
   /** The value of `node` as it is defined: its operation applied, whatever memory already holds of it. */
   define(node: Tensor): Expression | Obstacle {
+    const known = this.definitions.get(node);
+    if (known !== undefined) return known;
     const value = literalOf(node);
-    return value === null ? this.apply(node, []) : { kind: "literal", dtype: node.dtype, value };
+    const made = value === null ? this.apply(node, []) : { kind: "literal" as const, dtype: node.dtype, value };
+    this.definitions.set(node, made);
+    return made;
   }
 
   value(node: Tensor, steps: readonly ViewStep[] = []): Expression | Obstacle {
