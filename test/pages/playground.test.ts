@@ -153,3 +153,18 @@ test("Verify holds this browser's own adapter to the bounds, and its report can 
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
+
+test("GPU and CPU race from the same weights to nearly the same loss", async () => {
+  const { page, faults } = await site.open("race.html");
+  await page.$eval("input#race-steps", (field) => {
+    field.value = "60";
+  });
+  await page.click("#start");
+  await page.waitForFunction(() =>
+    /steps a second\. Their/.test(document.querySelector("#verdict")?.textContent ?? ""),
+  );
+  const [gpu, cpu] = [await numberOf(page, "#webgpu-loss"), await numberOf(page, "#cpu-loss")];
+  expect(gpu / cpu).toBeCloseTo(1, 2);
+  expect(await seriousFaults(page)).toEqual([]);
+  expect(faults).toEqual([]);
+});

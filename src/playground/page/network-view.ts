@@ -85,11 +85,11 @@ export class NetworkView {
     this.drawEdges();
   }
 
-  private inputColumn({ features, image, axes }: Made): HTMLElement {
+  private inputColumn({ features, image }: Made): HTMLElement {
     const names = image > 0 ? [`${image}×${image} pixels`] : features.slice(0, MOST_INPUTS);
     const more = image > 0 ? 0 : features.length - names.length;
     const nodes = names.map((name, unit) =>
-      this.node({ layer: -1, unit, name }, image === 0 && axes.includes(unit) ? name : "", image > 0 ? "wide" : ""),
+      this.node({ layer: -1, unit, name }, image > 0 ? name : "", image > 0 ? "wide" : ""),
     );
     return this.column("Inputs", -1, names.length, nodes, more, h("p", { class: "sub" }, String(features.length)));
   }

@@ -28,6 +28,8 @@ interface Run {
   grid: Float32Array;
   /** Steps of one call of fit; a power of four. */
   chunk: number;
+  /** Whether the last call had the chunk that this one has. */
+  measures: boolean;
   stepsPerSecond: number;
 }
 
@@ -218,7 +220,19 @@ export class Engine {
     const plane = data.image > 0 || data.features.length < 2 ? null : planeOf(data);
     const view = plane ? await device.compile(viewProgram(config, model, CELLS * CELLS)) : null;
     const grid = plane ? gridOf(plane, data) : new Float32Array(0);
-    return { config, live, data, model, trainer: made, view, plane, grid, chunk: 16, stepsPerSecond: 0 };
+    return {
+      config,
+      live,
+      data,
+      model,
+      trainer: made,
+      view,
+      plane,
+      grid,
+      chunk: 16,
+      measures: false,
+      stepsPerSecond: 0,
+    };
   }
 
   private async state(run: Run): Promise<{ checkpoint: Uint8Array; weights: Record<string, Float32Array> } | null> {
@@ -290,8 +304,13 @@ export class Engine {
       const spent = performance.now() - began;
       const now = (taken / Math.max(spent, 0.01)) * 1000;
       if (steps > 1) {
-        run.stepsPerSecond = run.stepsPerSecond === 0 ? now : 0.8 * run.stepsPerSecond + 0.2 * now;
-        run.chunk = nextChunk(run.chunk, spent, run.trainer.steps);
+        // The first of a size may have been compiled on the way, which says nothing of its speed.
+        if (run.measures) {
+          run.stepsPerSecond = run.stepsPerSecond === 0 ? now : 0.8 * run.stepsPerSecond + 0.2 * now;
+          const next = nextChunk(run.chunk, spent, run.trainer.steps);
+          run.measures = next === run.chunk;
+          run.chunk = next;
+        } else run.measures = true;
       }
       const finished = steps > 1 && run.trainer.steps >= live.steps;
       await this.keep(finished || steps === 1);

@@ -87,7 +87,7 @@ function show(checks: number): void {
 }
 
 function row({ name, checks, worst, ok }: Group): HTMLElement {
-  const number = (value: number) => (Number.isFinite(value) ? value.toExponential(1) : "–");
+  const number = (value: number) => (value === 0 ? "0" : Number.isFinite(value) ? value.toExponential(1) : "–");
   const part = share(worst);
   const meter = h("meter", { min: 0, max: 1, value: Math.min(1, part), "aria-label": "error as a part of its bound" });
   const cells = [
