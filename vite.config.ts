@@ -41,7 +41,13 @@ export default defineConfig({
     target: "es2022",
     rolldownOptions: {
       checks: { pluginTimings: false },
-      input: [page("index.html"), page("race.html"), page("verify.html"), page("src/playground/start/index.html")],
+      input: [
+        page("index.html"),
+        page("lessons.html"),
+        page("race.html"),
+        page("verify.html"),
+        page("src/playground/start/index.html"),
+      ],
     },
   },
 });

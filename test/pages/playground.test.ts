@@ -168,3 +168,17 @@ test("GPU and CPU race from the same weights to nearly the same loss", async () 
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
+
+test("a lesson steps through its graph, forward and backward, with the numbers shown", async () => {
+  const { page, faults } = await site.open("lessons.html#seed-003");
+  await page.waitForSelector(".graph-node");
+  await page.click("#next");
+  await page.click("#next");
+  expect(await textOf(page, "#said")).toMatch(/^3 of \d+, forward/);
+  await page.click("#previous");
+  expect(await textOf(page, "#said")).toMatch(/^2 of \d+, forward/);
+  expect(await page.$$eval("#values td", (cells) => cells.length)).toBeGreaterThan(3);
+  expect(await page.$$eval("#gradients .bad", (cells) => cells.length)).toBe(3);
+  expect(await seriousFaults(page)).toEqual([]);
+  expect(faults).toEqual([]);
+});

@@ -1,0 +1,143 @@
+import type { Lesson, LessonNode } from "./lesson";
+
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN] = [92, 38, 46, 16, 26];
+
+function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, string | number> = {},
+  ...children: (Node | string)[]
+): SVGElementTagNameMap[K] {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}
+
+interface Place {
+  x: number;
+  y: number;
+}
+
+/** The graph of a step from left to right; around the nodes of one kernel, one band. */
+export class GraphView {
+  private readonly elements = new Map<number, SVGGElement>();
+  private places = new Map<number, Place>();
+
+  constructor(
+    private readonly box: HTMLElement,
+    private readonly chosen: (id: number) => void,
+  ) {}
+
+  begin({ nodes, kernels }: Lesson): void {
+    this.places = placed(nodes);
+    const values = [...this.places.values()];
+    const width = Math.max(...values.map(({ x }) => x)) + WIDTH + MARGIN;
+    const height = Math.max(...values.map(({ y }) => y)) + HEIGHT + MARGIN;
+    const drawing = svg("svg", {
+      width,
+      height,
+      viewBox: `0 0 ${width} ${height}`,
+      role: "group",
+      "aria-label": "The graph",
+    });
+    for (const kernel of kernels) drawing.append(this.band(kernel.nodes, nodes, kernel.number));
+    for (const node of nodes) for (const operand of node.operands) drawing.append(this.edge(operand, node.id));
+    this.elements.clear();
+    for (const node of nodes)
+      drawing.append(this.node(node, kernels.find((each) => each.nodes.includes(node.id))?.number));
+    this.box.replaceChildren(drawing);
+  }
+
+  show(id: number, done: ReadonlySet<number>): void {
+    for (const [each, element] of this.elements) {
+      element.classList.toggle("now", each === id);
+      element.classList.toggle("waits", !done.has(each));
+    }
+    const place = this.places.get(id);
+    if (!place) return;
+    const { scrollLeft, clientWidth, scrollTop, clientHeight } = this.box;
+    const hidden =
+      place.x < scrollLeft ||
+      place.x + WIDTH > scrollLeft + clientWidth ||
+      place.y < scrollTop ||
+      place.y + HEIGHT > scrollTop + clientHeight;
+    if (hidden) this.box.scrollTo({ left: place.x - clientWidth / 2, top: place.y - clientHeight / 2 });
+  }
+
+  private node({ id, name, op, shape, pass }: LessonNode, kernel: number | undefined): SVGGElement {
+    const { x, y } = this.at(id);
+    const group = svg("g", { class: `graph-node ${pass}`, transform: `translate(${x} ${y})` });
+    const title = `${name}: ${op} [${shape.join(", ")}]${kernel ? `, kernel ${kernel}` : ""}`;
+    group.append(
+      svg("title", {}, title),
+      svg("rect", { width: WIDTH, height: HEIGHT, rx: 8 }),
+      svg("text", { x: WIDTH / 2, y: 16, "text-anchor": "middle" }, name.length > 13 ? `${name.slice(0, 12)}…` : name),
+      svg(
+        "text",
+        { x: WIDTH / 2, y: 30, "text-anchor": "middle", class: "shape" },
+        `${name === op || pass === "given" ? "" : `${symbol(op)} `}[${shape.join(", ")}]`,
+      ),
+    );
+    group.addEventListener("click", () => this.chosen(id));
+    this.elements.set(id, group);
+    return group;
+  }
+
+  private edge(from: number, to: number): SVGPathElement {
+    const [a, b] = [this.at(from), this.at(to)];
+    const [x0, y0, x1, y1] = [a.x + WIDTH, a.y + HEIGHT / 2, b.x, b.y + HEIGHT / 2];
+    const bend = Math.max(20, (x1 - x0) / 2);
+    return svg("path", { class: "graph-edge", d: `M${x0} ${y0}C${x0 + bend} ${y0} ${x1 - bend} ${y1} ${x1} ${y1}` });
+  }
+
+  /** Thick lines between the nodes of a kernel, and under each of them: together they read as one outline. */
+  private band(ids: readonly number[], nodes: readonly LessonNode[], number: number): SVGGElement {
+    const group = svg("g", { class: `band band-${(number - 1) % 8}` });
+    for (const id of ids) {
+      const { x, y } = this.at(id);
+      group.append(svg("rect", { x: x - 7, y: y - 7, width: WIDTH + 14, height: HEIGHT + 14, rx: 14 }));
+      for (const operand of nodes.find((node) => node.id === id)?.operands ?? []) {
+        if (!ids.includes(operand)) continue;
+        const from = this.at(operand);
+        const line = { x1: from.x + WIDTH, y1: from.y + HEIGHT / 2, x2: x, y2: y + HEIGHT / 2 };
+        group.append(svg("line", line));
+      }
+    }
+    const first = this.at(ids[0] as number);
+    group.append(svg("text", { x: first.x - 4, y: first.y - 11 }, `kernel ${number}`));
+    return group;
+  }
+
+  private at(id: number): Place {
+    return this.places.get(id) ?? { x: 0, y: 0 };
+  }
+}
+
+function symbol(op: string): string {
+  return { matmul: "·", add: "+", sub: "−", mul: "×", div: "÷", transpose: "ᵀ" }[op] ?? op;
+}
+
+/** Columns by the longest way from a leaf; in a column by the middle of the operands, and none on another. */
+function placed(nodes: readonly LessonNode[]): Map<number, Place> {
+  const rows = new Map<number, number>();
+  const columns = [...new Set(nodes.map(({ column }) => column))].sort((a, b) => a - b);
+  const places = new Map<number, Place>();
+  for (const column of columns) {
+    const own = nodes
+      .filter((node) => node.column === column)
+      .map((node) => {
+        const known = node.operands.map((id) => rows.get(id)).filter((row) => row !== undefined);
+        return { node, wish: known.length > 0 ? known.reduce((sum, row) => sum + row, 0) / known.length : 0.5 };
+      })
+      .sort((a, b) => a.wish - b.wish);
+    let free = 0;
+    for (const { node, wish } of own) {
+      const row = Math.max(free, Math.round(wish * 2) / 2);
+      rows.set(node.id, row);
+      free = row + 1;
+      places.set(node.id, { x: MARGIN + column * (WIDTH + GAP_X), y: MARGIN + row * (HEIGHT + GAP_Y) });
+    }
+  }
+  return places;
+}

@@ -1,0 +1,134 @@
+import { wrap } from "comlink";
+import { byId, h, setText } from "../page/dom";
+import { GraphView } from "./graph-view";
+import type { Lesson, LessonNode, Lessons } from "./lesson";
+import { TEXTS } from "./texts";
+
+const lessons = wrap<Lessons>(new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
+const element = (id: string) => byId(id, HTMLElement);
+const form = byId("form", HTMLSelectElement);
+const step = byId("at-step", HTMLInputElement);
+const graph = new GraphView(element("graph"), (id) => go(order.findIndex((node) => node.id === id)));
+
+let lesson: Lesson | null = null;
+/** What is computed, in the order of computing; leaves come first. */
+let order: LessonNode[] = [];
+let at = 0;
+let asked = 0;
+
+function seedId(): keyof typeof TEXTS {
+  const id = location.hash.slice(1);
+  return id in TEXTS ? (id as keyof typeof TEXTS) : "seed-003";
+}
+
+async function load(): Promise<void> {
+  const id = seedId();
+  const turn = ++asked;
+  const { title, paragraphs } = TEXTS[id];
+  for (const link of document.querySelectorAll("#seeds a")) {
+    if (link.getAttribute("href") === `#${id}`) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  setText(element("lesson-title"), title);
+  element("lesson-text").replaceChildren(...paragraphs.map((text) => h("p", {}, text)));
+  setText(element("said"), "Computing every value of the step in float64…");
+  try {
+    const asHand = form.value === "grad" ? "grad" : "handwritten";
+    const loaded = await lessons.lesson(id, asHand, Math.min(200, Math.max(0, Math.round(step.valueAsNumber || 0))));
+    if (turn !== asked) return; // another one was asked for meanwhile
+    lesson = loaded;
+    order = loaded.nodes.filter(({ pass }) => pass !== "given");
+    graph.begin(loaded);
+    showGradients(loaded);
+    setText(element("kernels"), loaded.explained);
+    for (const id of ["kernels", "graph"]) element(id).tabIndex = 0; // they scroll
+    go(0);
+  } catch (error) {
+    setText(element("said"), error instanceof Error ? error.message : String(error));
+  }
+}
+
+function go(to: number): void {
+  if (!lesson || order.length === 0) return;
+  at = Math.min(order.length - 1, Math.max(0, to));
+  const now = order[at] as LessonNode;
+  const given = lesson.nodes.filter(({ pass }) => pass === "given").map(({ id }) => id);
+  graph.show(now.id, new Set([...given, ...order.slice(0, at + 1).map(({ id }) => id)]));
+  const kernel = lesson.kernels.find(({ nodes }) => nodes.includes(now.id));
+  const pass = { given: "", forward: "forward", backward: "backward", update: "the update" }[now.pass];
+  const where = kernel
+    ? `, inside kernel ${kernel.number}`
+    : ", simplified away or a view: no kernel runs for it alone";
+  setText(
+    element("said"),
+    `${at + 1} of ${order.length}, ${pass}${where}. Loss of this step: ${lesson.loss.toPrecision(6)}.`,
+  );
+  const operands = now.operands
+    .map((id) => lesson?.nodes.find((node) => node.id === id))
+    .filter((node) => node !== undefined);
+  const parts = [now, ...operands].map((node, i) => matrix(node, i === 0));
+  element("values").replaceChildren(...parts);
+  byId("previous", HTMLButtonElement).disabled = at === 0;
+  byId("next", HTMLButtonElement).disabled = at === order.length - 1;
+}
+
+function matrix({ name, op, shape, values }: LessonNode, isResult: boolean): HTMLElement {
+  const rows = values.map((row) => h("tr", {}, ...row.map((value) => h("td", { class: "right" }, number(value)))));
+  const all = shape.reduce((size, length) => size * length, 1);
+  const shown = values.reduce((sum, row) => sum + row.length, 0);
+  const more = all > shown ? [h("p", { class: "sub" }, `${shown} of ${all.toLocaleString("en")} numbers`)] : [];
+  const head = isResult ? (name === op ? op : `${name} = ${op}`) : name;
+  return h(
+    "div",
+    { class: isResult ? "matrix result" : "matrix" },
+    h("h3", {}, `${isResult ? "" : "of "}${head} `, h("span", { class: "sub" }, `[${shape.join(", ")}]`)),
+    h("table", {}, h("tbody", {}, ...rows)),
+    ...more,
+  );
+}
+
+function number(value: number): string {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  return size < 1e-3 || size >= 1e5 ? value.toExponential(2) : value.toPrecision(4);
+}
+
+function showGradients({ gradients }: Lesson): void {
+  element("gradients").replaceChildren(
+    ...gradients.map(({ name, difference, largest }) => {
+      const right = difference <= 1e-9 * Math.max(1, largest);
+      return h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, name),
+        h("td", { class: "right" }, number(largest)),
+        h("td", { class: "right" }, right ? "0" : number(difference)),
+        h(
+          "td",
+          { class: right ? "good" : "bad" },
+          right ? "the derivative of the loss" : "not the derivative of the loss",
+        ),
+      );
+    }),
+  );
+}
+
+byId("previous", HTMLButtonElement).addEventListener("click", () => go(at - 1));
+byId("next", HTMLButtonElement).addEventListener("click", () => go(at + 1));
+byId("first", HTMLButtonElement).addEventListener("click", () => go(0));
+byId("later", HTMLButtonElement).addEventListener("click", () => {
+  step.value = String(Math.round(step.valueAsNumber || 0) + 1);
+  void load();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+  if (event.key === "ArrowRight") go(at + 1);
+  else if (event.key === "ArrowLeft") go(at - 1);
+});
+form.addEventListener("change", () => void load());
+step.addEventListener("change", () => void load());
+window.addEventListener("hashchange", () => {
+  step.value = "0";
+  void load();
+});
+void load();

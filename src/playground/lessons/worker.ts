@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { Lessons } from "./lesson";
+
+expose(new Lessons());
