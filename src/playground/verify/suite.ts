@@ -24,7 +24,7 @@ export interface Opened {
 }
 
 /** Every n-th case of an operation is a sample of them, and one step of each seed. */
-const SAMPLE = 16;
+const SAMPLE = 64;
 
 /** The library's parity suite on one device: each operation's cases and the five seeds, held to float64. */
 export class Suite {
