@@ -182,3 +182,10 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
+
+test.each(["index.html", "lessons.html#seed-000", "race.html", "verify.html"])("%s fits a phone", async (path) => {
+  const { page } = await site.open(path);
+  await page.setViewport({ width: 390, height: 844 });
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+});
