@@ -159,7 +159,8 @@ function layOut(
   const used = new Map<Group, { reads: Storage[]; writes: Storage[] }>();
   order.forEach((group, at) => {
     const reads = [...readsOf(fusion, group)].map((tensor) => stores.storageOf(tensor));
-    const writes = [group.root, ...group.members]
+    const values = [group.root, ...group.members, ...group.combines.map(({ node }) => node)];
+    const writes = values
       .filter((node): node is Tensor => node !== null && stores.isStored(node))
       .map((node) => stores.storageOf(node));
     used.set(group, { reads, writes });

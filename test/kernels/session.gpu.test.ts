@@ -141,6 +141,20 @@ describe.each(["recorded", "persistent"] as const)("a session whose route is %s"
       expect(await session.read("count")).toEqual(Float32Array.of(3));
     }));
 
+  test("keeps a sum that the step needs apart from what others still read", async () => {
+    const x = input([2, 2]);
+    const w = parameter([2, 1]);
+    const d = x.matmul(w).tanh();
+    const mean = d.mean();
+    // The mean is ended while the product with d, and so d itself, is still to come.
+    const updates = { w: w.sub(x.T.matmul(d)).sub(mean) };
+    const session = await device.compile({ inputs: { x }, parameters: { w }, outputs: { mean, d }, updates });
+    session.write({ w: [0.5, -0.25] });
+    const report = await session.verify({ x: [0.1, 0.7, -0.4, 0.3] });
+    expect(report.ok, String(report)).toBe(true);
+    session.dispose();
+  });
+
   test("keeps an output that is an update too when the parameter is written", async () => {
     const w = parameter([5]);
     const next = w.add(1);
