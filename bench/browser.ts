@@ -22,6 +22,7 @@ import { workloads } from "./workloads";
 /** Measures in headless Chrome, prints the tables, draws the chart, keeps the figures. */
 export async function measureInBrowser(root: string, options: Options, args: string[]): Promise<void> {
   const began = performance.now();
+  const found = machine();
   const site = join(root, "out/bench/site");
   const out = join(root, "out/bench");
   const closers: (() => Promise<unknown>)[] = [];
@@ -56,7 +57,7 @@ export async function measureInBrowser(root: string, options: Options, args: str
       date: new Date().toISOString().slice(0, 10),
       commit: commitOf(root),
       runtime: await browser.version(),
-      machine: machine(),
+      machine: found,
       adapter,
       options: args,
       contenders,

@@ -1,13 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { cpus, release, type } from "node:os";
+import { cpus, loadavg, release, type } from "node:os";
 import type { Results } from "./results";
 
+/** Called before anything is measured: `load` is what others make of the machine, in processors busy over a minute. */
 export function machine(): Results["machine"] {
   const processors = cpus();
   return {
     system: `${type()} ${release()}`,
     processor: processors[0]?.model.trim() || "processor",
     cores: processors.length,
+    load: loadavg()[0] ?? 0,
   };
 }
 

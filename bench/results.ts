@@ -10,7 +10,7 @@ export interface Results {
   date: string;
   commit: string;
   runtime: string;
-  machine: { system: string; processor: string; cores: number };
+  machine: { system: string; processor: string; cores: number; load: number };
   adapter: Adapter | null;
   options: string[];
   /** Every contender that was asked, and what it said of itself or why it is not there. */

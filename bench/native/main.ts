@@ -22,6 +22,7 @@ declare const BENCH_COMMIT: string;
 
 async function measure(gpu: GPU, options: Options): Promise<void> {
   const began = performance.now();
+  const found = machine();
   const adapter = await adapterOf(gpu);
   const { contenders, ready } = await openAll(nativeContenders(gpu, options.peers));
   try {
@@ -37,7 +38,7 @@ async function measure(gpu: GPU, options: Options): Promise<void> {
       date: new Date().toISOString().slice(0, 10),
       commit: BENCH_COMMIT,
       runtime: `Node ${process.versions.node} with Dawn`,
-      machine: machine(),
+      machine: found,
       adapter,
       options: process.argv.slice(2),
       contenders,

@@ -29,6 +29,9 @@ export function headOf({ adapter, runtime, machine, date, commit }: Results): st
   return [
     `${kind}: ${name}`,
     ...(adapter?.software ? ["Its WebGPU figures are a processor's: they say nothing of a GPU."] : []),
+    ...(machine.load > 0.4 * machine.cores
+      ? [`OTHERS RAN BESIDE IT: a load of ${figures(machine.load)} on ${machine.cores} cores as it began.`]
+      : []),
     `${runtime}; ${machine.processor}, ${machine.cores} cores; ${date}, commit ${commit}`,
   ];
 }
