@@ -144,11 +144,13 @@ describe.each(["recorded", "persistent"] as const)("a session whose route is %s"
   test("keeps a sum that the step needs apart from what others still read", async () => {
     const x = input([2, 2]);
     const w = parameter([2, 1]);
+    const b = parameter([1]);
     const d = x.matmul(w).tanh();
-    const mean = d.mean();
-    // The mean is ended while the product with d, and so d itself, is still to come.
-    const updates = { w: w.sub(x.T.matmul(d)).sub(mean) };
-    const session = await device.compile({ inputs: { x }, parameters: { w }, outputs: { mean, d }, updates });
+    // The sum is ended before the product with d, and read in memory only after it.
+    const sum = d.sum(0);
+    const updates = { w: w.sub(x.T.matmul(d)), b: b.sub(sum) };
+    const outputs = { sum: sum.reshape([1, 1]), last: x.T.matmul(d).T };
+    const session = await device.compile({ inputs: { x }, parameters: { w, b }, outputs, updates });
     session.write({ w: [0.5, -0.25] });
     const report = await session.verify({ x: [0.1, 0.7, -0.4, 0.3] });
     expect(report.ok, String(report)).toBe(true);
