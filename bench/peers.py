@@ -152,9 +152,10 @@ class Torch:
         return f"PyTorch {torch.__version__}, {torch.cuda.get_device_name()}, TF32 off"
 
     def load(self, path, shape, dtype):
-        import numpy
-
-        return self.torch.from_numpy(numpy.fromfile(path, dtype).reshape(shape)).to(self.device)
+        torch = self.torch
+        with open(path, "rb") as file:
+            values = torch.frombuffer(bytearray(file.read()), dtype=getattr(torch, dtype))
+        return values.reshape(shape).to(self.device)
 
     def prepare(self, task, data):
         torch = self.torch
