@@ -87,14 +87,14 @@ export class Lowering extends Site {
   bindVectors(storage: Storage): string {
     const known = this.vectors.get(storage);
     if (known !== undefined) return known;
-    const name = `${this.nameFor(storage)}_v`;
+    const name = this.nameFor(storage);
     this.vectors.set(storage, name);
     return name;
   }
 
   private nameFor(storage: Storage): string {
     const base = `_${storage.name.replace(/[^A-Za-z0-9]+/g, "_")}`.replace(/^__+/, "_");
-    const taken = new Set([...this.bound.values()].map(({ name }) => name));
+    const taken = new Set([...[...this.bound.values()].map(({ name }) => name), ...this.vectors.values()]);
     let name = `b${base}`;
     for (let i = 2; taken.has(name); i++) name = `b${base}_${i}`;
     return name;

@@ -73,6 +73,14 @@ describe("fusion", () => {
     expect(plan.step[0]?.shapes).toBe("[7, 5]ᵀ x [5, 3]");
   });
 
+  test("operands whose names differ only in signs that WGSL has not are bound under names of their own", () => {
+    const [x, w] = [input([8, 8]), parameter([8, 8])];
+    const plan = software({ inputs: { "w.1": x }, parameters: { "w-1": w }, outputs: { y: x.matmul(w) } });
+    const names = [...(plan.step[0]?.source ?? "").matchAll(/var<storage, \w+> (\w+):/g)].map(([, name]) => name);
+    expect(names).toHaveLength(3);
+    expect(new Set(names).size).toBe(3);
+  });
+
   test("a chain of elementwise operations is one kernel, whatever its length", () => {
     const x = input([1000]);
     let y = x;
