@@ -70,6 +70,8 @@ export interface Target {
   readonly maxBindingBytes: number;
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupBytes: number;
+  /** Threads of a subgroup, where kernels may use them: read from the adapter, which must promise one size; else 0. */
+  readonly subgroupSize: number;
   /** The route to take wherever it is possible; else the faster one by estimate. */
   readonly route?: Route;
 }

@@ -41,7 +41,7 @@ export async function openWebGpu({ gpu, powerPreference, route }: Adapter): Prom
   }
   const requiredLimits: Record<string, number> = {};
   for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit];
-  const features = (["timestamp-query"] as const).filter((feature) => adapter.features.has(feature));
+  const features = (["timestamp-query", "subgroups"] as const).filter((feature) => adapter.features.has(feature));
   try {
     return new WebGpuBackend(
       await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] }),
@@ -62,6 +62,11 @@ function isSoftware(info: GPUAdapterInfo): boolean {
     info.isFallbackAdapter ||
     [info.vendor, info.architecture, info.device, info.description].some((text) => named.test(text ?? ""))
   );
+}
+
+/** Threads of a subgroup where the adapter has them and always gives as many; else 0. */
+function subgroupSizeOf(device: GPUDevice, { subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number {
+  return device.features.has("subgroups") && subgroupMinSize === subgroupMaxSize ? (subgroupMinSize ?? 0) : 0;
 }
 
 export class WebGpuBackend {
@@ -99,6 +104,7 @@ export class WebGpuBackend {
       maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
       maxWorkgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      subgroupSize: subgroupSizeOf(device, info),
       ...planned,
     };
   }

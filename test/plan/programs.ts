@@ -8,6 +8,7 @@ export const HARDWARE: Target = {
   maxBindingBytes: 2 ** 30,
   maxWorkgroupSize: 256,
   maxWorkgroupBytes: 32768,
+  subgroupSize: 0,
 };
 export const SOFTWARE: Target = { ...HARDWARE, software: true };
 
