@@ -14,7 +14,7 @@ import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
 import { defaultTiling, lanesFor } from "./tiling";
-import { Body, type Point } from "./wgsl";
+import { type Axis, Body } from "./wgsl";
 
 /** A buffer before it has a place in memory. */
 export interface Storage {
@@ -271,7 +271,7 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
   const after = opsOf(fusion, group) * M * N;
   const lowering = new Lowering(fusion, group, stores);
   const values = new Map<Tensor, string>([[root, "value"]]);
-  const body = (index: Point["axes"]) => new Body(lowering.point("i", index, values), "v", lowering.declarations);
+  const body = (index: readonly Axis[]) => new Body(lowering.point("i", index, values), "v", lowering.declarations);
 
   if (tiling.splits === 1) {
     const statements = body([

@@ -9,7 +9,7 @@ import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { readsOf } from "./schedule";
 import { asFloat, Site } from "./site";
-import { Body, type Point } from "./wgsl";
+import { type Axis, Body } from "./wgsl";
 
 /** What a storage of a program is when it runs whole: kept in workgroup memory, or read where it lies. */
 export interface Residents {
@@ -304,7 +304,7 @@ function product(context: Context, part: Part): string[] {
     if (m <= M && n <= N && tiles(m, n) >= context.workgroupSize && m * n > tileM * tileN) [tileM, tileN] = [m, n];
   }
   const values = new Map<Tensor, string>([[root, "value"]]);
-  const axes: Point["axes"] = [
+  const axes: readonly Axis[] = [
     { name: "atRow", length: M },
     { name: "atColumn", length: N },
   ];

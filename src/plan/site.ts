@@ -1,7 +1,8 @@
 import type { Tensor } from "../graph/tensor";
 import { accumulate, type Partial as Begun } from "../kernels/partials";
+import type { Access } from "./access";
 import type { Fusion, Group } from "./group";
-import type { Body, Point } from "./wgsl";
+import { type Axis, type Body, indexAt, type Point } from "./wgsl";
 
 /** Where a group of nodes is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */
 export abstract class Site {
@@ -37,18 +38,23 @@ export abstract class Site {
     return stores;
   }
 
-  point(flat: string, axes: Point["axes"], values: Map<Tensor, string>): Point {
+  /** The point `flat` of the group's domain, where `values` are at hand. */
+  point(flat: string, axes: readonly Axis[], values: ReadonlyMap<Tensor, string>): Point {
+    const index = (access: Access) => indexAt(flat, axes, access);
     return {
-      flat,
-      axes,
-      load: (tensor, index) => this.load(tensor, index),
-      own: (tensor) => {
-        const value = values.get(tensor);
-        if (value === undefined) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
-        return value;
-      },
+      index,
+      load: (tensor, access) => this.load(tensor, index(access)),
+      element: (tensor, at) => this.load(tensor, at),
+      own: (tensor) => atHand(values, tensor),
     };
   }
+}
+
+/** The value of a node that must have been computed before. */
+export function atHand(values: ReadonlyMap<Tensor, string>, tensor: Tensor): string {
+  const value = values.get(tensor);
+  if (value === undefined) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
+  return value;
 }
 
 /** WGSL of a node's value for the record, which holds float32. */

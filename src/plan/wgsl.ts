@@ -5,21 +5,34 @@ import type { Expression } from "./expression";
 
 /** Where an expression is evaluated. */
 export interface Point {
-  /** WGSL of the flat index in the domain. */
-  readonly flat: string;
-  /** Names of coordinates that are known anyway, outermost first, with their lengths. */
-  readonly axes: readonly { readonly name: string; readonly length: number }[];
-  /** WGSL of a buffer's element. */
-  load(tensor: Tensor, index: string): string;
+  /** WGSL of the index that an access gives here. */
+  index(access: Access): string;
+  /** WGSL of what a tensor in memory holds there. */
+  load(tensor: Tensor, access: Access): string;
+  /** WGSL of any element of a tensor in memory. */
+  element(tensor: Tensor, index: string): string;
   /** WGSL of a value that the kernel computed before. */
   own(tensor: Tensor): string;
 }
 
+/** A coordinate of a point by its name, and how many values it takes. */
+export interface Axis {
+  readonly name: string;
+  readonly length: number;
+}
+
+/** Statements that share their names: what was computed for one point is at hand for the next. */
+export interface Scope {
+  readonly lines: string[];
+  /** The name of each value, by its text. */
+  readonly known: Map<string, string>;
+}
+
 /** Writes expressions as WGSL statements; equal expressions are computed once. */
 export class Body {
-  readonly lines: string[] = [];
+  readonly lines: string[];
+  private readonly known: Map<string, string>;
   private readonly names = new Map<Expression, string>();
-  private readonly known = new Map<string, string>();
 
   constructor(
     private readonly point: Point,
@@ -27,7 +40,11 @@ export class Body {
     private readonly prefix: string,
     /** Collects the functions that expressions call. */
     private readonly declarations: Set<string>,
-  ) {}
+    { lines, known }: Scope = { lines: [], known: new Map() },
+  ) {
+    this.lines = lines;
+    this.known = known;
+  }
 
   /** WGSL of the expression's value: a name, or something as short. */
   value(expression: Expression): string {
@@ -43,13 +60,16 @@ export class Body {
       case "own":
         return this.point.own(expression.tensor);
       case "position":
-        return this.named(`i32(${this.index(expression.access)})`);
+        return this.named(`i32(${this.point.index(expression.access)})`);
       case "load":
-        return this.named(this.point.load(expression.tensor, this.index(expression.access)));
+        return this.named(this.point.load(expression.tensor, expression.access));
       case "gather": {
         const row = `u32(clamp(${asInteger(this.value(expression.row), expression.row.dtype)}, 0i, ${expression.rows - 1}i))`;
         return this.named(
-          this.point.load(expression.tensor, `${row} * ${expression.width}u + ${this.index(expression.access)}`),
+          this.point.element(
+            expression.tensor,
+            `${row} * ${expression.width}u + ${this.point.index(expression.access)}`,
+          ),
         );
       }
       case "apply": {
@@ -72,40 +92,42 @@ export class Body {
     this.lines.push(`let ${name} = ${text};`);
     return name;
   }
+}
 
-  /** WGSL of the index that an access gives at this point. */
-  private index(access: Access): string {
-    const { flat, axes } = this.point;
-    if (isAligned(access)) return access.shape.length === 0 ? "0u" : flat;
-    const terms: string[] = [];
-    // From the last axis: as long as the access divides the known coordinates, take each from the one that it lies in.
-    let left = [...axes];
-    let whole = left[left.length - 1]?.length ?? 0;
-    let passed = 1;
-    let known = left.length > 0;
-    let flatPassed = 1;
-    for (let axis = access.shape.length - 1; axis >= 0; axis--) {
-      const length = access.shape[axis] as number;
-      const stride = access.strides[axis] as number;
-      while (known && passed === whole && left.length > 1) {
-        left = left.slice(0, -1);
-        whole = left[left.length - 1]?.length ?? 0;
-        passed = 1;
-      }
-      known &&= whole % (passed * length) === 0;
-      const [from, before, isFirst] = known
-        ? [left[left.length - 1]?.name ?? flat, passed, passed * length === whole]
-        : [flat, flatPassed, axis === 0];
-      if (stride !== 0) {
-        const divided = before === 1 ? from : `${from} / ${before}u`;
-        const coordinate = isFirst ? divided : `${before === 1 ? from : `(${divided})`} % ${length}u`;
-        terms.push(stride === 1 ? coordinate : `(${coordinate}) * ${stride}u`);
-      }
-      passed *= length;
-      flatPassed *= length;
+/**
+ * WGSL of the index that an access gives at the point `flat` of a domain. `axes`: coordinates that are known anyway, outermost
+ * first.
+ */
+export function indexAt(flat: string, axes: readonly Axis[], access: Access): string {
+  if (isAligned(access)) return access.shape.length === 0 ? "0u" : flat;
+  const terms: string[] = [];
+  // From the last axis: as long as the access divides the known coordinates, take each from the one that it lies in.
+  let left = [...axes];
+  let whole = left[left.length - 1]?.length ?? 0;
+  let passed = 1;
+  let known = left.length > 0;
+  let flatPassed = 1;
+  for (let axis = access.shape.length - 1; axis >= 0; axis--) {
+    const length = access.shape[axis] as number;
+    const stride = access.strides[axis] as number;
+    while (known && passed === whole && left.length > 1) {
+      left = left.slice(0, -1);
+      whole = left[left.length - 1]?.length ?? 0;
+      passed = 1;
     }
-    return terms.length === 0 ? "0u" : terms.reverse().join(" + ");
+    known &&= whole % (passed * length) === 0;
+    const [from, before, isFirst] = known
+      ? [left[left.length - 1]?.name ?? flat, passed, passed * length === whole]
+      : [flat, flatPassed, axis === 0];
+    if (stride !== 0) {
+      const divided = before === 1 ? from : `${from} / ${before}u`;
+      const coordinate = isFirst ? divided : `${before === 1 ? from : `(${divided})`} % ${length}u`;
+      terms.push(stride === 1 ? coordinate : `(${coordinate}) * ${stride}u`);
+    }
+    passed *= length;
+    flatPassed *= length;
   }
+  return terms.length === 0 ? "0u" : terms.reverse().join(" + ");
 }
 
 function asInteger(text: string, dtype: DType): string {
