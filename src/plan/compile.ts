@@ -38,7 +38,9 @@ export function compile(program: Program, target: Target): Plan {
       ({ bindings }) => bindings.length <= target.maxStorageBuffers,
     );
     if (!fits) continue;
-    const persistent = target.route === "recorded" ? null : planner().persistent();
+    // Without updates every step is the same: one is all that is run, and its kernels compile sooner apart.
+    const apart = target.route === "recorded" || (target.route === undefined && updates.length === 0);
+    const persistent = apart ? null : planner().persistent();
     return persistent === null ? recorded : chooseRoute(recorded, persistent, target);
   }
   throw new DeviceError(

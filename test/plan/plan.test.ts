@@ -212,7 +212,14 @@ describe("routes", () => {
       .take(input([8], "int32"))
       .matmul(w)
       .sum();
-    expect(() => compile({ inputs: {}, parameters: { w }, outputs: { loss } }, HARDWARE)).not.toThrow();
+    const target = { ...HARDWARE, route: "persistent" } as const;
+    expect(() => compile({ inputs: {}, parameters: { w }, outputs: { loss } }, target)).not.toThrow();
+  });
+
+  test("what updates nothing is run once, kernel by kernel, unless it is asked for whole", () => {
+    const { updates: _, ...forward } = classifier(100, 2, 3, 2);
+    expect(compile(forward, HARDWARE).route).toBe("recorded");
+    expect(compile(forward, { ...HARDWARE, route: "persistent" }).route).toBe("persistent");
   });
 });
 
