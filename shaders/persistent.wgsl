@@ -9,6 +9,9 @@
 //
 // Workgroup memory: 4 * MEMORY bytes and what reductions share, 4 * WORKGROUP.
 
+// spec begin enable
+// spec end
+
 const WORKGROUP = 64u; // spec
 const MEMORY = 2u; // spec
 
@@ -18,6 +21,8 @@ const MEMORY = 2u; // spec
 // spec end
 
 var<workgroup> memory: array<f32, MEMORY>;
+
+// spec begin join
 var<workgroup> scratch: array<f32, WORKGROUP>;
 
 fn joinSum(value: f32, local: u32) -> f32 {
@@ -43,6 +48,7 @@ fn joinMax(value: f32, local: u32) -> f32 {
   workgroupBarrier();
   return largest;
 }
+// spec end
 
 // spec begin functions
 // spec end
@@ -53,9 +59,13 @@ fn main(@builtin(local_invocation_index) local: u32) {
   for (var i = local; i < 1u; i += WORKGROUP) { memory[i] = weight[i]; }
   // spec end
   workgroupBarrier();
+  let steps = run.x;
+  let first = run.y;
+  let every = run.z;
+  let last = run.w - 1u;
   var record = 0u;
-  for (var t = 0u; t < run.x; t++) {
-    let recorded = (run.y + t) % run.z == 0u || run.y + t + 1u == run.w;
+  for (var t = first; t < first + steps; t++) {
+    let recorded = t % every == 0u || t == last;
     // spec begin step
     if (local == 0u) { memory[0] = memory[0] * 0.5; }
     // spec end

@@ -4,6 +4,8 @@ import { indent, specialise } from "./specialise";
 
 export interface PersistentSpec {
   readonly workgroupSize: number;
+  /** Whether the workgroup is one subgroup. */
+  readonly subgroup: boolean;
   /** Elements of workgroup memory. */
   readonly elements: number;
   readonly bindings: string;
@@ -13,8 +15,14 @@ export interface PersistentSpec {
   readonly store: readonly string[];
 }
 
+/** Where the workgroup is one subgroup, sums over it need no memory and no barrier. */
+const JOIN_SUBGROUP = `fn joinSum(value: f32, local: u32) -> f32 { return subgroupAdd(value); }
+fn joinMax(value: f32, local: u32) -> f32 { return subgroupMax(value); }
+`;
+
 export function persistentKernel({
   workgroupSize,
+  subgroup,
   elements,
   bindings,
   functions,
@@ -24,7 +32,14 @@ export function persistentKernel({
 }: PersistentSpec): KernelText {
   const source = specialise(persistent, {
     constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1) },
-    blocks: { bindings, functions, load: indent(load, 2), step: indent(step, 4), store: indent(store, 2) },
+    blocks: {
+      ...(subgroup && { enable: "enable subgroups;\n", join: JOIN_SUBGROUP }),
+      bindings,
+      functions,
+      load: indent(load, 2),
+      step: indent(step, 4),
+      store: indent(store, 2),
+    },
   });
   return { name: "persistent", source, workgroups: [1, 1, 1], partials: 0 };
 }

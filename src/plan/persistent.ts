@@ -1,14 +1,15 @@
 import type { Tensor } from "../graph/tensor";
-import { type Partial as Begun, INITIAL } from "../kernels/partials";
+import { INITIAL } from "../kernels/partials";
 import { persistentKernel } from "../kernels/persistent";
 import { registerTile } from "../kernels/register-tile";
 import type { Fusion, Group } from "./group";
 import { type LoweredDispatch, labelOf, opsOf, type Storage, type Stores } from "./lower";
+import { type Context, Part, type Places } from "./part";
 import { place } from "./place";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
-import { readsOf } from "./schedule";
-import { asFloat, Site } from "./site";
+import { passedOn, type Stage, stagesOf, touchesOf } from "./stages";
+import { sharesOf, writeSweep } from "./sweep";
 import { type Axis, Body } from "./wgsl";
 
 /** What a storage of a program is when it runs whole: kept in workgroup memory, or read where it lies. */
@@ -29,8 +30,23 @@ export function lowerPersistent(
   { resident, history }: Residents,
   target: Target,
 ): LoweredDispatch | null {
-  const workgroupSize = workgroupSizeFor(order, target);
-  const layout = layOut(fusion, order, stores, resident, target.maxWorkgroupBytes / 4 - 3 * workgroupSize);
+  const { software } = target;
+  const stages = stagesOf(fusion, order, stores, { software, workOf: (group) => workOf(fusion, group) });
+  const workgroupSize = workgroupSizeFor(stages, target);
+  const lasting = new Set(resident.map(({ storage }) => storage));
+  const passed = passedOn(fusion, stages, (node) => stores.isStored(node) && lasting.has(stores.storageOf(node)));
+  const subgroup = workgroupSize === target.subgroupSize;
+  const joined = Math.max(
+    0,
+    ...stages.map((stage) => {
+      if (stage.kind !== "sweep") return 0;
+      const { shares, pitch } = sharesOf(stage.totals, workgroupSize, subgroup);
+      return shares * pitch;
+    }),
+  );
+  // Beside them, what joining sums takes.
+  const capacity = target.maxWorkgroupBytes / 4 - 3 * workgroupSize - joined;
+  const layout = layOut(fusion, stages, stores, resident, passed, capacity);
   if (layout === null) return null;
 
   const bound = [...resident, ...(history ? [{ storage: history, access: "read_write" as const }] : [])];
@@ -60,33 +76,56 @@ export function lowerPersistent(
   let parts = 0;
   const context: Context = {
     fusion,
-    stores,
+    stores: { ...stores, isStored: (node) => stores.isStored(node) && !passed.has(node) },
     places,
     functions,
     workgroupSize,
+    subgroup,
+    maxOnce: software ? 1024 : 64,
     variableOf: (node) => {
       const known = variables.get(node) ?? `begun${variables.size}`;
       variables.set(node, known);
       return known;
     },
     next: () => parts++,
+    loop: (variable, count, body) => loop(variable, count, workgroupSize, body),
   };
-  // A barrier stands only where a kernel touches what another one since the last barrier has written, or overwrites what it read.
+  // A barrier stands only where a part touches what another one since the last barrier has written, or overwrites what it read.
   const pending = { read: new Set<number>(), written: new Set<number>() };
-  for (const group of order) {
-    const touches = layout.touches.get(group) as Touches;
+  const push = ({ reads, writes }: Touches, lines: readonly string[]) => {
     const waits =
-      [...touches.reads].some((slot) => pending.written.has(slot)) ||
-      [...touches.writes].some((slot) => pending.written.has(slot) || pending.read.has(slot));
+      [...reads].some((slot) => pending.written.has(slot)) ||
+      [...writes].some((slot) => pending.written.has(slot) || pending.read.has(slot));
     if (waits) {
       step.push("workgroupBarrier();");
       pending.read.clear();
       pending.written.clear();
     }
-    for (const slot of touches.reads) pending.read.add(slot);
-    for (const slot of touches.writes) pending.written.add(slot);
-    step.push(...writeGroup(context, group));
+    for (const slot of reads) pending.read.add(slot);
+    for (const slot of writes) pending.written.add(slot);
+    step.push(...lines);
+  };
+  const touchesOfGroup = (group: Group) => layout.touches.get(group) as Touches;
+  for (const stage of stages) {
+    if (stage.kind === "group") {
+      push(touchesOfGroup(stage.group), writeGroup(context, stage.group));
+      continue;
+    }
+    const written = writeSweep(context, stage);
+    const rows = stage.groups.map((group) => ({ ...touchesOfGroup(group), sums: stage.sums.has(group) }));
+    push(
+      {
+        reads: new Set(rows.flatMap(({ reads }) => [...reads])),
+        writes: new Set([JOINED, ...rows.flatMap(({ writes, sums }) => (sums ? [] : [...writes]))]),
+      },
+      written.loop,
+    );
+    for (const { group, lines } of written.ends) {
+      const { reads, writes } = touchesOfGroup(group);
+      push({ reads: new Set([JOINED, ...reads]), writes }, lines);
+    }
   }
+  if (joined > 0) functions.add(`var<workgroup> joined: array<f32, ${joined}>;`);
   if (fusion.tail !== null)
     step.push("if (recorded) {", ...writeGroup(context, fusion.tail).map((line) => `  ${line}`), "}");
 
@@ -101,6 +140,7 @@ export function lowerPersistent(
     });
   const kernel = persistentKernel({
     workgroupSize,
+    subgroup,
     elements: layout.elements,
     bindings: bindings.map((line) => `${line}\n`).join(""),
     functions: [...functions].map((text) => `${text}\n`).join(""),
@@ -116,8 +156,14 @@ export function lowerPersistent(
     flops: order.reduce((sum, group) => sum + workOf(fusion, group), 0),
     bytes: 0,
     output: "a whole step",
-    shapes: `${order.length} operations, ${layout.elements * 4} bytes of workgroup memory`,
+    shapes: `${order.length} operations${loops(stages)}, ${(layout.elements + joined) * 4} bytes of workgroup memory`,
   };
+}
+
+/** The sweeps among the stages, in words. */
+function loops(stages: readonly Stage[]): string {
+  const swept = stages.flatMap((stage) => (stage.kind === "sweep" ? [stage] : []));
+  return swept.map(({ groups, rows }) => `, ${groups.length} of them in a loop over ${rows} rows`).join("");
 }
 
 /** Arithmetic of a kernel's work in one step. */
@@ -126,12 +172,18 @@ export function workOf(fusion: Fusion, group: Group): number {
   return (2 * K + opsOf(fusion, group)) * group.size;
 }
 
-/** On a GPU a barrier costs about as little for many threads as for few; on a software adapter each thread has its price. */
-function workgroupSizeFor(order: readonly Group[], target: Target): number {
-  if (target.software) return 4;
-  const widest = Math.max(...order.map(({ size }) => size));
+/** In touches: where the shares of a sweep's sums wait for one another. */
+const JOINED = -1;
+
+/** A sweep runs in one subgroup, where sums cost no barrier. Else a GPU's barrier costs about as little for many threads as for few; on a software adapter each thread has its price. */
+function workgroupSizeFor(stages: readonly Stage[], { software, subgroupSize, maxWorkgroupSize }: Target): number {
+  const sweeps = stages.some(({ kind }) => kind === "sweep");
+  if (sweeps && subgroupSize > 0) return subgroupSize;
+  if (software) return 4;
+  if (sweeps) return 32;
+  const widest = Math.max(...stages.map((stage) => (stage.kind === "group" ? stage.group.size : 0)));
   let size = 64;
-  while (size < 256 && size < widest && size * 2 <= target.maxWorkgroupSize) size *= 2;
+  while (size < 256 && size < widest && size * 2 <= maxWorkgroupSize) size *= 2;
   return size;
 }
 
@@ -147,24 +199,24 @@ interface Layout {
   readonly touches: ReadonlyMap<Group, Touches>;
 }
 
-/** Places everything a step touches in `capacity` elements; inputs and constants may stay outside, the smallest come in first. */
+/** Places everything a step touches in workgroup memory; inputs and constants may stay outside, the smallest come in first. */
 function layOut(
   fusion: Fusion,
-  order: readonly Group[],
+  stages: readonly Stage[],
   stores: Stores,
   resident: Residents["resident"],
+  passed: ReadonlySet<Tensor>,
   capacity: number,
 ): Layout | null {
   const spans = new Map<Storage, [number, number]>();
   const used = new Map<Group, { reads: Storage[]; writes: Storage[] }>();
-  order.forEach((group, at) => {
-    const reads = [...readsOf(fusion, group)].map((tensor) => stores.storageOf(tensor));
-    const values = [group.root, ...group.members, ...group.combines.map(({ node }) => node)];
-    const writes = values
-      .filter((node): node is Tensor => node !== null && stores.isStored(node))
-      .map((node) => stores.storageOf(node));
-    used.set(group, { reads, writes });
-    for (const storage of [...reads, ...writes]) spans.set(storage, [spans.get(storage)?.[0] ?? at, at]);
+  stages.forEach((stage, at) => {
+    for (const group of stage.kind === "sweep" ? stage.groups : [stage.group]) {
+      const touches = touchesOf(fusion, stores, group, passed);
+      used.set(group, touches);
+      for (const storage of [...touches.reads, ...touches.writes])
+        spans.set(storage, [spans.get(storage)?.[0] ?? at, at]);
+    }
   });
   const lasting = new Set(resident.map(({ storage }) => storage));
   const outside = new Set(resident.filter(({ access }) => access === "read").map(({ storage }) => storage));
@@ -202,53 +254,6 @@ function layOut(
   };
 }
 
-interface Places {
-  element(storage: Storage, index: string): string;
-  assign(storage: Storage, index: string, value: string): string;
-}
-
-interface Context {
-  readonly fusion: Fusion;
-  readonly stores: Stores;
-  readonly places: Places;
-  readonly functions: Set<string>;
-  readonly workgroupSize: number;
-  /** The variable in which a thread begins a reduction to one number. Numbered by use, so that equal programs give equal text. */
-  variableOf(node: Tensor): string;
-  /** A number that no other part of the kernel has. */
-  next(): number;
-}
-
-/** A part of the persistent kernel. */
-class Part extends Site {
-  override readonly declarations: Set<string>;
-
-  constructor(
-    private readonly context: Context,
-    group: Group,
-  ) {
-    super(context.fusion, group);
-    this.declarations = context.functions;
-  }
-
-  override load(tensor: Tensor, index: string): string {
-    return this.context.places.element(this.context.stores.storageOf(tensor), index);
-  }
-
-  override stored(node: Tensor, index: string, value: string): string[] {
-    const { stores, places } = this.context;
-    const lines = stores
-      .recordsOf(node)
-      .map((at) => `if (recorded) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
-    if (stores.isStored(node)) lines.push(places.assign(stores.storageOf(node), index, value));
-    return lines;
-  }
-
-  override partialSpecs(): Begun[] {
-    return this.group.partials.map(({ node, op }) => ({ op, variable: this.context.variableOf(node) }));
-  }
-}
-
 /** The statements of one kernel as a part: a loop over its elements, the workgroup's threads side by side. */
 function writeGroup(context: Context, group: Group): string[] {
   const part = new Part(context, group);
@@ -258,7 +263,7 @@ function writeGroup(context: Context, group: Group): string[] {
       const values = new Map<Tensor, string>();
       const body = new Body(part.point("i", [], values), "v", part.declarations);
       const end = part.epilogue(body, values, "i");
-      return [...begins, ...loop("i", group.size, context, [...body.lines, ...end])];
+      return [...begins, ...context.loop("i", group.size, [...body.lines, ...end])];
     }
     case "matmul":
       return [...begins, ...product(context, part)];
@@ -271,7 +276,7 @@ function writeGroup(context: Context, group: Group): string[] {
   }
 }
 
-function loop(variable: string, count: number, { workgroupSize }: Context, body: readonly string[]): string[] {
+function loop(variable: string, count: number, workgroupSize: number, body: readonly string[]): string[] {
   if (count === 1) return [`if (local == 0u) { let ${variable} = 0u;`, ...body.map((line) => `  ${line}`), "}"];
   return [
     `for (var ${variable} = local; ${variable} < ${count}u; ${variable} += ${workgroupSize}u) {`,
@@ -328,7 +333,7 @@ function product(context: Context, part: Part): string[] {
     epilogue: (row, column, sum) =>
       `{ let atRow = ${row}; let atColumn = ${column}; let value = ${sum}; ${statements} }`,
   });
-  return loop("tile", tiles(tileM, tileN), context, [
+  return context.loop("tile", tiles(tileM, tileN), [
     `let row = tile / ${columns}u * ${tileM}u;`,
     `let column = tile % ${columns}u * ${tileN}u;`,
     ...tile,
@@ -346,7 +351,7 @@ function rows(context: Context, part: Part): string[] {
   const { lines, usesArgmax } = rowsBody(part, { ...split, lanes, rowsPerGroup });
   const first = `let first = row / ${inner}u * ${length * inner}u + row % ${inner}u;`;
   if (lanes === 1) {
-    return loop("row", count, context, [
+    return context.loop("row", count, [
       "let inRange = true;",
       "let lane = 0u;",
       first,

@@ -29,9 +29,9 @@ export interface Scope {
 }
 
 /** Writes expressions as WGSL statements; equal expressions are computed once. */
-export class Body {
+export class Body implements Scope {
   readonly lines: string[];
-  private readonly known: Map<string, string>;
+  readonly known: Map<string, string>;
   private readonly names = new Map<Expression, string>();
 
   constructor(
@@ -85,13 +85,19 @@ export class Body {
   }
 
   private named(text: string): string {
-    const known = this.known.get(text);
-    if (known !== undefined) return known;
-    const name = `${this.prefix}${this.known.size}`;
-    this.known.set(text, name);
-    this.lines.push(`let ${name} = ${text};`);
-    return name;
+    return nameIn(this, this.prefix, text);
   }
+}
+
+/** The name of a value in a scope, which gets a line where it is new there and not a name already. */
+export function nameIn({ lines, known }: Scope, prefix: string, text: string): string {
+  if (/^[A-Za-z_]\w*$/.test(text)) return text;
+  const named = known.get(text);
+  if (named !== undefined) return named;
+  const name = `${prefix}${known.size}`;
+  known.set(text, name);
+  lines.push(`let ${name} = ${text};`);
+  return name;
 }
 
 /**

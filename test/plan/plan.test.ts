@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { constant, DeviceError, input, type Program, parameter } from "../../src/index";
 import { compile } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
-import { type Plan, planHash } from "../../src/plan/plan";
+import { type Dispatch, type Plan, planHash } from "../../src/plan/plan";
 import { randomGraphs } from "../graph/random-graphs";
 import { classifier, HARDWARE, SOFTWARE, twoLayer } from "./programs";
 
@@ -198,6 +198,16 @@ describe("routes", () => {
   test("a small program runs whole in one dispatch, a large one kernel by kernel", () => {
     expect(compile(classifier(100, 2, 3, 2), HARDWARE).route).toBe("persistent");
     expect(compile(twoLayer(), HARDWARE).route).toBe("recorded");
+  });
+
+  test.each([0, 4, 32])("a small network is one loop over its rows, in subgroups of %d", (subgroupSize) => {
+    const plan = compile(classifier(100, 2, 3, 2), { ...SOFTWARE, subgroupSize, route: "persistent" });
+    const [{ source, shapes }] = plan.step as [Dispatch];
+    expect(shapes).toMatch(/\d+ of them in a loop over 100 rows/);
+    expect(source.match(/for \(var row = local; row < 100u/g)).toHaveLength(1);
+    expect(source.includes("enable subgroups;")).toBe(subgroupSize > 0);
+    // What passes from layer to layer stays in registers: memory holds data, labels, scores and 17 weights.
+    expect(source).toContain("const MEMORY = 517u;");
   });
 
   test("what does not fit a workgroup's memory is never persistent", () => {

@@ -1,0 +1,58 @@
+import type { Tensor } from "../graph/tensor";
+import type { Partial as Begun } from "../kernels/partials";
+import type { Fusion, Group } from "./group";
+import type { Storage, Stores } from "./lower";
+import { asFloat, Site } from "./site";
+
+export interface Places {
+  element(storage: Storage, index: string): string;
+  assign(storage: Storage, index: string, value: string): string;
+}
+
+export interface Context {
+  readonly fusion: Fusion;
+  readonly stores: Stores;
+  readonly places: Places;
+  readonly functions: Set<string>;
+  readonly workgroupSize: number;
+  /** Whether the workgroup is one subgroup, whose operations kernels may use. */
+  readonly subgroup: boolean;
+  /** Values that a thread may read before a loop and keep. */
+  readonly maxOnce: number;
+  /** The statements `body` for each of `count` values of `variable`, the threads side by side. */
+  loop(variable: string, count: number, body: readonly string[]): string[];
+  /** The variable in which a thread begins a reduction to one number. Numbered by use, so that equal programs give equal text. */
+  variableOf(node: Tensor): string;
+  /** A number that no other part of the kernel has. */
+  next(): number;
+}
+
+/** A part of the persistent kernel. */
+export class Part extends Site {
+  override readonly declarations: Set<string>;
+
+  constructor(
+    readonly context: Context,
+    group: Group,
+  ) {
+    super(context.fusion, group);
+    this.declarations = context.functions;
+  }
+
+  override load(tensor: Tensor, index: string): string {
+    return this.context.places.element(this.context.stores.storageOf(tensor), index);
+  }
+
+  override stored(node: Tensor, index: string, value: string): string[] {
+    const { stores, places } = this.context;
+    const lines = stores
+      .recordsOf(node)
+      .map((at) => `if (recorded) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
+    if (stores.isStored(node)) lines.push(places.assign(stores.storageOf(node), index, value));
+    return lines;
+  }
+
+  override partialSpecs(): Begun[] {
+    return this.group.partials.map(({ node, op }) => ({ op, variable: this.context.variableOf(node) }));
+  }
+}

@@ -1,0 +1,333 @@
+import type { Tensor } from "../graph/tensor";
+import { sizeOf } from "../util/shape";
+import type { Access } from "./access";
+import { type Expression, isInlinable, walk } from "./expression";
+import type { Fusion, Group } from "./group";
+import { opsOf, type Storage, type Stores } from "./lower";
+import { expressionsOf, readsOf } from "./schedule";
+
+/**
+ * Kernels that run as one loop over the rows of a batch: a thread takes a row through all of them and keeps what it computes in
+ * registers. Weights are read once; sums over the batch begin in registers too, and end after the loop.
+ */
+export interface Sweep {
+  readonly kind: "sweep";
+  readonly rows: number;
+  readonly groups: readonly Group[];
+  /** Those that sum over the rows. */
+  readonly sums: ReadonlySet<Group>;
+  /** How many sums they begin. */
+  readonly totals: number;
+}
+
+/** A part of the persistent kernel. */
+export type Stage = Sweep | { readonly kind: "group"; readonly group: Group };
+
+/** Operations on one row beyond which a loop's body takes longer to compile than it saves. */
+const MAX_OPERATIONS = 3000;
+/** Sums that a thread holds: registers of a GPU are few; a software adapter keeps them in memory anyway. */
+const MAX_SUMS = { hardware: 128, software: 512 };
+/** Fewer rows are not worth a loop. */
+const MIN_ROWS = 8;
+
+/** What a kernel touches: storages, and reductions that one kernel begins and another ends. */
+interface Touches {
+  readonly reads: ReadonlySet<unknown>;
+  readonly writes: ReadonlySet<unknown>;
+}
+
+/** What a kernel reads and writes in memory, but for tensors that are only `passed` on in registers. */
+export function touchesOf(
+  fusion: Fusion,
+  stores: Stores,
+  group: Group,
+  passed: ReadonlySet<Tensor> = new Set(),
+): { reads: Storage[]; writes: Storage[] } {
+  const values = [group.root, ...group.members, ...group.combines.map(({ node }) => node)];
+  return {
+    reads: [...readsOf(fusion, group)].flatMap((tensor) => (passed.has(tensor) ? [] : [stores.storageOf(tensor)])),
+    writes: values
+      .filter((node): node is Tensor => node !== null && stores.isStored(node) && !passed.has(node))
+      .map((node) => stores.storageOf(node)),
+  };
+}
+
+/** Cuts a step's kernels, in their order, into sweeps and kernels of their own. No sweep where it would not do most of the work. */
+export function stagesOf(
+  fusion: Fusion,
+  order: readonly Group[],
+  stores: Stores,
+  { software, workOf }: { software: boolean; workOf: (group: Group) => number },
+): Stage[] {
+  const alone = order.map((group): Stage => ({ kind: "group", group }));
+  const rows = commonRows(order, workOf);
+  if (rows < MIN_ROWS) return alone;
+  const stages = new Sweeping(fusion, stores, rows, MAX_SUMS[software ? "software" : "hardware"]).cut(order);
+  const work = (groups: readonly Group[]) => groups.reduce((sum, group) => sum + workOf(group), 0);
+  const swept = work(stages.flatMap((stage) => (stage.kind === "sweep" ? stage.groups : [])));
+  return swept >= 0.8 * work(order) ? stages : alone;
+}
+
+/** Tensors that pass from kernel to kernel within a sweep alone: they need no memory. */
+export function passedOn(fusion: Fusion, stages: readonly Stage[], lasts: (tensor: Tensor) => boolean): Set<Tensor> {
+  const readers = new Map<Tensor, Set<Stage>>();
+  for (const stage of stages) {
+    for (const group of stage.kind === "sweep" ? stage.groups : [stage.group]) {
+      for (const tensor of readsOf(fusion, group)) {
+        readers.set(tensor, (readers.get(tensor) ?? new Set()).add(stage));
+      }
+    }
+  }
+  const passed = new Set<Tensor>();
+  for (const stage of stages) {
+    if (stage.kind !== "sweep") continue;
+    for (const group of stage.groups) {
+      if (stage.sums.has(group)) continue;
+      for (const node of [group.root, ...group.members]) {
+        if (node === null || lasts(node)) continue;
+        if ([...(readers.get(node) ?? [])].every((reader) => reader === stage)) passed.add(node);
+      }
+    }
+  }
+  return passed;
+}
+
+/**
+ * What an access reads at a row and column of a domain [rows, columns]: element `row * stride + offset`. Null where it is not
+ * of that form.
+ */
+export function alongRows(
+  { shape, strides }: Access,
+  rows: number,
+  columns: number,
+  column: number,
+): { stride: number; offset: number } | null {
+  let [stride, offset, passed] = [0, 0, 1];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const length = shape[axis] as number;
+    const step = strides[axis] as number;
+    if (step !== 0) {
+      if (columns % (passed * length) === 0) offset += (Math.floor(column / passed) % length) * step;
+      else if (columns % passed === 0 && passed * length === rows * columns) {
+        stride += (columns / passed) * step;
+        offset += Math.floor(column / passed) * step;
+      } else return null;
+    }
+    passed *= length;
+  }
+  return { stride, offset };
+}
+
+/** The batch that most of the work runs along. */
+function commonRows(order: readonly Group[], workOf: (group: Group) => number): number {
+  const work = new Map<number, number>();
+  for (const group of order) {
+    const { root, split, size } = group;
+    const first = group.members[0]?.shape[0] ?? 0;
+    const candidates = root
+      ? [root.shape[0] as number, (root.operands[0] as Tensor).shape[1] as number]
+      : split
+        ? [split.outer, split.outer === 1 ? split.length : 0]
+        : [size % Math.max(first, 1) === 0 ? first : 0];
+    for (const rows of new Set(candidates)) work.set(rows, (work.get(rows) ?? 0) + workOf(group));
+  }
+  work.delete(0);
+  let best = 0;
+  for (const [rows, sum] of work) if (best === 0 || sum > (work.get(best) as number)) best = rows;
+  return best;
+}
+
+/** A kernel's part in a loop over the rows: its operations on a row, and the sums over all rows that it begins. */
+interface Form {
+  readonly sum: boolean;
+  readonly operations: number;
+  readonly totals: number;
+}
+
+class Sweeping {
+  private readonly stages: Stage[] = [];
+  private before: Group[] = [];
+  private after: Group[] = [];
+  private groups: Group[] = [];
+  private sums = new Set<Group>();
+  /** Values of a row in registers. */
+  private values = new Set<Tensor>();
+  private operations = 0;
+  private totals = 0;
+
+  constructor(
+    private readonly fusion: Fusion,
+    private readonly stores: Stores,
+    private readonly rows: number,
+    private readonly maxSums: number,
+  ) {}
+
+  cut(order: readonly Group[]): Stage[] {
+    for (const group of order) {
+      if (this.joins(group)) continue;
+      // What does not take part runs before the loop if it may, else after it.
+      if (this.apart(group, [...this.groups, ...this.after])) this.before.push(group);
+      else if (this.formOf(group, new Set()) === null) this.after.push(group);
+      else {
+        this.flush();
+        if (!this.joins(group)) this.before.push(group);
+      }
+    }
+    this.flush();
+    return this.stages;
+  }
+
+  private flush(): void {
+    const { groups, sums, rows, totals } = this;
+    const alone = (group: Group): Stage => ({ kind: "group", group });
+    this.stages.push(...this.before.map(alone));
+    if (groups.length > 0) this.stages.push({ kind: "sweep", rows, groups, sums, totals });
+    this.stages.push(...this.after.map(alone));
+    [this.before, this.after, this.groups] = [[], [], []];
+    this.sums = new Set();
+    this.values = new Set();
+    [this.operations, this.totals] = [0, 0];
+  }
+
+  private joins(group: Group): boolean {
+    const form = this.formOf(group, this.values);
+    if (form === null || !this.apart(group, this.after)) return false;
+    const { operations, totals } = form;
+    if (this.operations + operations > MAX_OPERATIONS || this.totals + totals > this.maxSums) return false;
+    // What it reads of the sweep it must find in registers: nothing that is only there after the loop, or in other rows.
+    const own = this.touches(group);
+    const inMemory = [...readsOf(this.fusion, group)].filter((tensor) => !this.values.has(tensor));
+    const reads = new Set<unknown>(inMemory.map((tensor) => this.stores.storageOf(tensor)));
+    for (const other of this.groups) {
+      const { reads: read, writes: written } = this.touches(other);
+      if (overlap(reads, written) || overlap(own.writes, written)) return false;
+      // A sum is written after the loop, when everything has read; what a row writes others may still want to read.
+      if (!form.sum && overlap(own.writes, read)) return false;
+      if (form.sum && this.sums.has(other) && overlap(own.writes, read)) return false;
+    }
+    this.groups.push(group);
+    if (form.sum) this.sums.add(group);
+    else for (const node of [group.root, ...group.members]) if (node) this.values.add(node);
+    this.operations += operations;
+    this.totals += totals;
+    return true;
+  }
+
+  /** Whether a kernel may change places with others. */
+  private apart(group: Group, others: readonly Group[]): boolean {
+    const { reads, writes } = this.touches(group);
+    return others.every((other) => {
+      const theirs = this.touches(other);
+      return !overlap(reads, theirs.writes) && !overlap(writes, theirs.reads) && !overlap(writes, theirs.writes);
+    });
+  }
+
+  private readonly known = new Map<Group, Touches>();
+  private touches(group: Group): Touches {
+    const known = this.known.get(group);
+    if (known) return known;
+    const { reads, writes } = touchesOf(this.fusion, this.stores, group);
+    const made = {
+      reads: new Set<unknown>([...reads, ...group.combines.map(({ node }) => node)]),
+      writes: new Set<unknown>([...writes, ...group.partials.map(({ node }) => node)]),
+    };
+    this.known.set(group, made);
+    return made;
+  }
+
+  /** How a kernel takes part in a loop over the rows, where `values` are in registers. Null where it cannot. */
+  private formOf(group: Group, values: ReadonlySet<Tensor>): Form | null {
+    const form = this.findForm(group, values);
+    return form === null || form.operations > MAX_OPERATIONS || form.totals > this.maxSums ? null : form;
+  }
+
+  private findForm(group: Group, values: ReadonlySet<Tensor>): Form | null {
+    const { rows, fusion } = this;
+    const operations = (columns: number) => opsOf(fusion, group) * columns;
+    /** Whether every value is read at the row's own place in a domain of so many columns. */
+    const inRow = (expressions: readonly Expression[], columns: number): boolean => {
+      let fits = true;
+      walk(expressions, (part) => {
+        if (part.kind === "gather" && values.has(part.tensor)) fits = false;
+        if (part.kind !== "load" && part.kind !== "gather" && part.kind !== "position") return;
+        const at = alongRows(part.access, rows, columns, 0);
+        if (at === null) fits = false;
+        else if (part.kind === "load" && values.has(part.tensor) && at.stride !== sizeOf(part.tensor.shape) / rows)
+          fits = false;
+      });
+      return fits;
+    };
+    const readsNone = (expressions: readonly Expression[]): boolean => {
+      let none = true;
+      walk(expressions, (part) => {
+        if ((part.kind === "load" || part.kind === "gather") && values.has(part.tensor)) none = false;
+      });
+      return none;
+    };
+    const all = expressionsOf(fusion, group);
+    switch (group.kind) {
+      case "combine":
+        return null;
+      case "elementwise": {
+        const columns = group.size / rows;
+        if (!Number.isInteger(columns) || !inRow(all, columns)) return null;
+        return { sum: false, operations: operations(columns), totals: 0 };
+      }
+      case "matmul": {
+        const { root, a, b } = group;
+        if (root === null || a === null || b === null) return null;
+        const [M, N] = root.shape as readonly [number, number];
+        const K = (root.operands[0] as Tensor).shape[1] as number;
+        if (K === rows && a.transposed && !b.transposed && group.partials.length === 0 && readsNone(all))
+          return { sum: true, operations: M * N, totals: M * N };
+        if (M !== rows || a.transposed || values.has(b.tensor) || !inRow(all, N)) return null;
+        return { sum: false, operations: (K + opsOf(fusion, group)) * N, totals: 0 };
+      }
+      case "rows": {
+        const { split } = group;
+        if (split === null) return null;
+        const { outer, length, inner } = split;
+        const isReduction = (node: Tensor) => !isInlinable(node);
+        if (outer === rows) {
+          const ofRow = (node: Tensor) => sizeOf(node.shape) === outer * inner;
+          const definition = (node: Tensor) =>
+            isReduction(node) ? fusion.expression(group, node.operands[0] as Tensor) : fusion.definition(group, node);
+          const fits =
+            group.members.every((node) =>
+              inRow([definition(node)], !isReduction(node) && ofRow(node) ? inner : length * inner),
+            ) &&
+            group.partials.every(({ value }) =>
+              inRow([fusion.expression(group, value)], ofRow(value) ? inner : length * inner),
+            );
+          return fits ? { sum: false, operations: operations(length * inner), totals: 0 } : null;
+        }
+        if (outer !== 1 || length !== rows || group.partials.length > 0) return null;
+        const reductions = group.members.filter(isReduction);
+        const rest = group.members.filter((node) => !isReduction(node));
+        const firstPass = reductions.every((node) => node.op !== "argmax" && !usesOwn(fusion, group, node));
+        const afterwards =
+          rest.every((node) => sizeOf(node.shape) === inner) &&
+          readsNone(rest.map((node) => fusion.definition(group, node)));
+        const summed = reductions.map((node) => fusion.expression(group, node.operands[0] as Tensor));
+        if (!firstPass || !afterwards || !inRow(summed, inner)) return null;
+        return { sum: true, operations: operations(inner), totals: reductions.length * inner };
+      }
+      default:
+        return group.kind satisfies never;
+    }
+  }
+}
+
+/** Whether a reduction needs another value of its own kernel first. */
+function usesOwn(fusion: Fusion, group: Group, reduction: Tensor): boolean {
+  let uses = false;
+  walk([fusion.expression(group, reduction.operands[0] as Tensor)], ({ kind }) => {
+    if (kind === "own") uses = true;
+  });
+  return uses;
+}
+
+function overlap(a: ReadonlySet<unknown>, b: ReadonlySet<unknown>): boolean {
+  for (const item of a) if (b.has(item)) return true;
+  return false;
+}
