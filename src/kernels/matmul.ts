@@ -1,52 +1,11 @@
 import tiled from "../../shaders/matmul.wgsl?raw";
 import direct from "../../shaders/product.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, INITIAL, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
+import { finishPartials, partialCount, scratchDeclaration } from "./partials";
+import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./product";
 import { registerTile, times } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
-
-/** How a product is cut up. "direct" reads storage, "tiled" goes through workgroup memory. */
-export type MatmulTiling =
-  | {
-      readonly kind: "direct";
-      readonly tileM: number;
-      readonly tileN: number;
-      readonly splits: number;
-      readonly workgroupSize: number;
-    }
-  | {
-      readonly kind: "tiled";
-      readonly tileM: number;
-      readonly tileN: number;
-      readonly tileK: number;
-      readonly threadsM: number;
-      readonly threadsN: number;
-      readonly splits: number;
-    };
-
-export interface MatmulSpec {
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  readonly aTransposed: boolean;
-  readonly bTransposed: boolean;
-  readonly tiling: MatmulTiling;
-  readonly bindings: string;
-  /** WGSL names of the operands' buffers. */
-  readonly a: string;
-  readonly b: string;
-  /** Whether an operand is bound as array<vec4f>. */
-  readonly aVectors: boolean;
-  readonly bVectors: boolean;
-  /** WGSL statements at `row`, `column`, `i` (the flat index) and `split`, with `value` the sum. */
-  readonly epilogue: readonly string[];
-  readonly partials: readonly PartialSpec[];
-}
-
-/** Elements of K that one split covers: whole vectors. */
-function chunkOf(K: number, splits: number): number {
-  return splits === 1 ? K : Math.ceil(K / splits / 4) * 4;
-}
+import { subgroupKernel } from "./subgroup";
 
 /** Whether the kernel can read an operand four elements at a time: its rows in memory are whole vectors, and tiles begin with one. */
 export function readsVectors(
@@ -55,14 +14,27 @@ export function readsVectors(
   transposed: { a: boolean; b: boolean },
 ): { a: boolean; b: boolean } {
   if (tiling.kind === "tiled") return { a: false, b: false };
+  const whole = (length: number, along: number) => length % 4 === 0 && along % 4 === 0;
+  if (tiling.kind === "subgroup")
+    return { a: false, b: transposed.b ? whole(K, tiling.subgroupSize) : whole(N, tiling.tileN) };
   return {
-    a: transposed.a ? M % 4 === 0 && tiling.tileM % 4 === 0 : K % 4 === 0,
-    b: transposed.b ? K % 4 === 0 : N % 4 === 0 && tiling.tileN % 4 === 0,
+    a: transposed.a ? whole(M, tiling.tileM) : K % 4 === 0,
+    b: transposed.b ? K % 4 === 0 : whole(N, tiling.tileN),
   };
 }
 
 export function matmulKernel(spec: MatmulSpec): KernelText {
-  return spec.tiling.kind === "direct" ? directKernel(spec, spec.tiling) : tiledKernel(spec, spec.tiling);
+  const { tiling } = spec;
+  switch (tiling.kind) {
+    case "direct":
+      return directKernel(spec, tiling);
+    case "subgroup":
+      return subgroupKernel(spec, tiling);
+    case "tiled":
+      return tiledKernel(spec, tiling);
+    default:
+      return tiling satisfies never;
+  }
 }
 
 function sums(tileM: number, tileN: number): string[] {
@@ -71,18 +43,6 @@ function sums(tileM: number, tileN: number): string[] {
 
 function products(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `sum${i}_${j} += a${i} * b${j};`).join(" "));
-}
-
-function epilogueFunction(spec: MatmulSpec, guarded: boolean): string {
-  const { partials, epilogue } = spec;
-  const body = ["let i = row * N + column;", ...epilogue];
-  const lines = guarded ? ["if (row < M && column < N) {", ...body.map((line) => `  ${line}`), "}"] : body;
-  return [
-    ...partials.map(({ op, variable }) => `var<private> ${variable} = ${INITIAL[op]};\n`),
-    "fn epilogue(row: u32, column: u32, split: u32, value: f32) {\n",
-    indent(lines, 2),
-    "}\n",
-  ].join("");
 }
 
 function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" }): KernelText {
@@ -133,7 +93,7 @@ function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" 
     },
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
-      epilogue: epilogueFunction(spec, false),
+      epilogue: epilogueFunction(spec, null),
       tile: indent(lines, 4),
       after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
       indexing: "",
@@ -177,7 +137,7 @@ function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" })
     },
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
-      epilogue: epilogueFunction(spec, true),
+      epilogue: epilogueFunction(spec, "row < M && column < N"),
       sums: indent(sums(tileM, tileN), 2),
       loadA: `      aTile[k * A_PITCH + m] = select(0.0, ${a}[select(0u, index, inside)], inside);\n`,
       loadB: `      bTile[k * B_PITCH + n] = select(0.0, ${b}[select(0u, index, inside)], inside);\n`,

@@ -22,7 +22,7 @@ export interface RegisterTile {
   epilogue(row: string, column: string, sum: string): string;
 }
 
-const PART = ["x", "y", "z", "w"] as const;
+export const PART = ["x", "y", "z", "w"] as const;
 
 /**
  * One thread's tile at `row` and `column`: sums in registers by name, operands straight from memory, edges looked after. An
@@ -102,7 +102,8 @@ function step({ tileM, tileN, a, b, a4, b4 }: RegisterTile, unroll: number): str
   return [...loads, ...products].map((line) => `  ${line}`);
 }
 
-function pairwise(terms: readonly string[]): string {
+/** WGSL of a sum, added in pairs: its rounding error grows more slowly. */
+export function pairwise(terms: readonly string[]): string {
   if (terms.length <= 2) return terms.join(" + ");
   const half = terms.length >> 1;
   return `(${pairwise(terms.slice(0, half))}) + (${pairwise(terms.slice(half))})`;

@@ -13,7 +13,7 @@ import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
-import { defaultTiling, lanesFor } from "./tiling";
+import { lanesFor, tilingFor } from "./tiling";
 import { type Axis, Body } from "./wgsl";
 
 /** A buffer before it has a place in memory. */
@@ -240,7 +240,7 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
   if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
   const [M, N] = root.shape as readonly [number, number];
   const K = (root.operands[0] as Tensor).shape[1] as number;
-  const tiling = defaultTiling(M, N, K, { a: a.transposed, b: b.transposed }, target);
+  const tiling = tilingFor(M, N, K, { a: a.transposed, b: b.transposed }, target);
   const shapes = `[${M}, ${K}]${a.transposed ? "ᵀ" : ""} x [${K}, ${N}]${b.transposed ? "ᵀ" : ""}`;
   const product = (lowering: Lowering, epilogue: readonly string[], partials: readonly PartialSpec[]) => {
     const vectors = readsVectors({ M, N, K }, tiling, { a: a.transposed, b: b.transposed });

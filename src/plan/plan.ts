@@ -1,4 +1,5 @@
 import type { DType } from "../graph/ops";
+import type { MatmulTiling } from "../kernels/product";
 
 /** What a buffer is for. All but intermediates stay as they are between steps. */
 export type Role = "input" | "parameter" | "constant" | "output" | "partials" | "history" | "intermediate";
@@ -72,6 +73,8 @@ export interface Target {
   readonly maxWorkgroupBytes: number;
   /** Threads of a subgroup, where kernels may use them: read from the adapter, which must promise one size; else 0. */
   readonly subgroupSize: number;
+  /** Tilings that were measured to be the fastest here, by class of product; the others have the default. */
+  readonly tilings?: Readonly<Record<string, MatmulTiling>>;
   /** The route to take wherever it is possible; else the faster one by estimate. */
   readonly route?: Route;
 }

@@ -1,5 +1,23 @@
-import { type MatmulTiling, readsVectors } from "../kernels/matmul";
+import type { MatmulTiling } from "../kernels/product";
 import type { Target } from "./plan";
+import { softwareCost } from "./software-cost";
+
+/** Names the products that are tiled alike: sizes rounded up to powers of two, and which operand lies transposed. */
+export function shapeClass(M: number, N: number, K: number, transposed: { a: boolean; b: boolean }): string {
+  const rounded = [M, N, K].map((size) => 2 ** Math.ceil(Math.log2(size)));
+  return `${rounded.join("x")}${transposed.a ? " aT" : ""}${transposed.b ? " bT" : ""}`;
+}
+
+/** How a product is tiled: as was measured on this adapter, else by default. */
+export function tilingFor(
+  M: number,
+  N: number,
+  K: number,
+  transposed: { a: boolean; b: boolean },
+  target: Target,
+): MatmulTiling {
+  return target.tilings?.[shapeClass(M, N, K, transposed)] ?? defaultTiling(M, N, K, transposed, target);
+}
 
 /** A good tiling of [M, K] x [K, N] before anything was measured. */
 export function defaultTiling(
@@ -9,46 +27,38 @@ export function defaultTiling(
   transposed: { a: boolean; b: boolean },
   target: Target,
 ): MatmulTiling {
-  return target.software ? directTiling(M, N, K, transposed) : tiledTiling(M, N, K, target);
+  return target.software ? softwareTiling(M, N, K, transposed, target) : tiledTiling(M, N, K, target);
 }
 
-/** Sums that a thread holds: more save loads, and cost a software adapter up to a second of compiling, so small products get few. */
-function maxSums(products: number): number {
-  if (products < 2 ** 19) return 16;
-  return products < 2 ** 24 ? 64 : 128;
-}
+/** Rows or columns of a thread's tile that are tried. */
+const EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 16, 20, 24, 32];
+const MOST_SUMS = 256;
 
-/** A software adapter runs four threads at a time on each of a few cores. */
-const SOFTWARE_THREADS = 16;
-
-/** The fewest loads a product, four elements at a time where the operand allows, with enough threads to keep a processor busy. */
-function directTiling(M: number, N: number, K: number, transposed: { a: boolean; b: boolean }): MatmulTiling {
-  const most = maxSums(M * N * K);
-  const tiling = (tileM: number, tileN: number, splits = 1): MatmulTiling => ({
-    kind: "direct",
-    tileM,
-    tileN,
-    splits,
-    workgroupSize: 4,
-  });
-  let best: { cost: number; tileM: number; tileN: number } | null = null;
-  for (const tileM of [1, 2, 3, 4, 5, 6, 8, 10]) {
-    for (let tileN = 1; tileN <= 20; tileN++) {
-      if (tileM * tileN > most || tileM > M || tileN > N) continue;
-      const tiles = Math.ceil(M / tileM) * Math.ceil(N / tileN);
-      const threads = Math.max(Math.ceil(tiles / 4) * 4, SOFTWARE_THREADS);
-      const vectors = readsVectors({ M, N, K }, tiling(tileM, tileN), transposed);
-      // Each thread's work for one k: its products, and its loads, each about as dear as two products.
-      const loads = tileM * (vectors.a ? 0.5 : 1) + tileN * (vectors.b ? 0.5 : 1);
-      const edge = M % tileM === 0 && N % tileN === 0 ? 1 : 1.05;
-      const cost = threads * (tileM * tileN + 2 * loads) * edge;
-      if (best === null || cost < best.cost) best = { cost, tileM, tileN };
+/** The cheapest by estimate. Subgroups load least; without them each thread reads for itself. */
+function softwareTiling(
+  M: number,
+  N: number,
+  K: number,
+  transposed: { a: boolean; b: boolean },
+  { subgroupSize }: Target,
+): MatmulTiling {
+  const inGroup = subgroupSize > 0 && subgroupSize <= 8;
+  const splits = [1, 2, 4, 8, 16, 32].filter((splits) => splits === 1 || K / splits >= 64);
+  let best: MatmulTiling = { kind: "direct", tileM: 1, tileN: 1, splits: 1, workgroupSize: 4 };
+  let least = Number.POSITIVE_INFINITY;
+  for (const tileM of EDGES.filter((edge) => edge <= M)) {
+    for (const tileN of EDGES.filter((edge) => edge <= N && edge * tileM <= MOST_SUMS)) {
+      for (const parts of splits) {
+        const tile = { tileM, tileN, splits: parts };
+        const tiling = inGroup
+          ? ({ kind: "subgroup", ...tile, subgroupSize } as const)
+          : ({ kind: "direct", ...tile, workgroupSize: 4 } as const);
+        const cost = softwareCost({ M, N, K }, tiling, transposed);
+        if (cost < least) [best, least] = [tiling, cost];
+      }
     }
   }
-  const { tileM, tileN } = best ?? { tileM: 1, tileN: 1 };
-  const tiles = Math.ceil(M / tileM) * Math.ceil(N / tileN);
-  const splits = tiles < 8 && K >= 256 ? Math.min(Math.floor(K / 64), Math.ceil(8 / tiles)) : 1;
-  return tiling(tileM, tileN, splits);
+  return best;
 }
 
 /** Workgroups that fill a large device. */

@@ -87,6 +87,11 @@ describe.each([
     cases: [...sample(["matmul"], 3), ...sample([...REDUCTIONS, "parameter"], 1)],
   },
   {
+    what: "the products of a software adapter without subgroups",
+    openIt: () => openOther({ route: "recorded", software: true, subgroupSize: 0 }),
+    cases: sample(["matmul"], 3),
+  },
+  {
     what: "programs that run whole in one workgroup",
     openIt: () => open({ backend: "webgpu", route: "persistent" }),
     cases: [...sample(Object.keys(OPS), 10), ...sample(REDUCTIONS, 3)],

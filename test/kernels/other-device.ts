@@ -16,7 +16,8 @@ export interface OtherDevice {
 export async function openOther(planned: Partial<Target>): Promise<OtherDevice> {
   const adapter = await navigator.gpu.requestAdapter();
   if (adapter === null) throw new Error("there is no WebGPU adapter");
-  const device = await adapter.requestDevice();
+  const requiredFeatures = (["subgroups"] as const).filter((feature) => adapter.features.has(feature));
+  const device = await adapter.requestDevice({ requiredFeatures });
   const { isFallback } = new WebGpuBackend(device, adapter.info).info;
   const backend = new WebGpuBackend(device, adapter.info, { software: !isFallback, ...planned });
   const owner = { throwIfGone() {}, disposed() {} };

@@ -5,7 +5,8 @@ const shaders = import.meta.glob<string>("../../shaders/*.wgsl", { query: "?raw"
 
 test.each(Object.entries(shaders))("%s compiles as it is stored", async (_name, source) => {
   const adapter = await navigator.gpu.requestAdapter();
-  const device = await adapter?.requestDevice();
+  const enabled = /^enable subgroups;$/m.test(source);
+  const device = await adapter?.requestDevice({ requiredFeatures: enabled ? ["subgroups"] : [] });
   const info = await device?.createShaderModule({ code: source }).getCompilationInfo();
   device?.destroy();
   expect(

@@ -1,0 +1,79 @@
+import { readsVectors } from "../kernels/matmul";
+import type { MatmulTiling } from "../kernels/product";
+
+/**
+ * What things cost on a software adapter, in nanoseconds of one core for the threads that a vector register holds, four of them.
+ * Measured on SwiftShader (Chrome 156, AMD EPYC). A load is dear whatever it loads: each thread's address is tested and read
+ * apart. Arithmetic is cheap beside it, and layout and caches hardly matter.
+ */
+const COST = {
+  load: 22,
+  /** An element that comes as a part of a vec4. */
+  vectorLoad: 19,
+  product: 0.6,
+  broadcast: 5,
+  turn: 20,
+  /** An element's epilogue in a loop: its sum by index, a test, a load and a store. */
+  epilogue: 110,
+  workgroup: 500,
+  dispatch: 25_000,
+};
+
+/** Compiling, in nanoseconds: it grows with what is written out, loads far more than arithmetic. */
+const COMPILE = { kernel: 30e6, load: 3e6, broadcast: 0.3e6, product: 0.25e6, epilogue: 6e6 };
+
+/** Compiling must repay itself within so many runs of the kernel. */
+const RUNS = 500;
+
+/** Workgroups that run at once: software adapters have a few cores, and leave them idle where there are fewer workgroups. */
+const CORES = 4;
+const LANES = 4;
+
+interface Size {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+/** Nanoseconds of one run by estimate, compiling's share included. */
+export function softwareCost(
+  size: Size,
+  tiling: Exclude<MatmulTiling, { kind: "tiled" }>,
+  transposed: { a: boolean; b: boolean },
+): number {
+  const { M, N, K } = size;
+  const { tileM, tileN, splits } = tiling;
+  const vectors = readsVectors(size, tiling, transposed);
+  const load = (inVectors: boolean) => (inVectors ? COST.vectorLoad : COST.load);
+  const sums = tileM * tileN;
+  const inGroup = tiling.kind === "subgroup";
+  const step = inGroup ? tiling.subgroupSize : vectors.b && transposed.b ? 4 : sums <= 16 ? 4 : 2;
+  // What one turn of the loop does for `step` elements of K, and how much of it is loads.
+  const loads = inGroup ? { a: tileM, b: tileN * step } : { a: tileM * step, b: tileN * step };
+  const broadcasts = inGroup ? tileM * step : 0;
+  const products = sums * step;
+  const turn =
+    loads.a * load(vectors.a) +
+    loads.b * load(vectors.b) +
+    broadcasts * COST.broadcast +
+    products * COST.product +
+    COST.turn;
+  const tiles = Math.ceil(M / tileM) * Math.ceil(N / (inGroup ? tileN * step : tileN)) * splits;
+  const groups = inGroup ? tiles : Math.ceil(tiles / tiling.workgroupSize);
+  // A wider subgroup or workgroup is several registers' work.
+  const registers = (inGroup ? tiling.subgroupSize : tiling.workgroupSize) / LANES;
+  const work = (Math.ceil(K / splits / step) * turn + sums * COST.epilogue) * registers + COST.workgroup;
+  const rest = inGroup && K % step !== 0 && K > step ? (K % step) / step : 0;
+  const compile =
+    COMPILE.kernel +
+    (1 + rest) * ((loads.a + loads.b) * COMPILE.load + broadcasts * COMPILE.broadcast + products * COMPILE.product) +
+    (inGroup ? 1 : sums) * COMPILE.epilogue;
+  // Parts are added up by a kernel of its own.
+  const join =
+    splits === 1
+      ? 0
+      : COST.dispatch +
+        (Math.ceil((M * N) / LANES) * (splits * (COST.load + COST.turn) + COST.epilogue)) / CORES +
+        COMPILE.kernel / RUNS;
+  return Math.ceil(groups / CORES) * work + compile / RUNS + join;
+}

@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { input, type Program, type Tensor } from "../../src/index";
+import type { MatmulTiling } from "../../src/kernels/product";
+import { shapeClass } from "../../src/plan/tiling";
+import { sizeOf } from "../../src/util/shape";
+import { normal } from "../graph/numbers";
+import { openOther } from "./other-device";
+
+const adapter = await navigator.gpu.requestAdapter();
+const subgroupSize =
+  adapter?.features.has("subgroups") && adapter.info.subgroupMinSize === adapter.info.subgroupMaxSize
+    ? (adapter.info.subgroupMinSize ?? 0)
+    : 0;
+
+const direct = (tileM: number, tileN: number, splits = 1): MatmulTiling => ({
+  kind: "direct",
+  tileM,
+  tileN,
+  splits,
+  workgroupSize: 4,
+});
+const subgroup = (tileM: number, tileN: number, splits = 1): MatmulTiling => ({
+  kind: "subgroup",
+  tileM,
+  tileN,
+  splits,
+  subgroupSize,
+});
+const tiled = (tileM: number, tileN: number, tileK: number, threads: number, splits = 1): MatmulTiling => ({
+  kind: "tiled",
+  tileM,
+  tileN,
+  tileK,
+  threadsM: threads,
+  threadsN: threads,
+  splits,
+});
+
+/** Whole tiles; edges of rows, columns and both; K shorter than a turn of the loop; what is left of K; more tile than product. */
+const SIZES = [
+  [16, 32, 16],
+  [17, 36, 12],
+  [16, 33, 13],
+  [2, 1, 3],
+  [9, 20, 150],
+  [33, 36, 258],
+] as const;
+
+const TILINGS: MatmulTiling[] = [
+  ...[direct(3, 4), direct(4, 4, 2), tiled(2, 2, 8, 4), tiled(4, 2, 16, 4, 3)],
+  ...(subgroupSize > 0 ? [subgroup(1, 1), subgroup(4, 4), subgroup(3, 5, 2), subgroup(8, 2, 3)] : []),
+];
+const KERNELS = { direct: "product", subgroup: "subgroup", tiled: "matmul" };
+
+const TRANSPOSITIONS = [
+  { a: false, b: false },
+  { a: true, b: false },
+  { a: false, b: true },
+  { a: true, b: true },
+];
+
+/** A product each way, with a bias and the sum of its squares, which its kernel begins. */
+function program(M: number, N: number, K: number): Program {
+  const bias = input([N]);
+  const inputs: Record<string, Tensor> = { bias };
+  const outputs: Record<string, Tensor> = {};
+  TRANSPOSITIONS.forEach((transposed, i) => {
+    const a = input(transposed.a ? [K, M] : [M, K]);
+    const b = input(transposed.b ? [N, K] : [K, N]);
+    const y = (transposed.a ? a.T : a).matmul(transposed.b ? b.T : b).add(bias);
+    Object.assign(inputs, { [`a${i}`]: a, [`b${i}`]: b });
+    Object.assign(outputs, { [`y${i}`]: y, [`squares${i}`]: y.square().sum() });
+  });
+  return { inputs, parameters: {}, outputs };
+}
+
+test.runIf(adapter?.info.architecture === "swiftshader")("this adapter's subgroups are tried", () => {
+  expect(subgroupSize).toBeGreaterThan(0);
+});
+
+describe.each(TILINGS.map((tiling) => ({ tiling, name: JSON.stringify(tiling) })))("$name", ({ tiling }) => {
+  test.each(SIZES)("M %i, N %i, K %i", async (M, N, K) => {
+    const tilings = Object.fromEntries(TRANSPOSITIONS.map((each) => [shapeClass(M, N, K, each), tiling]));
+    const device = await openOther({ route: "recorded", tilings });
+    try {
+      const given = program(M, N, K);
+      const session = await device.compile(given);
+      expect(session.explain()).toMatch(new RegExp(`^  1  ${KERNELS[tiling.kind]} `, "m"));
+      const values = Object.entries(given.inputs).map(([name, { shape }], i) => [name, normal(sizeOf(shape), i)]);
+      const report = await session.verify(Object.fromEntries(values));
+      expect(report.ok, `${report}\n${session.explain()}`).toBe(true);
+    } finally {
+      device.close();
+    }
+  });
+});
