@@ -4,14 +4,22 @@ import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
 import type { Plan, Target } from "./plan";
-import { copyOf, Planner } from "./planner";
+import { copyOf, Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
 
+/** Whether a program may run whole in one workgroup: what it changes must fit there, and it must change something or be asked for. */
+export function mayRunWhole({ updates = {} }: Program, { route, maxWorkgroupBytes }: Target): boolean {
+  // Without updates every step is the same: one is all that is run, and its kernels compile sooner apart.
+  if (route === "recorded" || (route === undefined && Object.keys(updates).length === 0)) return false;
+  return Object.values(updates).reduce((bytes, { shape }) => bytes + 4 * sizeOf(shape), 0) <= maxWorkgroupBytes;
+}
+
 /**
- * How a program will run on `target`: which kernels over which buffers in which order. Plain data; equal programs give
- * equal plans. Throws DeviceError, with both numbers, where a buffer is larger than the device can bind.
+ * How a program will run on `target`: which kernels over which buffers in which order; whole in one workgroup where `whole` is
+ * given and that is faster. Plain data; equal programs give equal plans. Throws DeviceError, with both numbers, where a buffer
+ * is larger than the device can bind.
  */
-export function compile(program: Program, target: Target): Plan {
+export function compile(program: Program, target: Target, whole: Whole | null): Plan {
   const results = simplify([...Object.values(program.outputs), ...Object.values(program.updates ?? {})]);
   // What would still be a leaf, a view or a number gets a kernel that copies it: a result has a buffer of its own.
   const simplified = (tensors: Record<string, Tensor>) =>
@@ -38,9 +46,7 @@ export function compile(program: Program, target: Target): Plan {
       ({ bindings }) => bindings.length <= target.maxStorageBuffers,
     );
     if (!fits) continue;
-    // Without updates every step is the same: one is all that is run, and its kernels compile sooner apart.
-    const apart = target.route === "recorded" || (target.route === undefined && updates.length === 0);
-    const persistent = apart ? null : planner().persistent();
+    const persistent = whole && planner().persistent(whole);
     return persistent === null ? recorded : chooseRoute(recorded, persistent, target);
   }
   throw new DeviceError(

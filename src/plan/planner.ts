@@ -5,7 +5,6 @@ import { canonical } from "./access";
 import type { Expression } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
 import { type LoweredDispatch, lowerCombine, lowerGroup, type Storage, type Stores } from "./lower";
-import { lowerPersistent } from "./persistent";
 import { place } from "./place";
 import type { Dispatch, Plan, PlanBuffer, Role, Route, Target } from "./plan";
 import { readsOf, schedule } from "./schedule";
@@ -23,6 +22,9 @@ const HISTORY_BYTES = 2 ** 20;
 export function copyOf(node: Tensor): Tensor {
   return new Tensor("reshape", [node], node.shape, node.dtype);
 }
+
+/** Writes a program as one kernel: a chunk of its own, so that a page whose networks are too large for it does not download it. */
+export type Whole = typeof import("./persistent").lowerPersistent;
 
 export type Named = readonly (readonly [string, Tensor])[];
 
@@ -93,7 +95,7 @@ export class Planner {
   }
 
   /** All kernels as one, many steps a dispatch; null where the program does not fit a workgroup. */
-  persistent(): Plan | null {
+  persistent(write: Whole): Plan | null {
     const stores = this.stores();
     const used = new Set(
       this.order.flatMap((group) => [...readsOf(this.fusion, group)]).map((tensor) => this.storageOf(tensor)),
@@ -106,7 +108,7 @@ export class Planner {
         ? [{ storage, access: changes ? ("read_write" as const) : ("read" as const) }]
         : [];
     });
-    const dispatch = lowerPersistent(this.fusion, this.order, stores, { resident, history: this.history }, this.target);
+    const dispatch = write(this.fusion, this.order, stores, { resident, history: this.history }, this.target);
     if (dispatch === null) return null;
     this.records = Math.max(
       MIN_RECORDS,

@@ -1,6 +1,6 @@
 import type { Runner } from "../cpu/runner";
 import type { Program } from "../graph/program";
-import { compile } from "../plan/compile";
+import { compile, mayRunWhole } from "../plan/compile";
 import type { Route, Target } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import { Memory } from "./memory";
@@ -114,7 +114,8 @@ export class WebGpuBackend {
   }
 
   async compile(program: Program): Promise<Runner> {
-    const plan = compile(program, this.target);
+    const whole = mayRunWhole(program, this.target) ? (await import("../plan/persistent")).lowerPersistent : null;
+    const plan = compile(program, this.target, whole);
     return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, () => {
       const error = this.reported;
       this.reported = null;

@@ -5,7 +5,6 @@ import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
 import { Pace } from "./pace";
 import type { Pipelines, Recorded } from "./pipelines";
-import { profile } from "./profile";
 import { allocate, arrayOf, IN_FLIGHT, type Resources, sizeOf } from "./resources";
 
 /** How long after a failed read-back the loss of the device may still be told. */
@@ -168,6 +167,8 @@ export class GpuRunner implements Runner {
   async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
     this.throwReported();
     this.upload(this.plan.inputs, inputs);
+    // A chunk of its own: a page that only trains does not download it.
+    const { profile } = await import("./profile");
     const times = await this.use(() =>
       this.restoring(() => profile(this.device, this.memory, this.resources.step, steps)),
     );

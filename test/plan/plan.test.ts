@@ -1,11 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { constant, DeviceError, input, type Program, parameter } from "../../src/index";
-import { compile } from "../../src/plan/compile";
+import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
-import { type Dispatch, type Plan, planHash } from "../../src/plan/plan";
+import { lowerPersistent } from "../../src/plan/persistent";
+import { type Dispatch, type Plan, planHash, type Target } from "../../src/plan/plan";
 import { randomGraphs } from "../graph/random-graphs";
 import { classifier, HARDWARE, SOFTWARE, twoLayer } from "./programs";
+
+function compile(program: Program, target: Target): Plan {
+  return compileFor(program, target, mayRunWhole(program, target) ? lowerPersistent : null);
+}
 
 const recorded = (program: Program) => compile(program, { ...HARDWARE, route: "recorded" });
 const software = (program: Program) => compile(program, { ...SOFTWARE, route: "recorded" });
