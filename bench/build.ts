@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build, type InlineConfig } from "vite";
+import { build, type InlineConfig, type Plugin } from "vite";
 import { smallWgsl } from "../scripts/small-wgsl.mjs";
 
 const common = (root: string, outDir: string): InlineConfig => ({
@@ -26,11 +26,19 @@ export async function buildPages(root: string, outDir: string): Promise<void> {
   await build({ ...config, build: { ...config.build, rolldownOptions: { input } } });
 }
 
+/** Keeps out what vite adds to a site with dynamic imports: it is no part of a library. */
+const noPreloadHelper: Plugin = {
+  name: "no-preload-helper",
+  enforce: "pre",
+  load: (id) => (id.includes("vite/preload-helper") ? "export const __vitePreload = (load) => load();" : null),
+};
+
 /** One bundle as a page of its own, with nothing in it that the first step does not need. */
 export async function buildFirst(root: string, outDir: string, bundle: string): Promise<void> {
   const config = common(root, outDir);
   await build({
     ...config,
+    plugins: [smallWgsl(), noPreloadHelper],
     build: {
       ...config.build,
       rolldownOptions: {
