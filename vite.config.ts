@@ -31,14 +31,57 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/**
+ * What a page asks for only once its own script runs, its worker and the rest of its code, is on the way from the start.
+ * Chunks of the library are left alone: which of them are wanted is known when there is a device.
+ */
+function earlyChunks(): Plugin {
+  return {
+    name: "early-chunks",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(_, { bundle = {}, chunk }) {
+        if (!chunk) return [];
+        const chunks = new Map(
+          Object.values(bundle).flatMap((each) => (each.type === "chunk" ? [[each.fileName, each]] : [])),
+        );
+        /** These chunks and all that they import. */
+        const withImports = (names: readonly string[], found = new Set<string>()): Set<string> => {
+          for (const name of names) {
+            if (!found.has(name)) withImports(chunks.get(name)?.imports ?? [], found.add(name));
+          }
+          return found;
+        };
+        const linked = withImports([chunk.fileName]); // vite sees to these
+        const own = (name: string) => chunks.get(name)?.facadeModuleId?.includes("/src/playground/") ?? false;
+        const early = withImports(chunk.dynamicImports.filter(own));
+        const workers = [...linked, ...early].flatMap((name) => {
+          const file = /\bnew Worker\(.*?([\w-]+\.js)/.exec(chunks.get(name)?.code ?? "")?.[1];
+          return file ? [`assets/${file}`] : [];
+        });
+        const link = (name: string, attrs: Record<string, string | boolean>) => ({
+          tag: "link",
+          attrs: { rel: "modulepreload", ...attrs, href: `./${name}` },
+        });
+        return [
+          ...[...new Set(workers)].map((name) => link(name, { as: "worker" })),
+          ...[...early].filter((name) => !linked.has(name)).map((name) => link(name, { crossorigin: true })),
+        ];
+      },
+    },
+  };
+}
+
 // The pages. The library is built by scripts/build-lib.mjs, the tests are configured in vitest.config.ts.
 export default defineConfig({
   base: "./", // the built pages may lie in any folder of a server
-  plugins: [smallWgsl(), contentSecurityPolicy()],
+  plugins: [smallWgsl(), contentSecurityPolicy(), earlyChunks()],
   worker: { format: "es", plugins: () => [smallWgsl()] },
   build: {
     outDir: "out/page",
     target: "es2022",
+    modulePreload: { polyfill: false },
     rolldownOptions: {
       checks: { pluginTimings: false },
       input: [

@@ -12,8 +12,11 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 export interface Site {
   readonly address: string;
   readonly browser: Browser;
-  /** A page of its own, without what another has kept; everything wrong that it says is collected. */
-  open(path: string): Promise<{ page: Page; faults: string[] }>;
+  /**
+   * A page of its own, without what another has kept; everything wrong that it says is collected. `first` runs in it
+   * before anything else does.
+   */
+  open(path: string, first?: () => void): Promise<{ page: Page; faults: string[] }>;
   /** Closes what was opened: a page that trains on would take its share of the machine. */
   leave(): Promise<void>;
   close(): Promise<void>;
@@ -35,7 +38,7 @@ export async function openSite(): Promise<Site> {
   return {
     address,
     browser,
-    async open(path) {
+    async open(path, first) {
       const context = await browser.createBrowserContext();
       contexts.add(context);
       const page = await context.newPage();
@@ -48,6 +51,7 @@ export async function openSite(): Promise<Site> {
         const url = request.url();
         if (!url.startsWith(address) && !/^(data|blob):/.test(url)) faults.push(`asked for ${url}`);
       });
+      if (first) await page.evaluateOnNewDocument(first);
       await page.goto(address + path);
       return { page, faults };
     },

@@ -24,6 +24,33 @@ async function dropCsv(page: Page, name: string, text: string): Promise<void> {
   await input.uploadFile(path);
 }
 
+/** Milliseconds from the navigation to the first trained step that is seen. */
+async function firstStepMs(path: string): Promise<number> {
+  const { page } = await site.open(path, () => {
+    const seen = new MutationObserver(() => {
+      if (Number.parseFloat(document.querySelector("#figure-step")?.textContent ?? "0") <= 0) return;
+      document.documentElement.dataset.firstStepMs = String(performance.now());
+      seen.disconnect();
+    });
+    seen.observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  await page.waitForSelector("html[data-first-step-ms]", { timeout: 60_000 });
+  const timeMs = await page.$eval("html", (html) => Number(html.dataset.firstStepMs));
+  await site.leave();
+  return timeMs;
+}
+
+test("it trains within two seconds of opening", async () => {
+  const times: number[] = [];
+  // Others may have the machine for a while: one of several must be in time.
+  while (times.length < 5 && !times.some((timeMs) => timeMs < 2000)) times.push(await firstStepMs("index.html"));
+  const software = await firstStepMs("index.html#backend=webgpu");
+  console.log(
+    `first step after ${times.map(Math.round).join(", ")} ms; with WebGPU asked for ${Math.round(software)} ms`,
+  );
+  expect(Math.min(...times)).toBeLessThan(2000);
+});
+
 test("it trains as it opens, learns moons, pauses, and takes another rate up at once", async () => {
   const { page, faults } = await site.open("index.html");
   await reaches(page, "#figure-held", 95);
@@ -103,10 +130,58 @@ test("a table is trained on; its bad rows are named, and one that is too large i
   expect(await textOf(page, "#csv-body [role=alert]")).toContain("fewer than two columns");
   await page.click("#csv-body button");
 
+  await dropCsv(page, "wide.csv", `${"a,".repeat(5000)}b\n`);
+  await page.waitForSelector("#csv-body [role=alert]");
+  expect(await textOf(page, "#csv-body [role=alert]")).toContain("Row 1 has 5,001 columns; at most 256");
+  await page.click("#csv-body button");
+
+  await dropCsv(page, "long.csv", "1,2\n".repeat(1_600_000));
+  await page.waitForSelector("#csv-body [role=alert]");
+  expect(await textOf(page, "#csv-body [role=alert]")).toContain("more than 3 million fields");
+  await page.click("#csv-body button");
+
   const line = "0.123456789,0.987654321,1\n";
   await dropCsv(page, "huge.csv", line.repeat(Math.ceil(101e6 / line.length)));
   await page.waitForSelector("#csv-body [role=alert]");
   expect(await textOf(page, "#csv-body [role=alert]")).toContain("at most 100 MB");
+  expect(faults).toEqual([]);
+});
+
+test("numbers are learned from a table, and a reload has the table still", async () => {
+  const { page, faults } = await site.open("index.html#steps=300");
+  const at = (i: number) => [(i * 37) % 100, (i * 61) % 89] as const;
+  const line = (i: number) => `${at(i)[0]},${at(i)[1]},${(2.5 * at(i)[0] - at(i)[1] + 1000.5).toFixed(2)}`;
+  const rows = Array.from({ length: 120 }, (_, i) => line(i));
+  await dropCsv(
+    page,
+    "numbers.csv",
+    ["width,height,price", ...rows.slice(0, 8), "5,5,dear", ...rows.slice(8)].join("\n"),
+  );
+  await page.waitForSelector("#csv-use");
+  expect(await page.$eval("#csv-kind", (kind) => (kind as HTMLSelectElement).value)).toBe("numbers");
+  await page.click("#csv-use");
+  await page.waitForSelector(".bad-rows");
+  expect(await textOf(page, ".bad-rows")).toContain('row 10: "price" is "dear", not a number');
+  await page.click("#csv-leave-out");
+  await reaches(page, "#figure-held", 0.95);
+  expect(await textOf(page, "#accuracy-name")).toBe("R²");
+  expect(await page.$eval("select#loss", (loss) => [loss.value, loss.disabled])).toEqual(["squaredError", true]);
+  expect(await textOf(page, "#network-size")).toMatch(/^2 – .* – 1,/);
+  expect(await page.$eval("#fit", (fit) => fit.clientHeight)).toBeGreaterThan(0);
+  expect(await numberOf(page, "#scale-most")).toBeGreaterThan(1100); // in the numbers of the file
+  expect(await seriousFaults(page)).toEqual([]);
+
+  await page.reload();
+  await reaches(page, "#figure-held", 0.95);
+  expect(await textOf(page, "#accuracy-name")).toBe("R²");
+  await page.click("#forget");
+  await page.waitForFunction(() => location.hash.includes("data=moons"));
+  await page.goto(`${site.address}index.html#data=csv`);
+  await page.reload();
+  await page.waitForFunction(() =>
+    /not in this browser/.test(document.querySelector("#notice-text")?.textContent ?? ""),
+  );
+  await reaches(page, "#figure-held", 80);
   expect(faults).toEqual([]);
 });
 

@@ -51,12 +51,19 @@ export function css([r, g, b]: Rgb, alpha = 1): string {
 
 /** From the surface at 0 to the ends at -1 and 1, written to `out` from `at` on. */
 export function signed(value: number, out: Uint8ClampedArray, at: number): void {
+  const [r, g, b] = signedColor(value);
+  out[at] = r;
+  out[at + 1] = g;
+  out[at + 2] = b;
+  out[at + 3] = 255;
+}
+
+export function signedColor(value: number): Rgb {
   const { surface, negative, positive } = palette();
   const end = value < 0 ? negative : positive;
   const share = Math.min(1, Math.abs(value));
-  for (let c = 0; c < 3; c++)
-    out[at + c] = (surface[c] as number) + ((end[c] as number) - (surface[c] as number)) * share;
-  out[at + 3] = 255;
+  const [r, g, b] = surface;
+  return [r + (end[0] - r) * share, g + (end[1] - g) * share, b + (end[2] - b) * share];
 }
 
 function rgb(text: string): Rgb {

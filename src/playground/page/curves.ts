@@ -2,7 +2,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { classColor, css, palette } from "./colors";
 
-/** One column an entry of the table: step, loss of the batches, loss and accuracy held back, accuracy in training. */
+/** One column an entry of the table: step, loss of the batches, loss and share right held back, that in training. */
 export type Curves = [number[], number[], number[], number[], number[]];
 
 const MOST_ROWS = 1200;
@@ -64,7 +64,8 @@ export class CurvesView {
         ...this.options(this.accuracyBox),
         scales: {
           x: { time: false },
-          y: { range: (_, least) => [Math.min(50, Math.floor((least ?? 50) / 10) * 10), 101] },
+          // R² has no least value; below 0 it says that a mean would do better.
+          y: { range: (_, least) => [Math.max(0, Math.min(50, Math.floor((least ?? 50) / 10) * 10)), 101] },
         },
       },
       [[], [], []],

@@ -94,14 +94,16 @@ export class NetworkView {
     return this.column("Inputs", -1, names.length, nodes, more, h("p", { class: "sub" }, String(features.length)));
   }
 
-  private outputColumn({ classes, widths }: Made, layer: number): HTMLElement {
+  private outputColumn({ classes, target, widths }: Made, layer: number): HTMLElement {
     const units = Math.min(widths[widths.length - 1] ?? 1, SHOWN_UNITS);
     const nodes = Array.from({ length: units }, (_, unit) => {
-      const name = units === 1 ? (classes[1] ?? "") : (classes[unit] ?? "");
-      return this.node({ layer, unit, name: `output ${name}` }, name, `output class-${(units === 1 ? 1 : unit) % 10}`);
+      const name = target?.name ?? (units === 1 ? (classes[1] ?? "") : (classes[unit] ?? ""));
+      const kind = target ? "output number" : `output class-${(units === 1 ? 1 : unit) % 10}`;
+      return this.node({ layer, unit, name: `output ${name}` }, name, kind);
     });
     const more = (widths[widths.length - 1] ?? 1) - units;
-    return this.column("Outputs", layer, units, nodes, more, h("p", { class: "sub" }, String(classes.length)));
+    const said = target ? "a number" : String(classes.length);
+    return this.column("Outputs", layer, units, nodes, more, h("p", { class: "sub" }, said));
   }
 
   private hiddenColumn(layers: readonly HiddenLayer[], layer: HiddenLayer, index: number): HTMLElement {

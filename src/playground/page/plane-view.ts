@@ -1,9 +1,11 @@
 import type { Made, Plane } from "../training/messages";
-import { classColor, css, palette, signed } from "./colors";
+import { classColor, css, palette, type Rgb, signed, signedColor } from "./colors";
 import { context, sharpen } from "./dom";
 
 const MOST_POINTS = 1200;
 const AXIS = 18;
+/** Deviations from the mean at which a number has its full colour. */
+export const NUMBERS_REACH = 2;
 
 /** One cell of colours a cell of the plane; drawn small, then stretched smoothly. */
 export class CellImage {
@@ -33,6 +35,14 @@ export class CellImage {
       }
       data[cell * 4 + 3] = 255;
     }
+    return this.done();
+  }
+
+  /** Numbers with mean 0 and deviation 1, on the scale that their points have. values [cells²]. */
+  numbers(values: Float32Array): this {
+    values.forEach((value, cell) => {
+      signed(value / NUMBERS_REACH, this.image.data, cell * 4);
+    });
     return this.done();
   }
 
@@ -136,6 +146,7 @@ export class PlaneView {
     const shown = (layer: number) => (layer === -1 ? image.ramp(made.axes.indexOf(unit) === 1 ? 1 : 0) : null);
     if (layer === -1 && this.picked) shown(layer)?.drawTo(pen, left, 0, w, h);
     else if (values && unit >= 0 && unit < units) image.unit(values, unit, units).drawTo(pen, left, 0, w, h);
+    else if (values && layer === last && made.target) image.numbers(values).drawTo(pen, left, 0, w, h);
     else if (values && layer === last) {
       image.classes(values, units).drawTo(pen, left, 0, w, h);
       this.borders(pen, made.plane, values, units, { left, w, h });
@@ -168,7 +179,8 @@ export class PlaneView {
   }
 
   private points(pen: CanvasRenderingContext2D, made: Made, { x, y }: Plane, { left, w, h }: Box): void {
-    const { axes, inputs } = made;
+    const { axes, inputs, target } = made;
+    const colour = (y: number): Rgb => (target ? signedColor(y / NUMBERS_REACH) : classColor(y));
     const surface = css(palette().surface);
     const radius = Math.max(2.1, Math.min(3.4, w / 110));
     for (const [rows, held] of [
@@ -180,8 +192,12 @@ export class PlaneView {
         const py = ((y[1] - (rows.x[row * inputs + axes[1]] as number)) / (y[1] - y[0])) * h;
         pen.beginPath();
         pen.arc(px, py, radius, 0, 2 * Math.PI);
-        pen.fillStyle = held ? surface : css(classColor(rows.y[row] as number));
-        pen.strokeStyle = held ? css(classColor(rows.y[row] as number)) : surface;
+        const own = css(colour(rows.y[row] as number));
+        // The colour of a number near the mean is that of the ground: its rim is what is seen.
+        if (target) pen.fillStyle = own;
+        else pen.fillStyle = held ? surface : own;
+        if (target) pen.strokeStyle = held ? css(palette().ink) : palette().faint;
+        else pen.strokeStyle = held ? own : surface;
         pen.lineWidth = held ? 1.5 : 0.8;
         pen.fill();
         pen.stroke();

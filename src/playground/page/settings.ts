@@ -1,4 +1,5 @@
 import { type Config, DATA, type DataName, fromQuery, LIMITS, preset, within } from "../config";
+import type { Rows } from "../training/data-set";
 import { classColor, css } from "./colors";
 import { byId, context, h, setText } from "./dom";
 
@@ -18,6 +19,7 @@ const CHOICES = ["schedule", "optimizer", "loss", "backend"] as const;
 /** The fields of the page; `changed` gets the configuration that a person has just made. */
 export class Settings {
   private config: Config = preset("moons");
+  private numbers = false;
   private readonly rate = byId("rate", HTMLInputElement);
   private readonly slider = byId("rate-slider", HTMLInputElement);
 
@@ -64,15 +66,26 @@ export class Settings {
     }
     const isDrawn = !["iris", "digits", "csv"].includes(config.data);
     byId("data-fields", HTMLDivElement).hidden = !isDrawn;
+    byId("forget", HTMLButtonElement).hidden = config.data !== "csv";
     const momentum = byId("momentum", HTMLInputElement);
     momentum.disabled = config.optimizer === "adam";
     momentum.title = momentum.disabled ? "Adam has its own, 0.9" : "";
+    const loss = byId("loss", HTMLSelectElement);
+    loss.disabled = this.numbers;
+    loss.title = this.numbers ? "Numbers are learned by their squared error" : "";
+    if (this.numbers) loss.value = "squaredError";
     const chosen = document.querySelector<HTMLInputElement>(`#sets input[value="${config.data}"]`);
     if (chosen) chosen.checked = true;
   }
 
+  /** Where numbers are learned, there is one loss for them. */
+  learnsNumbers(numbers: boolean): void {
+    this.numbers = numbers;
+    this.show(this.config);
+  }
+
   /** Draws the small pictures of the sets, in the colours of the page. */
-  thumbnails(pictures: Partial<Record<DataName, { x: Float32Array; y: Int32Array }>>): void {
+  thumbnails(pictures: Partial<Record<DataName, Rows>>): void {
     for (const [name, points] of Object.entries(pictures)) {
       const canvas = document.querySelector<HTMLCanvasElement>(`#sets canvas[data-set="${name}"]`);
       if (!canvas) continue;

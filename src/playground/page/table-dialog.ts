@@ -41,7 +41,7 @@ export async function askTable(file: File, reader: Reader): Promise<Table | null
 
 function choose(
   name: string,
-  { header, columns, preview, numeric, rows }: TableFacts,
+  { header, columns, preview, numeric, few, rows }: TableFacts,
   body: HTMLElement,
   cancel: HTMLButtonElement,
   read: (choice: TableChoice) => Promise<ReadTable>,
@@ -60,13 +60,29 @@ function choose(
     });
     return box;
   });
+  const kind = h(
+    "select",
+    { id: "csv-kind" },
+    h("option", { value: "classes" }, "classes"),
+    h("option", { value: "numbers" }, "numbers"),
+  );
+  /** Numbers that have many values, or none that is whole, are hardly names. */
+  const propose = () => {
+    const chosen = Number(label.value);
+    const fraction = preview.some((row) => !Number.isInteger(Number(row[chosen])));
+    kind.value = numeric[chosen] && (!few[chosen] || fraction) ? "numbers" : "classes";
+  };
   const settle = () => {
     boxes.forEach((box, at) => {
       box.disabled = at === Number(label.value);
     });
   };
-  label.addEventListener("change", settle);
+  label.addEventListener("change", () => {
+    settle();
+    propose();
+  });
   settle();
+  propose();
 
   const table = h(
     "table",
@@ -92,7 +108,14 @@ function choose(
   body.replaceChildren(
     h("p", { class: "sub" }, `${name}: ${rows.toLocaleString("en")} rows. Tick the columns to learn from.`),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The first rows" }, table),
-    h("div", { class: "field" }, h("label", { for: "csv-label" }, "The class is in"), label),
+    h(
+      "div",
+      { class: "target" },
+      h("label", { for: "csv-label" }, "Learn to tell"),
+      label,
+      h("label", { for: "csv-kind" }, "as"),
+      kind,
+    ),
     said,
     h("p", {}, "\u00a0"),
     h("div", { class: "actions" }, use, leaveOut, cancel),
@@ -107,7 +130,13 @@ function choose(
         return said.replaceChildren(h("p", { class: "bad" }, "Tick at least one column to learn from."));
       use.disabled = true;
       try {
-        const { table, bad, badRows } = await read({ header, label: chosen, features, leaveOutBad });
+        const { table, bad, badRows } = await read({
+          header,
+          label: chosen,
+          numbers: kind.value === "numbers",
+          features,
+          leaveOutBad,
+        });
         if (table) return resolve(table);
         const more = badRows > bad.length ? [h("li", {}, `and ${badRows - bad.length} more`)] : [];
         said.replaceChildren(

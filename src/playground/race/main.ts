@@ -41,11 +41,8 @@ class Runner {
     this.losses.length = 0;
     this.seconds = 0;
     this.look = null;
-    this.made = await this.engine.make({ ...config, backend: this.side });
-    setText(byId(`${this.side}-name`, HTMLElement), this.made.device.name);
-    byId(`${this.side}-plane`, HTMLCanvasElement).hidden = this.made.plane === null;
-    this.plane.begin(this.made);
-    await this.engine.look();
+    this.made = null;
+    await this.engine.make({ ...config, backend: this.side });
   }
 
   /** Resolves when it has come to the end, or was stopped. */
@@ -67,7 +64,12 @@ class Runner {
   }
 
   private hear(message: Message): void {
-    if (message.kind === "losses") {
+    if (message.kind === "made") {
+      this.made = message.made;
+      setText(byId(`${this.side}-name`, HTMLElement), this.made.device.name);
+      byId(`${this.side}-plane`, HTMLCanvasElement).hidden = this.made.plane === null;
+      this.plane.begin(this.made);
+    } else if (message.kind === "losses") {
       this.batchLoss = message.losses.reduce((sum, loss) => sum + loss, 0) / message.losses.length;
     } else if (message.kind === "look") {
       this.look = message.look;
@@ -87,7 +89,7 @@ class Runner {
     const figure = (name: string, value: string) => setText(byId(`${this.side}-${name}`, HTMLElement), value);
     figure("step", step.toLocaleString("en"));
     figure("loss", (this.losses.at(-1) ?? Number.NaN).toPrecision(3));
-    figure("held", `${(100 * heldBack.accuracy).toFixed(1)} %`);
+    figure("held", `${(100 * heldBack.share).toFixed(1)} %`);
     figure("speed", stepsPerSecond > 0 ? Math.round(stepsPerSecond).toLocaleString("en") : "–");
     figure("route", route);
     this.plane.show(layers);

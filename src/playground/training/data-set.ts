@@ -6,14 +6,23 @@ import iris from "../data/iris.csv?raw";
 export interface Rows {
   /** [rows, inputs] */
   x: Float32Array;
-  /** [rows], classes from 0. */
-  y: Int32Array;
+  /** [rows], classes from 0, or numbers with mean 0 and deviation 1. */
+  y: Int32Array | Float32Array;
+}
+
+/** Numbers to be learned: their name, and what one was before: value * deviation + mean. */
+export interface Target {
+  name: string;
+  mean: number;
+  deviation: number;
 }
 
 /** Numbers as the network gets them: each feature with mean 0 and deviation 1, except the pixels of images. */
 export interface DataSet {
   features: string[];
+  /** None where numbers are learned. */
   classes: string[];
+  target: Target | null;
   /** What a feature was before: value * deviation + mean. */
   mean: number[];
   deviation: number[];
@@ -28,9 +37,12 @@ export interface DataSet {
 /** A table that was dropped on the page, its columns chosen. */
 export interface Table {
   x: Float32Array;
-  y: Int32Array;
+  /** Classes, or numbers as they stand in the file. */
+  y: Int32Array | Float32Array;
   columns: string[];
   classes: string[];
+  /** The column of the numbers; null where y are classes. */
+  target: string | null;
 }
 
 const HELD_BACK = 0.3;
@@ -54,7 +66,7 @@ export async function dataSet(config: Config, table: Table | null): Promise<Data
       return digits(seed);
     case "csv":
       if (!table) throw new Error("There is no table here yet: drop a CSV file on the page.");
-      return standardised(mixed(table, table.columns.length, seed), table.columns, table.classes);
+      return given(table, seed);
     default:
       return config.data satisfies never;
   }
@@ -63,6 +75,15 @@ export async function dataSet(config: Config, table: Table | null): Promise<Data
 function drawn({ x, y }: Points, classes: number): DataSet {
   const names = Array.from({ length: classes }, (_, k) => `class ${k}`);
   return standardised({ x, y }, ["x₁", "x₂"], names);
+}
+
+function given(table: Table, seed: number): DataSet {
+  const { columns, classes, target: name } = table;
+  const { x, y } = mixed(table, columns.length, seed);
+  if (name === null) return standardised({ x, y }, columns, classes);
+  const { mean, deviation } = spread(y.length, (row) => y[row] as number);
+  const scaled = Float32Array.from(y, (value) => (value - mean) / deviation);
+  return { ...standardised({ x, y: scaled }, columns, []), target: { name, mean, deviation } };
 }
 
 function irises(seed: number): DataSet {
@@ -82,6 +103,7 @@ async function digits(seed: number): Promise<DataSet> {
   return {
     features: Array.from({ length: 64 }, (_, pixel) => `pixel ${pixel}`),
     classes: Array.from({ length: 10 }, (_, digit) => String(digit)),
+    target: null,
     mean: new Array<number>(64).fill(0),
     deviation: new Array<number>(64).fill(1),
     training,
@@ -97,22 +119,21 @@ function mixed({ x, y }: Rows, inputs: number, seed: number): Rows {
   order.forEach((from, to) => {
     out.set(x.subarray(from * inputs, (from + 1) * inputs), to * inputs);
   });
-  return { x: out, y: order.map((from) => y[from] as number) };
+  const picked = (from: number) => y[from] as number;
+  return { x: out, y: y instanceof Float32Array ? Float32Array.from(order, picked) : order.map(picked) };
 }
 
 function standardised({ x, y }: Rows, features: string[], classes: string[]): DataSet {
   const inputs = features.length;
   const count = y.length;
-  const mean = features.map((_, f) => sumOf(count, (row) => x[row * inputs + f] as number) / count);
-  const deviation = features.map((_, f) => {
-    const squares = sumOf(count, (row) => ((x[row * inputs + f] as number) - (mean[f] as number)) ** 2);
-    return Math.sqrt(squares / count) || 1; // a column of one value says nothing, and stays 0
-  });
+  const spreads = features.map((_, f) => spread(count, (row) => x[row * inputs + f] as number));
+  const [mean, deviation] = [spreads.map((each) => each.mean), spreads.map((each) => each.deviation)];
   const scaled = x.map((value, at) => (value - (mean[at % inputs] as number)) / (deviation[at % inputs] as number));
   const cut = Math.max(1, count - Math.max(1, Math.round(count * HELD_BACK)));
   return {
     features,
     classes,
+    target: null,
     mean,
     deviation,
     training: { x: scaled.subarray(0, cut * inputs), y: y.subarray(0, cut) },
@@ -122,8 +143,11 @@ function standardised({ x, y }: Rows, features: string[], classes: string[]): Da
   };
 }
 
-function sumOf(count: number, value: (row: number) => number): number {
+function spread(count: number, value: (row: number) => number): { mean: number; deviation: number } {
   let sum = 0;
   for (let row = 0; row < count; row++) sum += value(row);
-  return sum;
+  const mean = sum / count;
+  let squares = 0;
+  for (let row = 0; row < count; row++) squares += (value(row) - mean) ** 2;
+  return { mean, deviation: Math.sqrt(squares / count) || 1 }; // a column of one value says nothing, and stays 0
 }

@@ -1,5 +1,7 @@
 /** What the worker tells the page. */
 
+import type { Rows, Target } from "./data-set";
+
 export interface DeviceFacts {
   backend: "webgpu" | "cpu";
   name: string;
@@ -14,14 +16,16 @@ export interface Made {
   device: DeviceFacts;
   inputs: number;
   features: string[];
+  /** None where numbers are learned. */
   classes: string[];
+  target: Target | null;
   image: number;
   axes: [number, number];
   /** Inputs, hidden layers, outputs. */
   widths: number[];
   parameters: number;
-  training: { x: Float32Array; y: Int32Array };
-  heldBack: { x: Float32Array; y: Int32Array };
+  training: Rows;
+  heldBack: Rows;
   /** Whether weights were carried on from what was there before. */
   kept: boolean;
   plane: Plane | null;
@@ -37,11 +41,17 @@ export interface Plane {
   yLabels: [string, string];
 }
 
+export interface Figures {
+  /** Of classes, the share that is right; of numbers, the share of their variance that is explained: R², at most 1. */
+  share: number;
+  loss: number;
+}
+
 export interface Look {
   step: number;
   epoch: number;
-  training: { accuracy: number; loss: number };
-  heldBack: { accuracy: number; loss: number };
+  training: Figures;
+  heldBack: Figures;
   stepsPerSecond: number;
   route: string;
   bytes: number;
@@ -52,9 +62,13 @@ export interface Look {
   /** Of images: the class said for each row that was held back, and how sure. */
   said: Int32Array | null;
   sureness: Float32Array | null;
+  /** Of numbers: what is said for the first rows of each part, with mean 0 and deviation 1 as the targets. */
+  predicted: { training: Float32Array; heldBack: Float32Array } | null;
 }
 
 export type Message =
+  /** Another network is there; what follows is about it. */
+  | { kind: "made"; made: Made }
   /** Of each step from `from` on, the loss of its batch. */
   | { kind: "losses"; from: number; losses: Float32Array }
   | { kind: "look"; look: Look }

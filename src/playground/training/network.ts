@@ -21,8 +21,9 @@ import {
 import type { Config } from "../config";
 import type { DataSet, Rows } from "./data-set";
 
-/** Two classes need one output, where the loss is not a softmax. */
+/** Two classes need one output, where the loss is not a softmax; so does a number. */
 export function outputsOf(config: Config, classes: number): number {
+  if (classes === 0) return 1;
   return classes === 2 && config.loss !== "softmaxCrossEntropy" ? 1 : classes;
 }
 
@@ -71,9 +72,9 @@ export function optimizerOf(config: Config, live: Pick<Config, "rate" | "schedul
   }
 }
 
-/** Rows as the loss takes them: classes for softmax, else a 1 in the column of the class. */
+/** Rows as the loss takes them: classes for softmax, else a 1 in the column of the class; numbers as they stand. */
 export function targetsOf(config: Config, { x, y }: Rows, classes: number): Dataset {
-  if (config.loss === "softmaxCrossEntropy") return { x, y };
+  if (config.loss === "softmaxCrossEntropy" || classes === 0) return { x, y };
   const outputs = outputsOf(config, classes);
   if (outputs === 1) return { x, y: Float32Array.from(y) };
   const values = new Float32Array(y.length * outputs);

@@ -1,9 +1,8 @@
 import type { Config } from "../config";
+import type { Figures } from "./messages";
 
-/** Predictions beside the truth: the share that is right, the mean loss without penalty, and what was read. */
-export interface Score {
-  accuracy: number;
-  loss: number;
+/** Predictions beside the truth: how good they are, the mean loss without penalty, and what was read. */
+export interface Score extends Figures {
   /** [rows] the class that the network says. */
   said: Int32Array;
   /** [rows] how sure it is of that, 0 … 1. */
@@ -11,7 +10,13 @@ export interface Score {
 }
 
 /** `predictions` [rows, outputs] as `predict` gives them. The loss in float64, held away from log(0). */
-export function score(loss: Config["loss"], predictions: Float32Array, y: Int32Array): Score {
+export function score(
+  loss: Config["loss"],
+  predictions: Float32Array,
+  y: Int32Array | Float32Array,
+  numbers: boolean,
+): Score {
+  if (numbers) return scoreOfNumbers(predictions, y);
   const rows = y.length;
   const outputs = predictions.length / Math.max(1, rows);
   const said = new Int32Array(rows);
@@ -29,7 +34,21 @@ export function score(loss: Config["loss"], predictions: Float32Array, y: Int32A
     if (k === y[row]) right++;
     sum += lossOfRow(loss, p, y[row] as number);
   }
-  return { accuracy: right / rows, loss: sum / rows, said, sureness };
+  return { share: right / rows, loss: sum / rows, said, sureness };
+}
+
+/** The mean squared error, and R²: what it leaves of the variance of these rows, taken from 1. */
+function scoreOfNumbers(predictions: Float32Array, y: Int32Array | Float32Array): Score {
+  const rows = y.length;
+  let mean = 0;
+  for (const value of y) mean += value / rows;
+  let [errors, variance] = [0, 0];
+  predictions.forEach((value, row) => {
+    errors += (value - (y[row] as number)) ** 2;
+    variance += ((y[row] as number) - mean) ** 2;
+  });
+  const share = variance > 0 ? 1 - errors / variance : Number(errors === 0);
+  return { share, loss: errors / rows, said: new Int32Array(0), sureness: new Float32Array(0) };
 }
 
 /** One output says class 1 above a half; more say the class of the largest. */

@@ -1,0 +1,77 @@
+import type { Table } from "../training/data-set";
+
+/** More would take its time to be written, and a browser may refuse it. */
+const MOST_BYTES = 32e6;
+const MOST_TABLES = 3;
+const [DATABASE, STORE, KEY] = ["wgrad", "tables", "wgrad.table"];
+
+/**
+ * Keeps a dropped table in this browser, for a reload; of several the newest few. Says why not, where it cannot;
+ * an empty text where it can.
+ */
+export async function storeTable(table: Table): Promise<string> {
+  const sizeBytes = table.x.byteLength + table.y.byteLength;
+  if (sizeBytes > MOST_BYTES) {
+    return `it has ${(sizeBytes / 1e6).toFixed(0)} MB of numbers, and at most ${MOST_BYTES / 1e6} MB are kept`;
+  }
+  try {
+    const id = await inStore("readwrite", (store) => store.add(table));
+    const ids = await inStore("readonly", (store) => store.getAllKeys());
+    for (const old of ids.slice(0, -MOST_TABLES)) await inStore("readwrite", (store) => store.delete(old));
+    sessionStorage.setItem(KEY, String(id));
+    return "";
+  } catch (error) {
+    return `this browser has no room for it (${error instanceof Error ? error.message : String(error)})`;
+  }
+}
+
+/** The table that this tab had, else the newest; null where there is none. */
+export async function storedTable(): Promise<Table | null> {
+  try {
+    const own = Number(sessionStorage.getItem(KEY));
+    const table: unknown = own ? await inStore("readonly", (store) => store.get(own)) : undefined;
+    if (isTable(table)) return table;
+    const [newest] = (await inStore<unknown[]>("readonly", (store) => store.getAll())).slice(-1);
+    return isTable(newest) ? newest : null;
+  } catch {
+    return null;
+  }
+}
+
+/** All of them. */
+export async function forgetTables(): Promise<void> {
+  sessionStorage.removeItem(KEY);
+  await inStore("readwrite", (store) => store.clear()).catch(() => {});
+}
+
+function inStore<T>(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(DATABASE, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { autoIncrement: true });
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const transaction = database.transaction(STORE, mode);
+      const request = ask(transaction.objectStore(STORE));
+      const end = (settle: () => void) => () => {
+        database.close();
+        settle();
+      };
+      transaction.oncomplete = end(() => resolve(request.result));
+      transaction.onabort = end(() => reject(transaction.error ?? request.error));
+    };
+  });
+}
+
+/** What another version of this page has left may look otherwise. */
+function isTable(value: unknown): value is Table {
+  const table = value as Partial<Table> | undefined;
+  return (
+    table?.x instanceof Float32Array &&
+    (table.y instanceof Int32Array || table.y instanceof Float32Array) &&
+    Array.isArray(table.columns) &&
+    Array.isArray(table.classes) &&
+    table.target !== undefined &&
+    table.x.length === table.y.length * table.columns.length
+  );
+}

@@ -1,0 +1,400 @@
+import { proxy } from "comlink";
+import { type Config, fromQuery, needsCompiling, toQuery } from "./config";
+import { engine } from "./own-engine";
+import { onScheme } from "./page/colors";
+import { CurvesView, short } from "./page/curves";
+import { DigitsView } from "./page/digits-view";
+import { byId, download, setText } from "./page/dom";
+import { FitView } from "./page/fit-view";
+import { keep, kept } from "./page/keeping";
+import { NetworkView } from "./page/network-view";
+import { NUMBERS_REACH, PlaneView } from "./page/plane-view";
+import { Settings } from "./page/settings";
+import { forgetTables, storedTable, storeTable } from "./page/stored-table";
+import { askTable } from "./page/table-dialog";
+import { WeightsView } from "./page/weights-view";
+import type { MakeOptions } from "./training/engine";
+import type { DeviceFacts, Look, Made, Message } from "./training/messages";
+
+const text = (id: string) => byId(id, HTMLElement);
+const [trainButton, stepButton, resetButton] = ["train", "step", "reset"].map((id) => byId(id, HTMLButtonElement)) as [
+  HTMLButtonElement,
+  HTMLButtonElement,
+  HTMLButtonElement,
+];
+
+let config: Config = fromQuery(location.hash.slice(1));
+let made: Made | null = null;
+let training = false;
+let checkpoint: Uint8Array | null = null;
+let hasTable = false;
+/** Mean over the steps between the last two looks. */
+let batchLoss = Number.NaN;
+let latest: Look | null = null;
+let painting = false;
+
+const plane = new PlaneView(byId("plane", HTMLCanvasElement));
+const fit = new FitView(byId("fit", HTMLCanvasElement));
+const curves = new CurvesView(text("loss-chart"), text("accuracy-chart"));
+const weights = new WeightsView(text("maps"));
+const digits = new DigitsView(
+  {
+    mistakes: text("mistakes"),
+    summary: text("mistakes-summary"),
+    pad: byId("pad", HTMLCanvasElement),
+    clear: byId("pad-clear", HTMLButtonElement),
+    answer: text("pad-answer"),
+    bars: text("pad-bars"),
+  },
+  (pixels) => engine.read(pixels),
+);
+const network = new NetworkView(
+  text("net"),
+  (layers) => void change({ ...config, layers }),
+  (picked) => {
+    plane.pick(picked);
+    setText(text("shown"), picked ? picked.name : "");
+  },
+);
+const settings = new Settings(
+  (next) => void change(next),
+  () => byId("csv-file", HTMLInputElement).click(),
+);
+
+// What a person does ------------------------------------------------------------------------------------------------
+
+async function change(next: Config): Promise<void> {
+  const before = config;
+  config = next;
+  settings.show(config);
+  history.replaceState(null, "", `#${toQuery(config)}`);
+  if (!needsCompiling(before, config)) {
+    await engine.change({ rate: config.rate, schedule: config.schedule, steps: config.steps });
+    return;
+  }
+  const sameTask = before.data === config.data && before.seed === config.seed;
+  await make({ keep: sameTask, train: training });
+}
+
+/** Makes the network that is configured. One that is wanted meanwhile comes after, and only the last. */
+let making: Promise<void> | null = null;
+let wanted: MakeOptions | null = null;
+function make(options: MakeOptions): Promise<void> {
+  wanted = { ...options, train: options.train || (wanted?.train ?? false) };
+  making ??= (async () => {
+    try {
+      while (wanted) {
+        const now: MakeOptions = wanted;
+        wanted = null;
+        await makeOne(now);
+      }
+    } finally {
+      making = null;
+    }
+  })();
+  return making;
+}
+
+async function makeOne(options: MakeOptions): Promise<void> {
+  try {
+    await engine.make(config, options);
+    for (const button of [trainButton, stepButton, resetButton]) button.disabled = false;
+    if (!options.train) setTraining(false);
+  } catch (error) {
+    setTraining(false);
+    notify(messageOf(error));
+  }
+}
+
+trainButton.addEventListener("click", () => {
+  if (training) return void engine.pause();
+  const done = latest?.step ?? 0;
+  if (done >= config.steps) {
+    config = { ...config, steps: Math.min(1_000_000, done + config.steps) };
+    settings.show(config);
+    history.replaceState(null, "", `#${toQuery(config)}`);
+    void engine.change({ rate: config.rate, schedule: config.schedule, steps: config.steps });
+  }
+  void engine.train();
+});
+stepButton.addEventListener("click", () => void engine.step());
+resetButton.addEventListener("click", () => {
+  curves.clear();
+  void make({ train: false });
+});
+
+byId("log", HTMLInputElement).addEventListener("change", (event) => {
+  curves.logarithmic = (event.target as HTMLInputElement).checked;
+  curves.remake();
+});
+byId("explain", HTMLDetailsElement).addEventListener("toggle", () => void showExplained());
+byId("weights-box", HTMLDetailsElement).addEventListener("toggle", () => latest && weights.show(latest));
+byId("notice-close", HTMLButtonElement).addEventListener("click", () => {
+  text("notice").hidden = true;
+});
+byId("share", HTMLButtonElement).addEventListener("click", async () => {
+  history.replaceState(null, "", `#${toQuery(config)}`);
+  try {
+    await navigator.clipboard.writeText(location.href);
+    setText(text("kept"), config.data === "csv" ? "Copied; the table itself is not in the link." : "Copied.");
+  } catch {
+    setText(text("kept"), "The link is in the address bar.");
+  }
+});
+byId("save", HTMLButtonElement).addEventListener("click", async () => {
+  download(`wgrad-${config.data}.safetensors`, await engine.save(), "application/octet-stream");
+  setText(text("kept"), "Saved; PyTorch's load_state_dict takes it.");
+});
+byId("onnx", HTMLButtonElement).addEventListener("click", async () => {
+  download(`wgrad-${config.data}.onnx`, await engine.onnx(), "application/octet-stream");
+  setText(text("kept"), "Saved.");
+});
+const weightsFile = byId("weights-file", HTMLInputElement);
+byId("open-weights", HTMLButtonElement).addEventListener("click", () => weightsFile.click());
+weightsFile.addEventListener("change", () => {
+  const file = weightsFile.files?.[0];
+  weightsFile.value = "";
+  if (file) void openWeights(file);
+});
+const csvFile = byId("csv-file", HTMLInputElement);
+csvFile.addEventListener("change", () => {
+  const file = csvFile.files?.[0];
+  csvFile.value = "";
+  if (file) void openTable(file);
+});
+
+async function openWeights(file: File): Promise<void> {
+  try {
+    await engine.load(new Uint8Array(await file.arrayBuffer()));
+    setText(text("kept"), `${file.name} is in use.`);
+  } catch (error) {
+    setText(text("kept"), messageOf(error));
+  }
+}
+
+async function openTable(file: File): Promise<void> {
+  const table = await askTable(file, engine);
+  if (!table) return;
+  hasTable = true;
+  config = { ...fromQuery("data=csv"), backend: config.backend, seed: config.seed };
+  settings.show(config);
+  history.replaceState(null, "", `#${toQuery(config)}`);
+  await make({ train: true, table });
+  const refused = await storeTable(table);
+  if (refused) notify(`The table is used, but a reload will ask for it again: ${refused}.`);
+}
+
+byId("forget", HTMLButtonElement).addEventListener("click", async () => {
+  await forgetTables();
+  hasTable = false;
+  await change({ ...fromQuery(""), backend: config.backend });
+});
+
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+document.addEventListener("dragleave", (event) => {
+  if (event.relatedTarget === null) document.body.classList.remove("dropping");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  const file = event.dataTransfer?.files[0];
+  if (file) void (file.name.endsWith(".safetensors") ? openWeights(file) : openTable(file));
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && training) void engine.pause();
+});
+window.addEventListener("pagehide", () => {
+  if (checkpoint && hasTable === (config.data === "csv")) keep(toQuery(config), training, checkpoint, curves.table);
+});
+window.addEventListener("hashchange", () => void change(fromQuery(location.hash.slice(1))));
+
+// What the engine tells ---------------------------------------------------------------------------------------------
+
+function hear(message: Message): void {
+  switch (message.kind) {
+    case "made":
+      showMade(message.made);
+      break;
+    case "losses":
+      batchLoss = message.losses.reduce((sum, loss) => sum + loss, 0) / message.losses.length;
+      break;
+    case "look":
+      latest = message.look;
+      record(latest);
+      if (!painting) {
+        painting = true;
+        requestAnimationFrame(() => {
+          painting = false;
+          if (latest) showLook(latest);
+        });
+      }
+      break;
+    case "state":
+      setTraining(message.state === "training");
+      if (message.state === "finished") setText(text("spoken"), `Stopped at step ${latest?.step}`);
+      break;
+    case "lost":
+      showDevice(message.device);
+      notify(
+        `The device went away (${message.reason}). ${training ? "Training goes on from" : "The network stands at"} step ${message.step.toLocaleString("en")}, the last snapshot, on ${message.device.name}.`,
+      );
+      break;
+    case "hint":
+      notify(`Training on the CPU. ${message.hint}`);
+      break;
+    case "failed":
+      notify(message.message);
+      break;
+    case "kept":
+      checkpoint = message.checkpoint;
+      break;
+    default:
+      message satisfies never;
+  }
+}
+
+function record({ step, training: learned, heldBack }: Look): void {
+  if (step === 0 || !Number.isFinite(batchLoss)) batchLoss = learned.loss;
+  curves.add([step, batchLoss, heldBack.loss, heldBack.share, learned.share]);
+}
+
+function setTraining(on: boolean): void {
+  training = on;
+  setText(trainButton, on ? "Pause" : "Train");
+  if (on) setText(text("spoken"), "Training");
+  else if (latest) {
+    setText(text("spoken"), `Paused at step ${latest.step}, held back ${shareOf(latest.heldBack.share)}`);
+  }
+}
+
+function showMade(now: Made): void {
+  made = now;
+  latest = null;
+  if (!now.kept) {
+    curves.clear();
+    checkpoint = null;
+  }
+  showDevice(now.device);
+  network.begin(now, config.layers);
+  plane.begin(now);
+  weights.begin(now);
+  text("digits").hidden = now.image === 0;
+  text("plane-box").hidden = now.plane === null;
+  showTarget(now);
+  if (now.image > 0) digits.begin(now);
+  setText(text("data-rows"), `${now.training.y.length} and ${now.heldBack.y.length} held back`);
+  setText(text("network-size"), `${now.widths.join(" – ")}, ${now.parameters.toLocaleString("en")} parameters`);
+}
+
+/** What is told of classes by their colours and by a share that is right, is told of numbers by a scale and by R². */
+function showTarget(now: Made): void {
+  const { target } = now;
+  settings.learnsNumbers(target !== null);
+  for (const id of ["accuracy-name", "accuracy-chart-name"]) setText(text(id), target ? "R²" : "accuracy");
+  setText(text("result-title"), target ? `What it says of ${target.name}` : "What it decides");
+  text("fit-box").hidden = target === null;
+  text("scale").hidden = target === null;
+  text("training-key").className = target ? "any" : "";
+  text("held-key").className = target ? "any ringed" : "hollow";
+  if (!target) return;
+  const end = (deviations: number) => short(Number((target.mean + deviations * target.deviation).toPrecision(3)));
+  setText(text("scale-least"), end(-NUMBERS_REACH));
+  setText(text("scale-most"), end(NUMBERS_REACH));
+  fit.begin(now);
+}
+
+function showDevice({ backend, name, isFallback }: DeviceFacts): void {
+  const dot = text("dot");
+  dot.className = `dot ${backend}`;
+  const kind = backend === "webgpu" && isFallback ? " (software)" : "";
+  setText(text("device"), backend === "cpu" ? "CPU" : `WebGPU${kind}`);
+  setText(text("fact-adapter"), `${name}${kind}`);
+}
+
+function showLook(look: Look): void {
+  const { step, epoch, training: learned, heldBack, stepsPerSecond } = look;
+  setText(text("figure-step"), step.toLocaleString("en"));
+  setText(text("figure-epoch"), short(Math.floor(epoch)));
+  setText(text("figure-loss"), batchLoss.toPrecision(3));
+  setText(text("figure-accuracy"), shareOf(learned.share));
+  setText(text("figure-held"), shareOf(heldBack.share));
+  setText(text("figure-speed"), stepsPerSecond > 0 ? Math.round(stepsPerSecond).toLocaleString("en") : "–");
+  setText(text("fact-route"), look.route);
+  setText(text("fact-bytes"), bytes(look.bytes));
+  setText(text("fact-rate"), String(Number(look.rate.toPrecision(3))));
+  plane.show(look.layers);
+  network.show(look);
+  weights.show(look);
+  if (made && made.image > 0) digits.show(look);
+  if (made?.target) {
+    fit.show(look);
+    const error = Math.sqrt(heldBack.loss) * made.target.deviation;
+    setText(
+      text("fit-error"),
+      `off by ${short(Number(error.toPrecision(3)))} on the rows held back (root mean square)`,
+    );
+  }
+  curves.draw();
+}
+
+async function showExplained(): Promise<void> {
+  if (!byId("explain", HTMLDetailsElement).open) return;
+  text("explain-text").tabIndex = 0; // it scrolls
+  setText(text("explain-text"), await engine.explain());
+}
+
+function notify(message: string): void {
+  setText(text("notice-text"), message);
+  text("notice").hidden = false;
+}
+
+function shareOf(share: number): string {
+  return made?.target ? share.toFixed(3) : `${(100 * share).toFixed(1)} %`;
+}
+
+function bytes(count: number): string {
+  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e3).toFixed(1)} kB`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+// Beginning ---------------------------------------------------------------------------------------------------------
+
+function redraw(): void {
+  plane.draw();
+  fit.draw();
+  network.draw();
+  curves.remake();
+  void engine.thumbnails().then((pictures) => settings.thumbnails(pictures));
+}
+
+/** Trains what the address says, or goes on with what a reload has left. */
+export async function begin(): Promise<void> {
+  settings.show(config);
+  onScheme(redraw);
+  void engine.listen(proxy(hear));
+  const table = config.data === "csv" ? await storedTable() : null; // it is not in the address
+  hasTable = table !== null;
+  if (config.data === "csv" && !table) {
+    config = { ...fromQuery(""), backend: config.backend };
+    settings.show(config);
+    notify("The table of this address is not in this browser: drop its CSV file on the page. Meanwhile, two moons.");
+  }
+  const before = kept(toQuery(config));
+  if (before) {
+    curves.clear(before.curves);
+    checkpoint = before.checkpoint;
+  }
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  await make({
+    train: before ? before.training : !still,
+    ...(before && { checkpoint: before.checkpoint }),
+    ...(table && { table }),
+  });
+  redraw();
+}
