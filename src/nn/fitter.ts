@@ -35,6 +35,8 @@ export interface FitOptions {
 /** Numbers in a table of one run: a run should last, and its tables should go there quickly. */
 const TABLE_ELEMENTS = 2 ** 18;
 const TABLE_STEPS = { least: 16, most: 2 ** 14 } as const;
+/** Steps that a table has room for at least, where it is small: short fits of different lengths share a program. */
+const SHORT_STEPS = 2 ** 8;
 const LARGEST_TABLE = 2 ** 24;
 
 /** What a fit works with. */
@@ -179,7 +181,7 @@ export class Fitter {
     // One run should last, and its tables should be small; whatever the batch, a table fits a buffer.
     const most = Math.min(TABLE_ELEMENTS / (batch ?? 1), TABLE_STEPS.most);
     const least = Math.min(LARGEST_TABLE / (batch ?? 1), TABLE_STEPS.least);
-    const tableSteps = Math.min(powerOfTwo(steps), Math.max(1, Math.floor(Math.max(least, most))));
+    const tableSteps = Math.min(powerOfTwo(Math.max(steps, SHORT_STEPS)), Math.max(1, Math.floor(Math.max(least, most))));
     const shape = { rows: batches.rowsHeld, batch, ragged: batches.ragged, kind: rows.kind, steps: tableSteps };
     const last = this.compiled;
     if (last && sameTraining(last.shape, shape) && last.shape.steps >= tableSteps) return last;

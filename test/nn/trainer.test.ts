@@ -430,7 +430,7 @@ test("another data set compiles another step and keeps weights and optimizer's s
   await trained.fit(plane(20), { steps: 8 });
   const compiled = counting.sessions.length;
   await trained.fit(plane(20), { steps: 8 });
-  await trained.fit(plane(20, 1), { steps: 5 });
+  await trained.fit(plane(20, 1), { steps: 100 }); // no longer than short fits have room for
   expect(counting.sessions.length).toBe(compiled);
   await trained.fit(plane(30), { steps: 3 });
   expect(counting.sessions.length).toBe(compiled + 1);
