@@ -181,7 +181,8 @@ export class Fitter {
     // One run should last, and its tables should be small; whatever the batch, a table fits a buffer.
     const most = Math.min(TABLE_ELEMENTS / (batch ?? 1), TABLE_STEPS.most);
     const least = Math.min(LARGEST_TABLE / (batch ?? 1), TABLE_STEPS.least);
-    const tableSteps = Math.min(powerOfTwo(Math.max(steps, SHORT_STEPS)), Math.max(1, Math.floor(Math.max(least, most))));
+    const wanted = powerOfTwo(Math.max(steps, SHORT_STEPS));
+    const tableSteps = Math.min(wanted, Math.max(1, Math.floor(Math.max(least, most))));
     const shape = { rows: batches.rowsHeld, batch, ragged: batches.ragged, kind: rows.kind, steps: tableSteps };
     const last = this.compiled;
     if (last && sameTraining(last.shape, shape) && last.shape.steps >= tableSteps) return last;
