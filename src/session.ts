@@ -128,7 +128,7 @@ export class Session {
 function copy(tensors: Program["inputs"], values: Record<string, Values>): Arrays {
   const copies: Arrays = {};
   for (const [name, array] of Object.entries(values)) {
-    copies[name] = tensors[name]?.dtype === "int32" ? Int32Array.from(array) : Float32Array.from(array);
+    copies[name] = tensors[name]?.dtype === "int32" ? new Int32Array(array) : new Float32Array(array);
   }
   return copies;
 }

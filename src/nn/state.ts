@@ -15,8 +15,8 @@ export class State {
   private owner: Session | null = null;
   /** Grows with each change of a weight. */
   version = 0;
-  /** The weights as of a version. */
-  private known: { version: number; weights: Arrays } | null = null;
+  /** What was last read, as of a version: the weights, or everything. */
+  private known: { version: number; values: Arrays; whole: boolean } | null = null;
 
   constructor(
     readonly shapes: Record<string, Shape>,
@@ -33,23 +33,18 @@ export class State {
 
   /** Current weights, for reading only, and which version they are. */
   async weights(): Promise<{ version: number; weights: Arrays }> {
-    const { version } = this;
-    if (this.known?.version === version) return this.known;
-    const known = { version, weights: await this.read(this.weightNames) };
-    this.known = known;
-    return known;
+    const { version, weightNames } = this;
+    if (this.known?.version !== version) this.known = { version, values: await this.read(weightNames), whole: false };
+    const { values } = this.known;
+    return { version, weights: Object.fromEntries(weightNames.map((name) => [name, values[name] as Float32Array])) };
   }
 
-  /** Everything, all of the same step: what is read is queued at once, so that no step runs in between. */
+  /** Everything, for reading only, all of the same step: what is read is queued at once, so that no step runs in between. */
   async all(): Promise<Arrays> {
-    const { version } = this;
+    const { version, known } = this;
+    if (known?.whole && known.version === version) return known.values;
     const values = await this.read(this.names);
-    if (this.owner !== null) {
-      this.known = {
-        version,
-        weights: Object.fromEntries(this.weightNames.map((name) => [name, values[name] as Float32Array])),
-      };
-    }
+    if (this.owner !== null) this.known = { version, values, whole: true };
     return values;
   }
 
@@ -85,7 +80,7 @@ export class State {
 /** The first array that has something not finite, or null. */
 export function firstNonFinite(values: Arrays): string | null {
   for (const [name, array] of Object.entries(values)) {
-    for (const value of array) if (!Number.isFinite(value)) return name;
+    for (let i = 0; i < array.length; i++) if (!Number.isFinite(array[i])) return name;
   }
   return null;
 }

@@ -166,7 +166,7 @@ export class WasmRunner implements Runner {
   }
 
   private get(buffer: Buffer): Float32Array {
-    return Float32Array.from(this.view(buffer));
+    return new Float32Array(this.view(buffer));
   }
 
   private set(buffers: ReadonlyMap<string, Buffer>, values: Arrays): void {
