@@ -32,8 +32,8 @@ function contentSecurityPolicy(): Plugin {
 }
 
 /**
- * What a page asks for only once its own script runs, its worker and the rest of its code, is on the way from the start.
- * Chunks of the library are left alone: which of them are wanted is known when there is a device.
+ * The part of a page's code that comes after its worker was started is on the way from the start. Chunks of the library
+ * are left alone: which of them are wanted is known when there is a device.
  */
 function earlyChunks(): Plugin {
   return {
@@ -55,19 +55,9 @@ function earlyChunks(): Plugin {
         };
         const linked = withImports([chunk.fileName]); // vite sees to these
         const own = (name: string) => chunks.get(name)?.facadeModuleId?.includes("/src/playground/") ?? false;
-        const early = withImports(chunk.dynamicImports.filter(own));
-        const workers = [...linked, ...early].flatMap((name) => {
-          const file = /\bnew Worker\(.*?([\w-]+\.js)/.exec(chunks.get(name)?.code ?? "")?.[1];
-          return file ? [`assets/${file}`] : [];
-        });
-        const link = (name: string, attrs: Record<string, string | boolean>) => ({
-          tag: "link",
-          attrs: { rel: "modulepreload", ...attrs, href: `./${name}` },
-        });
-        return [
-          ...[...new Set(workers)].map((name) => link(name, { as: "worker" })),
-          ...[...early].filter((name) => !linked.has(name)).map((name) => link(name, { crossorigin: true })),
-        ];
+        return [...withImports(chunk.dynamicImports.filter(own))]
+          .filter((name) => !linked.has(name))
+          .map((name) => ({ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `./${name}` } }));
       },
     },
   };

@@ -44,6 +44,7 @@ export {
   type TrainerOptions,
   trainer,
 } from "./nn/index";
+export { fusedKernels } from "./plan/fused";
 export type { RunOptions, Session } from "./session";
 export { DeviceError, FormatError, ShapeError } from "./util/errors";
 export type { Shape } from "./util/shape";

@@ -14,6 +14,18 @@ test.each(IDS)("%s: the nodes of a step, each in one kernel at most, and numbers
   expect(products.filter((product) => !inKernels.includes(product))).toEqual([]);
 });
 
+test.each(IDS)("%s: the kernels are those that explain() counts", async (id) => {
+  for (const form of ["handwritten", "grad"] as const) {
+    const { nodes, kernels, explained } = await lessons.lesson(id, form, 0);
+    const kinds = [...explained.matchAll(/^ {2}(\d+) {2}(\S+)/gm)].map(([, , kind]) => kind);
+    const products = new Set(nodes.filter(({ op }) => op === "matmul").map((node) => node.id));
+    for (const { number, nodes } of kernels) {
+      expect([number, kinds[number - 1] === "matmul"]).toEqual([number, nodes.some((node) => products.has(node))]);
+    }
+    expect(kernels.at(-1)?.number).toBe(kinds.length); // the loss is combined last
+  }
+});
+
 test("seed-000: the kernels hold what was fused", async () => {
   const { nodes, kernels } = await lessons.lesson("seed-000", "handwritten", 0);
   const names = (number: number) =>

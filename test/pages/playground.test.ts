@@ -254,6 +254,28 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   expect(await textOf(page, "#said")).toMatch(/^2 of \d+, forward/);
   expect(await page.$$eval("#values td", (cells) => cells.length)).toBeGreaterThan(3);
   expect(await page.$$eval("#gradients .bad", (cells) => cells.length)).toBe(3);
+
+  // The graph by keyboard: one stop of the tab key, arrows from there.
+  const focused = () => page.evaluate(() => document.activeElement?.querySelector("title")?.textContent ?? "");
+  await page.focus("#later");
+  await page.keyboard.press("Tab");
+  expect(await focused()).toBe(await page.$eval(".graph-node.now title", (title) => title.textContent));
+  expect(await page.$eval(":focus-visible", (node) => getComputedStyle(node).outlineStyle)).toBe("solid");
+  const before = await focused();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  expect(await focused()).toContain("forward");
+  expect(await textOf(page, "#said")).toMatch(/^2 of/); // looking around is not stepping
+  await page.keyboard.press("Enter");
+  expect(await page.$eval(".graph-node.now title", (title) => title.textContent)).toBe(await focused());
+  expect(await textOf(page, "#said")).not.toMatch(/^2 of/);
+  await page.keyboard.press("Home");
+  await page.keyboard.press(" ");
+  expect(await textOf(page, "#said")).toMatch(/: given/);
+  await page.keyboard.press("End");
+  expect(await focused()).not.toBe(before);
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.classList.contains("graph-node"))).toBe(false);
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import type { Lesson, LessonNode } from "./lesson";
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN] = [92, 38, 46, 16, 26];
+const [WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN] = [92, 38, 46, 27, 30];
 
 function svg<K extends keyof SVGElementTagNameMap>(
   tag: K,
@@ -14,15 +14,27 @@ function svg<K extends keyof SVGElementTagNameMap>(
   return element;
 }
 
+/** As a person reads it. */
+export const PASSES: Record<LessonNode["pass"], string> = {
+  given: "given",
+  forward: "forward",
+  backward: "backward",
+  update: "the update",
+};
+
 interface Place {
   x: number;
   y: number;
 }
 
-/** The graph of a step from left to right; around the nodes of one kernel, one band. */
+/**
+ * The graph of a step from left to right; around the nodes of one kernel, one band. One node is in the order of the tab
+ * key, the one that was there last; arrow keys go to its operands, to what takes it, and up and down its column.
+ */
 export class GraphView {
   private readonly elements = new Map<number, SVGGElement>();
   private places = new Map<number, Place>();
+  private nodes: readonly LessonNode[] = [];
 
   constructor(
     private readonly box: HTMLElement,
@@ -30,6 +42,7 @@ export class GraphView {
   ) {}
 
   begin({ nodes, kernels }: Lesson): void {
+    this.nodes = nodes;
     this.places = placed(nodes);
     const values = [...this.places.values()];
     const width = Math.max(...values.map(({ x }) => x)) + WIDTH + MARGIN;
@@ -39,13 +52,17 @@ export class GraphView {
       height,
       viewBox: `0 0 ${width} ${height}`,
       role: "group",
-      "aria-label": "The graph",
+      "aria-label": "The graph of the step: arrow keys go from node to node, Enter shows one",
     });
     for (const kernel of kernels) drawing.append(this.band(kernel.nodes, nodes, kernel.number));
     for (const node of nodes) for (const operand of node.operands) drawing.append(this.edge(operand, node.id));
     this.elements.clear();
     for (const node of nodes)
       drawing.append(this.node(node, kernels.find((each) => each.nodes.includes(node.id))?.number));
+    for (const kernel of kernels) {
+      const { x, y } = this.at(kernel.nodes[0] as number);
+      drawing.append(svg("text", { class: "band-name", x: x - 3, y: y - 10 }, `kernel ${kernel.number}`));
+    }
     this.box.replaceChildren(drawing);
   }
 
@@ -53,7 +70,10 @@ export class GraphView {
     for (const [each, element] of this.elements) {
       element.classList.toggle("now", each === id);
       element.classList.toggle("waits", !done.has(each));
+      if (each === id) element.setAttribute("aria-current", "step");
+      else element.removeAttribute("aria-current");
     }
+    this.reach(id);
     const place = this.places.get(id);
     if (!place) return;
     const { scrollLeft, clientWidth, scrollTop, clientHeight } = this.box;
@@ -65,10 +85,58 @@ export class GraphView {
     if (hidden) this.box.scrollTo({ left: place.x - clientWidth / 2, top: place.y - clientHeight / 2 });
   }
 
+  /** Has the tab key lead to this node, and to none beside it. */
+  private reach(id: number): void {
+    for (const [each, element] of this.elements) element.setAttribute("tabindex", each === id ? "0" : "-1");
+  }
+
+  private pressed(event: KeyboardEvent, id: number): void {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Enter" || event.key === " ") this.chosen(id);
+    else {
+      const next = this.next(event.key, id);
+      if (next === undefined) return;
+      this.reach(next);
+      this.elements.get(next)?.focus();
+    }
+    event.preventDefault();
+    event.stopPropagation(); // elsewhere on the page, arrow keys step through the operations
+  }
+
+  /** Where a key leads from a node; the node itself where there is nothing further that way. */
+  private next(key: string, id: number): number | undefined {
+    const own = this.at(id);
+    const nearest = (ids: readonly number[]) =>
+      [...ids].sort((a, b) => Math.abs(this.at(a).y - own.y) - Math.abs(this.at(b).y - own.y))[0] ?? id;
+    const column = this.nodes.map((node) => node.id).filter((each) => this.at(each).x === own.x);
+    switch (key) {
+      case "ArrowLeft":
+        return nearest(this.nodes.find((node) => node.id === id)?.operands ?? []);
+      case "ArrowRight":
+        return nearest(this.nodes.flatMap((node) => (node.operands.includes(id) ? [node.id] : [])));
+      case "ArrowUp":
+        return nearest(column.filter((each) => this.at(each).y < own.y));
+      case "ArrowDown":
+        return nearest(column.filter((each) => this.at(each).y > own.y));
+      case "Home":
+        return this.nodes[0]?.id;
+      case "End":
+        return this.nodes[this.nodes.length - 1]?.id;
+      default:
+        return undefined;
+    }
+  }
+
   private node({ id, name, op, shape, pass }: LessonNode, kernel: number | undefined): SVGGElement {
     const { x, y } = this.at(id);
-    const group = svg("g", { class: `graph-node ${pass}`, transform: `translate(${x} ${y})` });
-    const title = `${name}: ${op} [${shape.join(", ")}]${kernel ? `, kernel ${kernel}` : ""}`;
+    const what = `${name === op ? "" : `${name}: `}${op} [${shape.join(", ")}]`;
+    const title = `${what}${kernel ? `, kernel ${kernel}` : ""}, ${PASSES[pass]}`;
+    const group = svg("g", {
+      class: `graph-node ${pass}`,
+      transform: `translate(${x} ${y})`,
+      role: "button",
+      tabindex: -1,
+    });
     group.append(
       svg("title", {}, title),
       svg("rect", { width: WIDTH, height: HEIGHT, rx: 8 }),
@@ -80,6 +148,7 @@ export class GraphView {
       ),
     );
     group.addEventListener("click", () => this.chosen(id));
+    group.addEventListener("keydown", (event) => this.pressed(event, id));
     this.elements.set(id, group);
     return group;
   }
@@ -104,8 +173,6 @@ export class GraphView {
         group.append(svg("line", line));
       }
     }
-    const first = this.at(ids[0] as number);
-    group.append(svg("text", { x: first.x - 4, y: first.y - 11 }, `kernel ${number}`));
     return group;
   }
 

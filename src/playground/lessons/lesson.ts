@@ -1,7 +1,7 @@
-import { open, type Program, reference, type Tensor, type Values } from "../../index";
+import { fusedKernels, type Program, reference, type Tensor, type Values } from "../../index";
+import { openDevice } from "../training/device";
 import { type Form, moons, rowBiases, type Seed, twoLayer, twoTwoOne } from "../verify/seeds";
 import { startedSeeds } from "../verify/starts";
-import { type Kernel, kernelsOf } from "./kernels";
 
 export interface LessonNode {
   id: number;
@@ -15,6 +15,11 @@ export interface LessonNode {
   pass: "given" | "forward" | "backward" | "update";
   /** The first rows and columns. */
   values: number[][];
+}
+
+export interface Kernel {
+  number: number;
+  nodes: number[];
 }
 
 export interface Lesson {
@@ -47,7 +52,7 @@ export class Lessons {
     const tensors = graphOf(program);
     const values = valuesOf(program, tensors, state, started.inputs);
 
-    const device = await open();
+    const device = await openDevice("auto");
     const session = await device.compile(program);
     const explained = session.explain();
     device.close();
@@ -70,7 +75,9 @@ export class Lessons {
     );
     return {
       nodes,
-      kernels: kernelsOf(explained, nodes),
+      kernels: fusedKernels(program)
+        .map((computed, i): Kernel => ({ number: i + 1, nodes: computed.map((tensor) => tensor.id) }))
+        .filter((kernel) => kernel.nodes.length > 0), // one may begin a sum, which another ends
       explained,
       loss: values.get(program.outputs.loss as Tensor)?.[0] ?? Number.NaN,
       gradients: compared(seed, build("grad"), state, started.inputs),

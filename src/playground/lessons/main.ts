@@ -1,6 +1,6 @@
 import { wrap } from "comlink";
 import { byId, h, setText } from "../page/dom";
-import { GraphView } from "./graph-view";
+import { GraphView, PASSES } from "./graph-view";
 import type { Lesson, LessonNode, Lessons } from "./lesson";
 import { TEXTS } from "./texts";
 
@@ -8,7 +8,11 @@ const lessons = wrap<Lessons>(new Worker(new URL("./worker.ts", import.meta.url)
 const element = (id: string) => byId(id, HTMLElement);
 const form = byId("form", HTMLSelectElement);
 const step = byId("at-step", HTMLInputElement);
-const graph = new GraphView(element("graph"), (id) => go(order.findIndex((node) => node.id === id)));
+const graph = new GraphView(element("graph"), (id) => {
+  const step = order.findIndex((node) => node.id === id);
+  if (step >= 0) go(step);
+  else showGiven(id);
+});
 
 let lesson: Lesson | null = null;
 /** What is computed, in the order of computing; leaves come first. */
@@ -41,7 +45,7 @@ async function load(): Promise<void> {
     graph.begin(loaded);
     showGradients(loaded);
     setText(element("kernels"), loaded.explained);
-    for (const id of ["kernels", "graph"]) element(id).tabIndex = 0; // they scroll
+    element("kernels").tabIndex = 0; // it scrolls
     go(0);
   } catch (error) {
     setText(element("said"), error instanceof Error ? error.message : String(error));
@@ -55,13 +59,12 @@ function go(to: number): void {
   const given = lesson.nodes.filter(({ pass }) => pass === "given").map(({ id }) => id);
   graph.show(now.id, new Set([...given, ...order.slice(0, at + 1).map(({ id }) => id)]));
   const kernel = lesson.kernels.find(({ nodes }) => nodes.includes(now.id));
-  const pass = { given: "", forward: "forward", backward: "backward", update: "the update" }[now.pass];
   const where = kernel
     ? `, inside kernel ${kernel.number}`
     : ", simplified away or a view: no kernel runs for it alone";
   setText(
     element("said"),
-    `${at + 1} of ${order.length}, ${pass}${where}. Loss of this step: ${lesson.loss.toPrecision(6)}.`,
+    `${at + 1} of ${order.length}, ${PASSES[now.pass]}${where}. Loss of this step: ${lesson.loss.toPrecision(6)}.`,
   );
   const operands = now.operands
     .map((id) => lesson?.nodes.find((node) => node.id === id))
@@ -72,12 +75,23 @@ function go(to: number): void {
   byId("next", HTMLButtonElement).disabled = at === order.length - 1;
 }
 
-function matrix({ name, op, shape, values }: LessonNode, isResult: boolean): HTMLElement {
+/** A leaf is no step: it is looked at, and the steps stand where they are. */
+function showGiven(id: number): void {
+  const node = lesson?.nodes.find((each) => each.id === id);
+  if (!node) return;
+  setText(
+    element("said"),
+    `${node.name}: given, ${node.op === "parameter" ? "as it stands before this step" : node.op}.`,
+  );
+  element("values").replaceChildren(matrix(node, true));
+}
+
+function matrix({ name, op, shape, pass, values }: LessonNode, isResult: boolean): HTMLElement {
   const rows = values.map((row) => h("tr", {}, ...row.map((value) => h("td", { class: "right" }, number(value)))));
   const all = shape.reduce((size, length) => size * length, 1);
   const shown = values.reduce((sum, row) => sum + row.length, 0);
   const more = all > shown ? [h("p", { class: "sub" }, `${shown} of ${all.toLocaleString("en")} numbers`)] : [];
-  const head = isResult ? (name === op ? op : `${name} = ${op}`) : name;
+  const head = isResult && pass !== "given" ? (name === op ? op : `${name} = ${op}`) : name;
   return h(
     "div",
     { class: isResult ? "matrix result" : "matrix" },
