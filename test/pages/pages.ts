@@ -8,9 +8,13 @@ import { launchChrome } from "../../scripts/chrome.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+const INSECURE = "wgrad.test";
+
 /** The built pages as a host would serve them, and a Chrome that opens them. */
 export interface Site {
   readonly address: string;
+  /** The same over a name that a browser holds for insecure: there it gives no WebGPU. */
+  readonly withoutGpu: string;
   readonly browser: Browser;
   /**
    * A page of its own, without what another has kept; everything wrong that it says is collected. `first` runs in it
@@ -29,14 +33,19 @@ export async function openSite(): Promise<Site> {
     root,
     logLevel: "warn",
     build: { outDir },
-    preview: { host: "127.0.0.1", port: 4193 },
+    preview: { host: "127.0.0.1", port: 4193, allowedHosts: [INSECURE] },
   });
   const address = server.resolvedUrls?.local[0];
   if (!address) throw new Error("internal: the pages have no address");
-  const browser = await launchChrome({ defaultViewport: { width: 1440, height: 1000 } });
+  const withoutGpu = address.replace("127.0.0.1", INSECURE);
+  const browser = await launchChrome({
+    defaultViewport: { width: 1440, height: 1000 },
+    args: [`--host-resolver-rules=MAP ${INSECURE} 127.0.0.1`],
+  });
   const contexts = new Set<BrowserContext>();
   return {
     address,
+    withoutGpu,
     browser,
     async open(path, first) {
       const context = await browser.createBrowserContext();
@@ -49,10 +58,11 @@ export async function openSite(): Promise<Site> {
       page.on("pageerror", (error) => faults.push(String(error)));
       page.on("request", (request) => {
         const url = request.url();
-        if (!url.startsWith(address) && !/^(data|blob):/.test(url)) faults.push(`asked for ${url}`);
+        if (!url.startsWith(address) && !url.startsWith(withoutGpu) && !/^(data|blob):/.test(url))
+          faults.push(`asked for ${url}`);
       });
       if (first) await page.evaluateOnNewDocument(first);
-      await page.goto(address + path);
+      await page.goto(new URL(path, address).href);
       return { page, faults };
     },
     async leave() {

@@ -244,6 +244,33 @@ test("GPU and CPU race from the same weights to nearly the same loss", async () 
   expect(faults).toEqual([]);
 });
 
+test("without WebGPU the CPU trains, alone in the race, and is verified; each page says why", async () => {
+  const { page, faults } = await site.open(`${site.withoutGpu}index.html`);
+  expect(await page.evaluate(() => "gpu" in navigator)).toBe(false);
+  await reaches(page, "#figure-held", 90);
+  expect(await textOf(page, "#notice-text")).toMatch(
+    /^Training on the CPU. WebGPU is there only on pages served by https/,
+  );
+
+  await page.goto(`${site.withoutGpu}race.html`);
+  await page.$eval("input#race-steps", (field) => {
+    field.value = "200";
+  });
+  await page.click("#start");
+  await page.waitForFunction(() => /^Only/.test(document.querySelector("#verdict")?.textContent ?? ""));
+  expect(await textOf(page, "#verdict")).toBe("Only the CPU could run here.");
+  expect(await numberOf(page, "#cpu-step")).toBe(200);
+  expect(await textOf(page, "#webgpu-name")).toContain("there is no WebGPU here");
+
+  await page.goto(`${site.withoutGpu}verify.html`);
+  await page.select("#extent", "sample");
+  await page.click("#run");
+  await page.waitForFunction(() => document.querySelector("#save-json:not(:disabled)"), { timeout: 60_000 });
+  expect(await textOf(page, "#adapter")).toMatch(/^On the CPU instead. open: there is no WebGPU here/);
+  expect(await textOf(page, "#verdict")).toMatch(/^All \d+ checks are within their bounds/);
+  expect(faults).toEqual([]);
+});
+
 test("a lesson steps through its graph, forward and backward, with the numbers shown", async () => {
   const { page, faults } = await site.open("lessons.html#seed-003");
   await page.waitForSelector(".graph-node");
@@ -280,9 +307,14 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   expect(faults).toEqual([]);
 });
 
-test.each(["index.html", "lessons.html#seed-000", "race.html", "verify.html"])("%s fits a phone", async (path) => {
+test.each([
+  ["index.html", "#step:not([disabled])"],
+  ["lessons.html#seed-000", ".graph-node.now"],
+  ["race.html", ".uplot canvas"],
+  ["verify.html", "#run"],
+])("%s fits a phone", async (path, isThere) => {
   const { page } = await site.open(path);
   await page.setViewport({ width: 390, height: 844 });
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await page.waitForSelector(isThere);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
 });

@@ -55,6 +55,11 @@ class Runner {
     await finished;
   }
 
+  /** Steps a second: as measured between looks, else over the whole run, where that was a short one. */
+  get speed(): number {
+    return this.look?.stepsPerSecond || (this.look?.step ?? 0) / this.seconds;
+  }
+
   stop(): void {
     void this.engine.pause();
   }
@@ -177,8 +182,9 @@ async function race(): Promise<void> {
 }
 
 function verdictOf(gpu: Runner, cpu: Runner): string {
-  const [a, b] = [gpu.look?.stepsPerSecond ?? 0, cpu.look?.stepsPerSecond ?? 0];
-  if (a === 0 || b === 0) return a === 0 && b === 0 ? "Stopped." : "Only one of them could run here.";
+  if (gpu.seconds === 0 && cpu.seconds === 0) return "Stopped.";
+  if (gpu.seconds === 0 || cpu.seconds === 0) return `Only the ${gpu.seconds === 0 ? "CPU" : "GPU"} could run here.`;
+  const [a, b] = [gpu.speed, cpu.speed];
   const apart = Math.abs((gpu.losses.at(-1) ?? 0) / (cpu.losses.at(-1) ?? 1) - 1);
   const by = (Math.max(a, b) / Math.min(a, b)).toPrecision(2);
   const first = a > b ? "The GPU" : "The CPU";

@@ -31,10 +31,13 @@ export class Engine {
   private checkpoint: Uint8Array | null = null;
   private keptAt = 0;
   private queue: Promise<unknown> = Promise.resolve();
-  private tell: (message: Message) => void = () => {};
+  /** Said before anybody listened. */
+  private readonly unheard: Message[] = [];
+  private tell: (message: Message) => void = (message) => this.unheard.push(message);
 
   listen(tell: (message: Message) => void): void {
     this.tell = tell;
+    for (const message of this.unheard.splice(0)) tell(message);
   }
 
   /** Opens a device ahead of the first `make`, which says so where it fails. */
