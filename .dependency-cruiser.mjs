@@ -19,7 +19,7 @@ const rows = [
 ];
 const anyRow = rows.map((row) => row.path).join("|");
 /** Entry points of their own, which may bring a library: `wgrad/files/csv` and so on. */
-const fileEntries = "^src/files/(csv|idx|npy|npz|onnx)";
+const fileEntries = "^src/files/(csv|idx|npy|npz|onnx|tuning)";
 const tested = "^(src|shaders|test|bench)/";
 
 export default {

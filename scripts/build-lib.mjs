@@ -29,7 +29,7 @@ await build({
 });
 
 // These bring the libraries that they need. The errors are the core's own, so that `instanceof FormatError` holds.
-const files = ["csv", "idx", "npy", "onnx"];
+const files = ["csv", "idx", "npy", "onnx", "tuning"];
 await build({
   ...common,
   plugins: [
@@ -42,6 +42,7 @@ await build({
   build: {
     ...output,
     outDir: join(dist, "files"),
+    rolldownOptions: { external: /^node:/ },
     lib: {
       entry: Object.fromEntries(files.map((name) => [name, join(root, `src/files/${name}.ts`)])),
       formats: ["es"],

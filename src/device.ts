@@ -4,6 +4,8 @@ import type { Route } from "./plan/plan";
 import { Session } from "./session";
 import { DeviceError } from "./util/errors";
 import { type Adapter, openWebGpu } from "./webgpu/adapter";
+import { browserStore, type TuningStore } from "./webgpu/store";
+import type { TuneOptions, TuningReport } from "./webgpu/tune";
 
 export interface OpenOptions {
   /**
@@ -16,6 +18,8 @@ export interface OpenOptions {
   powerPreference?: GPUPowerPreference;
   /** How WebGPU runs programs: by default what is faster. "persistent" is taken wherever a program fits it. For measuring. */
   route?: Route;
+  /** Where `tune` keeps its records; default the browser's IndexedDB, in Node none (see wgrad/files/tuning). Null for none. */
+  tuning?: TuningStore | null;
 }
 
 export interface DeviceInfo {
@@ -35,6 +39,13 @@ export interface Device {
   memory(): { bytes: number; peakBytes: number; buffers: number };
   /** Throws TypeError or ShapeError for a program that cannot run, DeviceError where the device cannot hold or compile it. */
   compile(program: Program): Promise<Session>;
+  /**
+   * Measures on this adapter how the program's products are best cut up and which route is faster, milliseconds each, and keeps
+   * the answer: later calls of `compile`, here and after a later `open`, plan by it; sessions that are there stay as they are.
+   * Takes seconds, and wants the device for itself. Calls run one after another. On the CPU there is nothing to choose.
+   * Throws as `compile` does, and RangeError for a budget that is no number above 0.
+   */
+  tune(program: Program, options?: TuneOptions): Promise<TuningReport>;
   close(): void;
 }
 
@@ -45,6 +56,7 @@ export interface Backend {
   readonly lost: Promise<{ reason: string; message: string }>;
   memory(): { bytes: number; peakBytes: number; buffers: number };
   compile(program: Program): Promise<Runner>;
+  tune(program: Program, options: TuneOptions): Promise<TuningReport>;
   close(): void;
 }
 
@@ -53,7 +65,7 @@ export interface Backend {
  * "auto" never throws: its last resort is the CPU.
  */
 export async function open(options: OpenOptions = {}): Promise<Device> {
-  const { backend = "auto", gpu, powerPreference, route } = options;
+  const { backend = "auto", gpu, powerPreference, route, tuning } = options;
   if (backend !== "auto" && backend !== "webgpu" && backend !== "cpu") {
     throw new TypeError(`open: backend is ${String(backend)}; it must be "auto", "webgpu" or "cpu"`);
   }
@@ -65,6 +77,7 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
     ...(gpu && { gpu }),
     ...(powerPreference && { powerPreference }),
     ...(route && { route }),
+    tuning: tuning === undefined ? browserStore() : tuning,
   };
   if (backend === "webgpu") return new OpenDevice(await openWebGpu(adapter));
   const cpu = () => new OpenDevice(new CpuBackend());
@@ -84,6 +97,7 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
 class OpenDevice implements Device {
   private readonly sessions = new Set<Session>();
   private gone: DeviceError | null = null;
+  private tuning: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly runs: Backend) {
     void runs.lost.then(({ reason, message }) => {
@@ -108,14 +122,7 @@ class OpenDevice implements Device {
   }
 
   async compile(program: Program): Promise<Session> {
-    checkProgram(program);
-    const own: Program = {
-      inputs: { ...program.inputs },
-      parameters: { ...program.parameters },
-      outputs: { ...program.outputs },
-      updates: { ...program.updates },
-    };
-    this.throwIfGone();
+    const own = this.checked(program);
     const runner = await this.runs.compile(own);
     const session: Session = new Session(own, runner, {
       throwIfGone: () => this.throwIfGone(),
@@ -125,10 +132,42 @@ class OpenDevice implements Device {
     return session;
   }
 
+  async tune(program: Program, options: TuneOptions = {}): Promise<TuningReport> {
+    const own = this.checked(program);
+    const { budgetMs, signal } = options;
+    if (budgetMs !== undefined && !(budgetMs > 0))
+      throw new RangeError(`tune: budgetMs is ${budgetMs}; it must be a number of milliseconds above 0`);
+    const result = this.tuning.then(async () => {
+      this.throwIfGone();
+      signal?.throwIfAborted();
+      try {
+        return await this.runs.tune(own, options);
+      } catch (error) {
+        // Of a device that goes away under it, the tuner sees only what that does to its calls.
+        this.throwIfGone();
+        throw error;
+      }
+    });
+    this.tuning = result.catch(() => {});
+    return result;
+  }
+
   close(): void {
     this.gone ??= new DeviceError("the device was closed; open() gives a new one");
     for (const session of this.sessions) session.dispose();
     this.runs.close();
+  }
+
+  /** A copy of a program that can run, so that the caller may change theirs. */
+  private checked(program: Program): Program {
+    checkProgram(program);
+    this.throwIfGone();
+    return {
+      inputs: { ...program.inputs },
+      parameters: { ...program.parameters },
+      outputs: { ...program.outputs },
+      updates: { ...program.updates },
+    };
   }
 
   private throwIfGone(): void {
@@ -171,6 +210,10 @@ class CpuBackend implements Backend {
       this.buffers -= buffers;
     };
     return runner;
+  }
+
+  async tune(): Promise<TuningReport> {
+    return { products: [], route: null, complete: true, kept: false, ignored: false };
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
-import type { Plan, Target } from "./plan";
+import { type Plan, routeKey, type Target } from "./plan";
 import { copyOf, Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
 
@@ -68,6 +68,8 @@ function chooseRoute(recorded: Plan, persistent: Plan, target: Target): Plan {
   const asPersistent = kernels * cost.phase + flops * cost.persistentFlop;
   const estimate = `by estimate ${Math.ceil(asPersistent / 1000)} µs a step in one workgroup, ${Math.ceil(asRecorded / 1000)} µs as dispatches`;
   if (target.route === "persistent") return { ...persistent, reason: "asked for" };
+  const measured = target.routes?.[routeKey(recorded, persistent)];
+  if (measured) return { ...(measured === "persistent" ? persistent : recorded), reason: "as was measured here" };
   return asPersistent < asRecorded ? { ...persistent, reason: estimate } : { ...recorded, reason: estimate };
 }
 

@@ -9,7 +9,7 @@ import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
-import type { Target } from "./plan";
+import type { ProductShape, Target } from "./plan";
 import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
@@ -35,6 +35,7 @@ export interface LoweredDispatch {
   readonly bytes: number;
   readonly output: string;
   readonly shapes: string;
+  readonly product?: ProductShape;
 }
 
 /** Where a kernel's values go; shared by all kernels of a plan. */
@@ -129,7 +130,7 @@ export class Lowering extends Site {
   /** The finished dispatch. `make` is called with the text of the bindings. */
   finish(
     make: (bindings: string) => KernelText,
-    about: { label: string; output: string; shapes: string; flops: number },
+    about: { label: string; output: string; shapes: string; flops: number; product?: ProductShape },
   ): LoweredDispatch {
     const declare = (name: string, access: string, type: string, i: number) =>
       `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`;
@@ -240,10 +241,11 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
   if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
   const [M, N] = root.shape as readonly [number, number];
   const K = (root.operands[0] as Tensor).shape[1] as number;
-  const tiling = tilingFor(M, N, K, { a: a.transposed, b: b.transposed }, target);
+  const size: ProductShape = { M, N, K, transposed: { a: a.transposed, b: b.transposed } };
+  const tiling = tilingFor(size, target);
   const shapes = `[${M}, ${K}]${a.transposed ? "ᵀ" : ""} x [${K}, ${N}]${b.transposed ? "ᵀ" : ""}`;
   const product = (lowering: Lowering, epilogue: readonly string[], partials: readonly PartialSpec[]) => {
-    const vectors = readsVectors({ M, N, K }, tiling, { a: a.transposed, b: b.transposed });
+    const vectors = readsVectors(size, tiling, size.transposed);
     const operand = (tensor: Tensor, inVectors: boolean) =>
       inVectors ? lowering.bindVectors(stores.storageOf(tensor)) : lowering.bind(stores.storageOf(tensor), "read");
     const names = {
@@ -266,7 +268,7 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
         partials,
       });
   };
-  const about = { label: labelOf(group), output: outputOf(group, stores) };
+  const about = { label: labelOf(group), output: outputOf(group, stores), product: size };
   const flops = 2 * M * N * K;
   const after = opsOf(fusion, group) * M * N;
   const lowering = new Lowering(fusion, group, stores);
@@ -292,6 +294,7 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
     output: parts.name,
     shapes,
     flops,
+    product: size,
   });
   const name = lowering.bind(parts, "read");
   const statements = body([]);

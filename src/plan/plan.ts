@@ -20,6 +20,14 @@ export interface Binding {
   readonly access: "read" | "read_write";
 }
 
+/** A product's sizes, and which of its operands lies transposed. */
+export interface ProductShape {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly transposed: { readonly a: boolean; readonly b: boolean };
+}
+
 /** One dispatch: plain data, complete. */
 export interface Dispatch {
   readonly kernel: string;
@@ -35,6 +43,8 @@ export interface Dispatch {
   /** The buffer that it is known by, and the shapes of a product. */
   readonly output: string;
   readonly shapes: string;
+  /** The product that it computes, or whose parts it adds up. */
+  readonly product?: ProductShape;
 }
 
 /** How a step runs: as dispatches of their own, or with many steps inside one dispatch of one workgroup. */
@@ -63,8 +73,16 @@ export interface Plan {
   readonly updates: readonly string[];
 }
 
+/** What was measured to be the fastest on an adapter; what is missing is as by default. */
+export interface Tuned {
+  /** By class of product. */
+  readonly tilings: Readonly<Record<string, MatmulTiling>>;
+  /** By what `routeKey` says of a program's plans. */
+  readonly routes: Readonly<Record<string, Route>>;
+}
+
 /** What a plan is made for: limits of the device, and whether threads are cheap. */
-export interface Target {
+export interface Target extends Partial<Tuned> {
   /** A software adapter: few threads, dear barriers and workgroup memory. */
   readonly software: boolean;
   readonly maxStorageBuffers: number;
@@ -73,21 +91,24 @@ export interface Target {
   readonly maxWorkgroupBytes: number;
   /** Threads of a subgroup, where kernels may use them: read from the adapter, which must promise one size; else 0. */
   readonly subgroupSize: number;
-  /** Tilings that were measured to be the fastest here, by class of product; the others have the default. */
-  readonly tilings?: Readonly<Record<string, MatmulTiling>>;
   /** The route to take wherever it is possible; else the faster one by estimate. */
   readonly route?: Route;
 }
 
-/** Names a plan: equal plans, equal names. FNV-1a over the plan as text. */
+/** Names a plan: equal plans, equal names. */
 export function planHash(plan: Plan): string {
-  const text = JSON.stringify([
-    plan.route,
-    plan.buffers.map(({ values: _, ...rest }) => rest),
-    plan.slots,
-    plan.step,
-    plan.tail,
-  ]);
+  return hashOf(
+    JSON.stringify([plan.route, plan.buffers.map(({ values: _, ...rest }) => rest), plan.slots, plan.step, plan.tail]),
+  );
+}
+
+/** Names the choice between two plans of a program. */
+export function routeKey(recorded: Plan, persistent: Plan): string {
+  return `${planHash(recorded)}-${planHash(persistent)}`;
+}
+
+/** FNV-1a, in hexadecimal digits. */
+export function hashOf(text: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, "0");

@@ -1,5 +1,6 @@
 import { readsVectors } from "../kernels/matmul";
 import type { MatmulTiling } from "../kernels/product";
+import type { ProductShape } from "./plan";
 
 /**
  * What things cost on a software adapter, in nanoseconds of one core for the threads that a vector register holds, four of them.
@@ -22,26 +23,17 @@ const COST = {
 /** Compiling, in nanoseconds: it grows with what is written out, loads far more than arithmetic. */
 const COMPILE = { kernel: 30e6, load: 3e6, broadcast: 0.3e6, product: 0.25e6, epilogue: 6e6 };
 
-/** Compiling must repay itself within so many runs of the kernel. */
-const RUNS = 500;
-
 /** Workgroups that run at once: software adapters have a few cores, and leave them idle where there are fewer workgroups. */
 const CORES = 4;
 const LANES = 4;
 
-interface Size {
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-}
-
-/** Nanoseconds of one run by estimate, compiling's share included. */
+/** Nanoseconds of one run by estimate, a share of compiling included that is repaid after `runs`. */
 export function softwareCost(
-  size: Size,
+  size: ProductShape,
   tiling: Exclude<MatmulTiling, { kind: "tiled" }>,
-  transposed: { a: boolean; b: boolean },
+  runs: number,
 ): number {
-  const { M, N, K } = size;
+  const { M, N, K, transposed } = size;
   const { tileM, tileN, splits } = tiling;
   const vectors = readsVectors(size, tiling, transposed);
   const load = (inVectors: boolean) => (inVectors ? COST.vectorLoad : COST.load);
@@ -74,6 +66,6 @@ export function softwareCost(
       ? 0
       : COST.dispatch +
         (Math.ceil((M * N) / LANES) * (splits * (COST.load + COST.turn) + COST.epilogue)) / CORES +
-        COMPILE.kernel / RUNS;
-  return Math.ceil(groups / CORES) * work + compile / RUNS + join;
+        COMPILE.kernel / runs;
+  return Math.ceil(groups / CORES) * work + compile / runs + join;
 }

@@ -1,48 +1,39 @@
 import type { MatmulTiling } from "../kernels/product";
-import type { Target } from "./plan";
+import type { ProductShape, Target } from "./plan";
 import { softwareCost } from "./software-cost";
 
 /** Names the products that are tiled alike: sizes rounded up to powers of two, and which operand lies transposed. */
-export function shapeClass(M: number, N: number, K: number, transposed: { a: boolean; b: boolean }): string {
+export function shapeClass({ M, N, K, transposed }: ProductShape): string {
   const rounded = [M, N, K].map((size) => 2 ** Math.ceil(Math.log2(size)));
   return `${rounded.join("x")}${transposed.a ? " aT" : ""}${transposed.b ? " bT" : ""}`;
 }
 
 /** How a product is tiled: as was measured on this adapter, else by default. */
-export function tilingFor(
-  M: number,
-  N: number,
-  K: number,
-  transposed: { a: boolean; b: boolean },
-  target: Target,
-): MatmulTiling {
-  return target.tilings?.[shapeClass(M, N, K, transposed)] ?? defaultTiling(M, N, K, transposed, target);
+export function tilingFor(size: ProductShape, target: Target): MatmulTiling {
+  return target.tilings?.[shapeClass(size)] ?? defaultTiling(size, target);
 }
 
-/** A good tiling of [M, K] x [K, N] before anything was measured. */
-export function defaultTiling(
-  M: number,
-  N: number,
-  K: number,
-  transposed: { a: boolean; b: boolean },
-  target: Target,
-): MatmulTiling {
-  return target.software ? softwareTiling(M, N, K, transposed, target) : tiledTiling(M, N, K, target);
+/** A good tiling before anything was measured. */
+export function defaultTiling(size: ProductShape, target: Target): MatmulTiling {
+  if (!target.software) return tiledTiling(size, target);
+  return softwareTiling(size, subgroupsOf(target), SESSION_RUNS);
 }
 
 /** Rows or columns of a thread's tile that are tried. */
 const EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 16, 20, 24, 32];
-const MOST_SUMS = 256;
+/** Sums that a thread may hold. */
+export const MOST_SUMS = 256;
+/** On a software adapter compiling takes its time: by default it must repay itself within so many runs. */
+export const SESSION_RUNS = 500;
 
-/** The cheapest by estimate. Subgroups load least; without them each thread reads for itself. */
-function softwareTiling(
-  M: number,
-  N: number,
-  K: number,
-  transposed: { a: boolean; b: boolean },
-  { subgroupSize }: Target,
-): MatmulTiling {
-  const inGroup = subgroupSize > 0 && subgroupSize <= 8;
+/** Threads that share a subgroup in a product; 0 where they are too many to be worth it, or not known. */
+export function subgroupsOf({ subgroupSize }: Target): number {
+  return subgroupSize <= 8 ? subgroupSize : 0;
+}
+
+/** The cheapest by estimate where a kernel runs `runs` times. Subgroups load least; without them each thread reads for itself. */
+export function softwareTiling(size: ProductShape, subgroupSize: number, runs: number): MatmulTiling {
+  const { M, N, K } = size;
   const splits = [1, 2, 4, 8, 16, 32].filter((splits) => splits === 1 || K / splits >= 64);
   let best: MatmulTiling = { kind: "direct", tileM: 1, tileN: 1, splits: 1, workgroupSize: 4 };
   let least = Number.POSITIVE_INFINITY;
@@ -50,10 +41,10 @@ function softwareTiling(
     for (const tileN of EDGES.filter((edge) => edge <= N && edge * tileM <= MOST_SUMS)) {
       for (const parts of splits) {
         const tile = { tileM, tileN, splits: parts };
-        const tiling = inGroup
+        const tiling = subgroupSize
           ? ({ kind: "subgroup", ...tile, subgroupSize } as const)
           : ({ kind: "direct", ...tile, workgroupSize: 4 } as const);
-        const cost = softwareCost({ M, N, K }, tiling, transposed);
+        const cost = softwareCost(size, tiling, runs);
         if (cost < least) [best, least] = [tiling, cost];
       }
     }
@@ -62,9 +53,9 @@ function softwareTiling(
 }
 
 /** Workgroups that fill a large device. */
-const FULL = 128;
+export const FULL = 128;
 
-function tiledTiling(M: number, N: number, K: number, target: Target): MatmulTiling {
+function tiledTiling({ M, N, K }: ProductShape, target: Target): MatmulTiling {
   const groups = (size: number) => Math.ceil(M / size) * Math.ceil(N / size);
   const large = target.maxWorkgroupSize >= 256;
   if (large && groups(64) >= FULL)

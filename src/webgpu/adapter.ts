@@ -1,16 +1,20 @@
 import type { Runner } from "../cpu/runner";
 import type { Program } from "../graph/program";
 import { compile, mayRunWhole } from "../plan/compile";
-import type { Route, Target } from "../plan/plan";
+import type { Route, Target, Tuned } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import { Memory } from "./memory";
 import { Pipelines } from "./pipelines";
 import { GpuRunner } from "./runner";
+import type { TuningStore } from "./store";
+import type { TuneOptions, TuningReport } from "./tune";
 
 export interface Adapter {
   gpu?: GPU;
   powerPreference?: GPUPowerPreference;
   route?: Route;
+  /** Where the tuner's records are; null for nowhere. */
+  tuning: TuningStore | null;
 }
 
 /** Limits that are asked for as high as the adapter gives them: large buffers, many bindings, large workgroups. */
@@ -24,7 +28,7 @@ const LIMITS = [
 ] as const;
 
 /** Opens WebGPU on the best adapter. Throws DeviceError that says what was tried and what to do. */
-export async function openWebGpu({ gpu, powerPreference, route }: Adapter): Promise<WebGpuBackend> {
+export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapter): Promise<WebGpuBackend> {
   const entry = gpu ?? (typeof navigator === "undefined" ? undefined : navigator.gpu);
   if (!entry) {
     throw new DeviceError(
@@ -47,6 +51,7 @@ export async function openWebGpu({ gpu, powerPreference, route }: Adapter): Prom
       await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] }),
       adapter.info,
       route ? { route } : {},
+      tuning,
     );
   } catch (error) {
     throw new DeviceError(
@@ -69,6 +74,14 @@ function subgroupSizeOf(device: GPUDevice, { subgroupMinSize, subgroupMaxSize }:
   return device.features.has("subgroups") && subgroupMinSize === subgroupMaxSize ? (subgroupMinSize ?? 0) : 0;
 }
 
+/** What is known of an adapter, and whether there was a record that could not be trusted. */
+interface Recalled extends Tuned {
+  readonly ignored: boolean;
+}
+
+/** How long a store may keep the first compile() waiting, in milliseconds. */
+const RECALL_MS = 1000;
+
 export class WebGpuBackend {
   readonly backend = "webgpu";
   readonly info: { vendor: string; architecture: string; description: string; isFallback: boolean };
@@ -78,12 +91,16 @@ export class WebGpuBackend {
   private readonly target: Target;
   /** An error that the device reported outside of any call; the next call throws it. */
   private reported: DeviceError | null = null;
+  /** What was measured here: read from the store as soon as the device is there, and added to by `tune`. Never rejects. */
+  private tuned: Promise<Recalled>;
+  private readonly key: string;
 
   constructor(
     private readonly device: GPUDevice,
     info: GPUAdapterInfo,
     /** What plans are made for, where it differs from what the device says of itself. */
     planned: Partial<Target> = {},
+    private readonly store: TuningStore | null = null,
   ) {
     this.info = {
       vendor: info.vendor,
@@ -107,6 +124,9 @@ export class WebGpuBackend {
       subgroupSize: subgroupSizeOf(device, info),
       ...planned,
     };
+    const agent = typeof navigator === "undefined" ? "" : navigator.userAgent;
+    this.key = ["wgrad", info.vendor, info.architecture, info.device, info.description, agent].join("|");
+    this.tuned = this.recall();
   }
 
   memory(): { bytes: number; peakBytes: number; buffers: number } {
@@ -115,7 +135,8 @@ export class WebGpuBackend {
 
   async compile(program: Program): Promise<Runner> {
     const whole = mayRunWhole(program, this.target) ? (await import("../plan/persistent")).lowerPersistent : null;
-    const plan = compile(program, this.target, whole);
+    const { tilings, routes } = await this.tuned;
+    const plan = compile(program, { ...this.target, tilings, routes }, whole);
     return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, () => {
       const error = this.reported;
       this.reported = null;
@@ -123,7 +144,51 @@ export class WebGpuBackend {
     });
   }
 
+  async tune(program: Program, options: TuneOptions): Promise<TuningReport> {
+    // A chunk of its own: a page that does not tune does not download it.
+    const [{ tune }, { writeRecord }] = await Promise.all([import("./tune"), import("../plan/record")]);
+    const { device, allocated: memory, target, store, key } = this;
+    // Another page may have written since.
+    const [recalled, known] = await Promise.all([this.recall(), this.tuned]);
+    const before = {
+      tilings: { ...recalled.tilings, ...known.tilings },
+      routes: { ...recalled.routes, ...known.routes },
+    };
+    const { tuned, report } = await tune({ device, memory, target, tuned: before }, program, options);
+    this.tuned = Promise.resolve({ ...tuned, ignored: false });
+    let kept = store !== null;
+    try {
+      await store?.write(key, writeRecord(key, tuned));
+    } catch {
+      kept = false;
+    }
+    return { ...report, kept, ignored: recalled.ignored };
+  }
+
   close(): void {
     this.device.destroy();
+  }
+
+  /** The record of this adapter and browser, where there is one and it is of these kernels. */
+  private async recall(): Promise<Recalled> {
+    const none = { tilings: { ...this.target.tilings }, routes: {} };
+    const { store, key, target } = this;
+    if (store === null) return { ...none, ignored: false };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), RECALL_MS);
+    });
+    try {
+      const text = await Promise.race([store.read(key), late]);
+      if (text === null) return { ...none, ignored: false };
+      const { readRecord } = await import("../plan/record");
+      const record = readRecord(text, key, target);
+      return { ...(record ?? none), ignored: record === null };
+    } catch {
+      // Where storage is forbidden or broken there is no record.
+      return { ...none, ignored: false };
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

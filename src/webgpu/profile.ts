@@ -63,7 +63,7 @@ async function timed(device: GPUDevice, memory: Memory, kernels: readonly Record
   }
 }
 
-function median(values: number[]): number {
+export function median(values: number[]): number {
   const sorted = values.sort((a, b) => a - b);
   return sorted[sorted.length >> 1] as number;
 }

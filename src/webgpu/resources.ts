@@ -81,6 +81,11 @@ export async function allocate(
   }
 }
 
+/** Frees what a plan took. */
+export function release(memory: Memory, { slots, ring, records, staging }: Resources): void {
+  for (const buffer of [...slots, ...ring, records, staging]) if (buffer) memory.destroy(buffer);
+}
+
 /** A uniform buffer that holds each record's number at its own offset. */
 function recordSlots(
   device: GPUDevice,

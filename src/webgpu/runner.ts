@@ -5,7 +5,7 @@ import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
 import { Pace } from "./pace";
 import type { Pipelines, Recorded } from "./pipelines";
-import { allocate, arrayOf, IN_FLIGHT, type Resources, sizeOf } from "./resources";
+import { allocate, arrayOf, IN_FLIGHT, type Resources, release, sizeOf } from "./resources";
 
 /** How long after a failed read-back the loss of the device may still be told. */
 const LOSS_MS = 200;
@@ -208,14 +208,7 @@ export class GpuRunner implements Runner {
   private freeWhenIdle(): void {
     if (!this.disposed || this.freed || this.busy > 0) return;
     this.freed = true;
-    for (const buffer of [
-      ...this.resources.slots,
-      ...this.resources.ring,
-      this.resources.records,
-      this.resources.staging,
-    ]) {
-      if (buffer) this.memory.destroy(buffer);
-    }
+    release(this.memory, this.resources);
   }
 
   private upload(buffers: Readonly<Record<string, number>>, values: Arrays): void {

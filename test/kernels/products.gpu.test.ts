@@ -80,7 +80,9 @@ test.runIf(adapter?.info.architecture === "swiftshader")("this adapter's subgrou
 
 describe.each(TILINGS.map((tiling) => ({ tiling, name: JSON.stringify(tiling) })))("$name", ({ tiling }) => {
   test.each(SIZES)("M %i, N %i, K %i", async (M, N, K) => {
-    const tilings = Object.fromEntries(TRANSPOSITIONS.map((each) => [shapeClass(M, N, K, each), tiling]));
+    const tilings = Object.fromEntries(
+      TRANSPOSITIONS.map((each) => [shapeClass({ M, N, K, transposed: each }), tiling]),
+    );
     const device = await openOther({ route: "recorded", tilings });
     try {
       const given = program(M, N, K);

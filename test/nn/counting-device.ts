@@ -13,6 +13,7 @@ export async function countingDevice(): Promise<
     lost: device.lost,
     memory: () => device.memory(),
     close: () => device.close(),
+    tune: (program, options) => device.tune(program, options),
     sessions,
     writtenBytes,
     async compile(program) {

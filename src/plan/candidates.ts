@@ -1,0 +1,85 @@
+import type { MatmulTiling } from "../kernels/product";
+import type { ProductShape, Target } from "./plan";
+import { defaultTiling, FULL, MOST_SUMS, SESSION_RUNS, softwareTiling, subgroupsOf } from "./tiling";
+
+/** Tilings worth measuring, each once, those that this device cannot run left out. The first is the default. */
+export function candidates(size: ProductShape, target: Target): MatmulTiling[] {
+  const others = target.software ? softwareCandidates(size, target) : tiledCandidates(size, target);
+  const all = [defaultTiling(size, target), ...others].filter((tiling) => fits(tiling, target));
+  return [...new Map(all.map((tiling) => [tilingName(tiling), tiling])).values()];
+}
+
+export function tilingName(tiling: MatmulTiling): string {
+  const { kind, tileM, tileN, splits } = tiling;
+  const threads =
+    kind === "tiled" ? `, ${tiling.threadsM}x${tiling.threadsN} threads, ${tiling.tileK} of K at once` : "";
+  return `${kind} ${tileM}x${tileN}${threads}${splits === 1 ? "" : `, K in ${splits} parts`}`;
+}
+
+/** A turn of the subgroup's loop writes out as many k as there are lanes. */
+const MOST_LANES = 32;
+
+/** Whether a device can run a tiling; false too where what should be a tiling is none, as a file may hold it. */
+export function fits(tiling: MatmulTiling, target: Target): boolean {
+  const { kind, tileM, tileN, splits } = tiling;
+  const count = (value: unknown, most: number) =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most;
+  if (!count(tileM, MOST_SUMS) || !count(tileN, MOST_SUMS) || tileM * tileN > MOST_SUMS || !count(splits, 256))
+    return false;
+  switch (kind) {
+    case "direct":
+      return count(tiling.workgroupSize, target.maxWorkgroupSize) && Number.isInteger(Math.log2(tiling.workgroupSize));
+    case "subgroup":
+      return tiling.subgroupSize === target.subgroupSize && count(tiling.subgroupSize, MOST_LANES);
+    case "tiled": {
+      const { tileK, threadsM, threadsN } = tiling;
+      if (!count(tileK, 64) || !count(threadsM, 64) || !count(threadsN, 64)) return false;
+      const threads = threadsM * threadsN;
+      // Reductions that begin in the epilogue share a float32 a thread.
+      const bytes = 4 * (tileK * (tileM * threadsM + tileN * threadsN + 2) + threads);
+      return (
+        count(threads, target.maxWorkgroupSize) &&
+        Number.isInteger(Math.log2(threads)) &&
+        bytes <= target.maxWorkgroupBytes
+      );
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Larger and larger tiles, with subgroups and without. */
+function softwareCandidates(size: ProductShape, target: Target): MatmulTiling[] {
+  const lanes = subgroupsOf(target);
+  const runs = [SESSION_RUNS / 10, SESSION_RUNS * 10, Number.POSITIVE_INFINITY];
+  const inGroup = lanes > 0 ? runs.map((each) => softwareTiling(size, lanes, each)) : [];
+  const split = [...inGroup].slice(-1).map((tiling): MatmulTiling => ({ ...tiling, splits: tiling.splits * 2 }));
+  return [...inGroup, ...split, ...runs.slice(0, lanes > 0 ? 1 : 3).map((each) => softwareTiling(size, 0, each))];
+}
+
+/** Tiles of one thread, rows and columns: the larger the fewer loads a product, and the fewer threads there are. */
+const THREAD_TILES = [[2, 2], [4, 4], [4, 8], [8, 8]] as const; // biome-ignore format: a table
+
+function tiledCandidates(size: ProductShape, target: Target): MatmulTiling[] {
+  const { M, N, K } = size;
+  const found: MatmulTiling[] = [];
+  for (const [tileM, tileN] of THREAD_TILES) {
+    for (const threads of [8, 16]) {
+      const [rows, columns] = [tileM * threads, tileN * threads];
+      // No more than half of a workgroup may lie outside.
+      if (rows >= 2 * M || columns >= 2 * N) continue;
+      const groups = Math.ceil(M / rows) * Math.ceil(N / columns);
+      const parts = groups < FULL ? Math.min(Math.floor(K / 64), Math.ceil(FULL / groups)) : 1;
+      for (const tileK of [8, 16, 32].filter((tileK) => tileK <= Math.max(K, 8))) {
+        for (const splits of new Set([1, Math.max(1, parts)]))
+          found.push({ kind: "tiled", tileM, tileN, tileK, threadsM: threads, threadsN: threads, splits });
+      }
+    }
+  }
+  for (const [tileM, tileN] of [[1, 4], [4, 4], [8, 4]] as const) // biome-ignore format: a table
+    found.push({ kind: "direct", tileM, tileN, splits: 1, workgroupSize: 64 });
+  if (target.subgroupSize > 0)
+    for (const [tileM, tileN] of [[4, 1], [8, 2]] as const) // biome-ignore format: a table
+      found.push({ kind: "subgroup", tileM, tileN, splits: 1, subgroupSize: target.subgroupSize });
+  return found;
+}

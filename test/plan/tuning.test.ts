@@ -1,0 +1,102 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { MatmulTiling } from "../../src/kernels/product";
+import { candidates, fits, tilingName } from "../../src/plan/candidates";
+import { compile } from "../../src/plan/compile";
+import { lowerPersistent } from "../../src/plan/persistent";
+import { planHash, routeKey, type Target, type Tuned } from "../../src/plan/plan";
+import { readRecord, writeRecord } from "../../src/plan/record";
+import { defaultTiling, shapeClass } from "../../src/plan/tiling";
+import { classifier, HARDWARE, SOFTWARE, twoLayer } from "./programs";
+
+const SUBGROUPS: Target = { ...SOFTWARE, subgroupSize: 4 };
+const LEAST: Target = { ...HARDWARE, maxStorageBuffers: 8, maxWorkgroupBytes: 16384, maxWorkgroupSize: 128 };
+const TARGETS = { HARDWARE, SOFTWARE, SUBGROUPS, LEAST, WARPS: { ...HARDWARE, subgroupSize: 32 } };
+
+const plain = { a: false, b: false };
+const tiling: MatmulTiling = { kind: "direct", tileM: 2, tileN: 4, splits: 1, workgroupSize: 64 };
+const first = shapeClass({ M: 64, N: 100, K: 1000, transposed: plain });
+const tuned: Tuned = { tilings: { [first]: tiling }, routes: { "1-2": "recorded" } };
+const recorded = (target: Target) => compile(twoLayer(), { ...target, route: "recorded" }, null);
+
+describe("candidates", () => {
+  test.each(Object.entries(TARGETS))("begin with the default, each once, and run on the device: %s", (_, target) => {
+    const size = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 3000 }));
+    fc.assert(
+      fc.property(size, size, size, fc.boolean(), fc.boolean(), (M, N, K, a, b) => {
+        const product = { M, N, K, transposed: { a, b } };
+        const all = candidates(product, target);
+        expect(all[0]).toEqual(defaultTiling(product, target));
+        expect(new Set(all.map(tilingName)).size).toBe(all.length);
+        expect(all.every((each) => fits(each, target))).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("are of several kinds, where the device has subgroups", () => {
+    const kinds = candidates({ M: 512, N: 512, K: 512, transposed: plain }, SUBGROUPS).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(["subgroup", "direct"]));
+    const wide = candidates({ M: 512, N: 512, K: 512, transposed: plain }, TARGETS.WARPS).map(({ kind }) => kind);
+    expect(new Set(wide)).toEqual(new Set(["tiled", "direct", "subgroup"]));
+  });
+});
+
+describe("a record", () => {
+  const text = writeRecord("adapter", tuned);
+
+  test("says again what was measured", () => {
+    expect(readRecord(text, "adapter", HARDWARE)).toEqual(tuned);
+  });
+
+  const changed = (change: object) => JSON.stringify({ ...JSON.parse(text), ...change });
+  test.each([
+    ["of another version", changed({ version: 2 })],
+    ["of other kernels", changed({ kernels: "00000000" })],
+    ["of another adapter", changed({ key: "another" })],
+    ["without tilings", changed({ tilings: null })],
+    ["with a route that there is not", changed({ routes: { "1-2": "fast" } })],
+    ["with a tiling that is none", changed({ tilings: { [first]: { kind: "wide" } } })],
+    ["with a tile of no rows", changed({ tilings: { [first]: { ...tiling, tileM: 0 } } })],
+    ["with half a row", changed({ tilings: { [first]: { ...tiling, tileM: 1.5 } } })],
+    ["with null for a tiling", changed({ tilings: { [first]: null } })],
+    ["with more threads than there are", changed({ tilings: { [first]: { ...tiling, workgroupSize: 1024 } } })],
+    [
+      "with subgroups that there are not",
+      changed({ tilings: { [first]: { ...tiling, kind: "subgroup", subgroupSize: 4 } } }),
+    ],
+    ["cut off", text.slice(0, -9)],
+    ["that is empty", ""],
+    ["that is null", "null"],
+  ])("%s is left aside", (_, damaged) => {
+    expect(readRecord(damaged, "adapter", HARDWARE)).toBeNull();
+  });
+});
+
+describe("a plan", () => {
+  test("follows the record, and is the same whenever the record is", () => {
+    const [usual, one, two] = [
+      recorded(HARDWARE),
+      recorded({ ...HARDWARE, ...tuned }),
+      recorded({ ...HARDWARE, ...tuned }),
+    ];
+    expect(usual.step[0]?.kernel).toBe("matmul");
+    expect(one.step[0]?.kernel).toBe("product");
+    expect(planHash(one)).toBe(planHash(two));
+    expect(planHash(one)).not.toBe(planHash(usual));
+    const others = (plan: typeof usual) => plan.step.slice(-2).map(({ source }) => source);
+    expect(others(one)).toEqual(others(usual));
+  });
+
+  test("takes the route that was measured for it", () => {
+    const program = classifier(64, 2, 16, 3);
+    const apart = compile(program, { ...HARDWARE, route: "recorded" }, null);
+    const whole = compile(program, { ...HARDWARE, route: "persistent" }, lowerPersistent);
+    for (const route of ["recorded", "persistent"] as const) {
+      const plan = compile(program, { ...HARDWARE, routes: { [routeKey(apart, whole)]: route } }, lowerPersistent);
+      expect([plan.route, plan.reason]).toEqual([route, "as was measured here"]);
+    }
+    const other = compile(program, { ...HARDWARE, routes: { "1-2": "recorded" } }, lowerPersistent);
+    expect(other.reason).toMatch(/by estimate/);
+  });
+});
