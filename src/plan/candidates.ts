@@ -54,7 +54,7 @@ function softwareCandidates(size: ProductShape, target: Target): MatmulTiling[] 
   const runs = [SESSION_RUNS / 10, SESSION_RUNS * 10, Number.POSITIVE_INFINITY];
   const inGroup = lanes > 0 ? runs.map((each) => softwareTiling(size, lanes, each)) : [];
   const split = [...inGroup].slice(-1).map((tiling): MatmulTiling => ({ ...tiling, splits: tiling.splits * 2 }));
-  return [...inGroup, ...split, ...runs.slice(0, lanes > 0 ? 1 : 3).map((each) => softwareTiling(size, 0, each))];
+  return [...inGroup, ...split, ...(lanes > 0 ? [SESSION_RUNS] : runs).map((each) => softwareTiling(size, 0, each))];
 }
 
 /** Tiles of one thread, rows and columns: the larger the fewer loads a product, and the fewer threads there are. */

@@ -43,6 +43,8 @@ export interface TuningReport {
 
 /** Another tiling must take less than this part of the default's time: what is less of a gain may be noise. */
 const GAIN = 0.95;
+/** On a software adapter, where compiling takes its time, it must repay itself within so many runs. */
+const RUNS = 2000;
 
 /** Measures a program's products in their kernels, epilogues included, and then its routes; gives what is known with that added. */
 export async function tune(
@@ -76,8 +78,10 @@ export async function tune(
     });
     const [usual] = rows;
     if (usual === undefined || usual.timeMs === null) break;
-    const best = rows.reduce((best, row) => ((row.timeMs ?? Infinity) < (best.timeMs ?? Infinity) ? row : best));
-    const chosen = (best.timeMs as number) < GAIN * usual.timeMs ? best : usual;
+    const cost = ({ timeMs, compileMs }: Row) =>
+      timeMs === null ? Number.POSITIVE_INFINITY : timeMs + (target.software ? compileMs / RUNS : 0);
+    const best = rows.reduce((best, row) => (cost(row) < cost(best) ? row : best));
+    const chosen = cost(best) < GAIN * cost(usual) ? best : usual;
     // Other products of the class have defaults of their own.
     if (chosen === usual) delete tilings[name];
     else tilings[name] = chosen.tiling;
