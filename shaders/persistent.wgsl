@@ -2,8 +2,7 @@
 // workgroup memory and a barrier wherever one operation needs what another left. One workgroup is one network.
 //
 //   binding     access      shape
-//   parameters  read_write  as the program has them, one buffer each; read at the start, written at the end
-//   inputs      read        likewise; in workgroup memory too where they fit
+//   state       read_write  parameters, inputs, constants and outputs, one after the other, as bits: floats and integers alike
 //   history     read_write  [records, scalars]   a record for each step that is asked for
 //   run         uniform     steps, index of the first, record every so many, steps of the whole run
 //
@@ -16,11 +15,12 @@ const WORKGROUP = 64u; // spec
 const MEMORY = 2u; // spec
 
 // spec begin bindings
-@group(0) @binding(0) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(0) var<storage, read_write> state: array<u32>;
 @group(0) @binding(1) var<uniform> run: vec4u;
 // spec end
 
-var<workgroup> memory: array<f32, MEMORY>;
+// As bits: a float that is no more than an integer's bits might be flushed to zero on its way.
+var<workgroup> memory: array<u32, MEMORY>;
 
 // spec begin join
 var<workgroup> scratch: array<f32, WORKGROUP>;
@@ -56,7 +56,7 @@ fn joinMax(value: f32, local: u32) -> f32 {
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(local_invocation_index) local: u32) {
   // spec begin load
-  for (var i = local; i < 1u; i += WORKGROUP) { memory[i] = weight[i]; }
+  for (var i = local; i < 1u; i += WORKGROUP) { memory[i] = state[i]; }
   // spec end
   workgroupBarrier();
   let steps = run.x;
@@ -67,12 +67,12 @@ fn main(@builtin(local_invocation_index) local: u32) {
   for (var t = first; t < first + steps; t++) {
     let recorded = t % every == 0u || t == last;
     // spec begin step
-    if (local == 0u) { memory[0] = memory[0] * 0.5; }
+    if (local == 0u) { memory[0] = bitcast<u32>(bitcast<f32>(memory[0]) * 0.5); }
     // spec end
     workgroupBarrier();
     record += select(0u, 1u, recorded);
   }
   // spec begin store
-  for (var i = local; i < 1u; i += WORKGROUP) { weight[i] = memory[i]; }
+  for (var i = local; i < 1u; i += WORKGROUP) { state[i] = memory[i]; }
   // spec end
 }

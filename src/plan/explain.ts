@@ -25,7 +25,7 @@ export function explain(plan: Plan): string {
     ...(plan.tail ? ["once a submission, for all its steps:", line(plan.tail, "·")] : []),
     "memory:",
     ...plan.buffers
-      .filter(({ role }) => role !== "intermediate")
+      .filter(({ role }) => role !== "intermediate" && role !== "whole")
       .map(
         ({ name, role, elements, dtype }) =>
           `  ${role.padEnd(12)} ${name}  ${elements} ${dtype}, ${count(elements * 4, "B")}`,

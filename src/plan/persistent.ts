@@ -12,10 +12,13 @@ import { passedOn, type Stage, stagesOf, touchesOf } from "./stages";
 import { sharesOf, writeSweep } from "./sweep";
 import { type Axis, Body } from "./wgsl";
 
-/** What a storage of a program is when it runs whole: kept in workgroup memory, or read where it lies. */
+/** What lives beyond a step. */
 export interface Residents {
-  /** Storages that live beyond a step, and whether the program changes them. */
+  /** Storages, and whether the program changes them. */
   readonly resident: readonly { readonly storage: Storage; readonly access: "read" | "read_write" }[];
+  /** The one buffer that holds them, and each one's first element there. */
+  readonly state: Storage;
+  readonly offsets: ReadonlyMap<Storage, number>;
   readonly history: Storage | null;
 }
 
@@ -27,7 +30,7 @@ export function lowerPersistent(
   fusion: Fusion,
   order: readonly Group[],
   stores: Stores,
-  { resident, history }: Residents,
+  { resident, state, offsets, history }: Residents,
   target: Target,
 ): LoweredDispatch | null {
   const { software } = target;
@@ -49,28 +52,23 @@ export function lowerPersistent(
   const layout = layOut(fusion, stages, stores, resident, passed, capacity);
   if (layout === null) return null;
 
-  const bound = [...resident, ...(history ? [{ storage: history, access: "read_write" as const }] : [])];
-  const names = new Map(bound.map(({ storage }, i) => [storage, storage === history ? "history" : `buffer${i}`]));
-  const bindings = bound.map(
-    ({ storage, access }, i) =>
-      `@group(0) @binding(${i}) var<storage, ${access}> ${names.get(storage)}: array<${storage.dtype === "int32" ? "i32" : "f32"}>;`,
-  );
-  bindings.push(`@group(0) @binding(${bound.length}) var<uniform> run: vec4u;`);
-  if (bound.length > target.maxStorageBuffers) return null;
+  const bound = [state, ...(history ? [history] : [])].map((storage) => ({ storage, access: "read_write" as const }));
+  const bindings = [
+    "@group(0) @binding(0) var<storage, read_write> state: array<u32>;",
+    ...(history ? ["@group(0) @binding(1) var<storage, read_write> history: array<f32>;"] : []),
+    `@group(0) @binding(${bound.length}) var<uniform> run: vec4u;`,
+  ];
 
   const functions = new Set<string>();
   const step: string[] = [];
+  /** WGSL of an element's bits: in workgroup memory, or else in the state. */
+  const bits = (storage: Storage, index: string): string => {
+    const offset = layout.offsets.get(storage);
+    return offset === undefined ? `state[${offsets.get(storage)}u + ${index}]` : `memory[${offset}u + ${index}]`;
+  };
   const places: Places = {
-    element: (storage, index) => {
-      const offset = layout.offsets.get(storage);
-      if (offset === undefined) return `${names.get(storage)}[${index}]`;
-      const at = `memory[${offset}u + ${index}]`;
-      return storage.dtype === "int32" ? `bitcast<i32>(${at})` : at;
-    },
-    assign: (storage, index, value) => {
-      const offset = layout.offsets.get(storage) as number;
-      return `memory[${offset}u + ${index}] = ${storage.dtype === "int32" ? `bitcast<f32>(${value})` : value};`;
-    },
+    element: (storage, index) => `bitcast<${storage.dtype === "int32" ? "i32" : "f32"}>(${bits(storage, index)})`,
+    assign: (storage, index, value) => `${bits(storage, index)} = bitcast<u32>(${value});`,
   };
   const variables = new Map<Tensor, string>();
   let parts = 0;
@@ -129,15 +127,24 @@ export function lowerPersistent(
   if (fusion.tail !== null)
     step.push("if (recorded) {", ...writeGroup(context, fusion.tail).map((line) => `  ${line}`), "}");
 
-  const copies = (direction: "load" | "store") =>
-    resident.flatMap(({ storage, access }) => {
-      const offset = layout.offsets.get(storage);
-      if (offset === undefined || (direction === "store" && access === "read")) return [];
-      const outside = `${names.get(storage)}[i]`;
-      const line =
-        direction === "load" ? places.assign(storage, "i", outside) : `${outside} = ${places.element(storage, "i")};`;
-      return [`for (var i = local; i < ${storage.elements}u; i += ${workgroupSize}u) { ${line} }`];
+  const copies = (direction: "load" | "store") => {
+    // What lies side by side here and there is copied in one loop.
+    const runs: { inside: number; outside: number; elements: number }[] = [];
+    for (const { storage, access } of resident) {
+      const inside = layout.offsets.get(storage);
+      if (inside === undefined || (direction === "store" && access === "read")) continue;
+      const outside = offsets.get(storage) as number;
+      const last = runs[runs.length - 1];
+      if (last && last.inside + last.elements === inside && last.outside + last.elements === outside)
+        last.elements += storage.elements;
+      else runs.push({ inside, outside, elements: storage.elements });
+    }
+    return runs.map(({ inside, outside, elements }) => {
+      const [here, there] = [`memory[${inside}u + i]`, `state[${outside}u + i]`];
+      const line = direction === "load" ? `${here} = ${there};` : `${there} = ${here};`;
+      return `for (var i = local; i < ${elements}u; i += ${workgroupSize}u) { ${line} }`;
     });
+  };
   const kernel = persistentKernel({
     workgroupSize,
     subgroup,

@@ -1,8 +1,8 @@
 import type { DType } from "../graph/ops";
 import type { MatmulTiling } from "../kernels/product";
 
-/** What a buffer is for. All but intermediates stay as they are between steps. */
-export type Role = "input" | "parameter" | "constant" | "output" | "partials" | "history" | "intermediate";
+/** What a buffer is for. All but intermediates stay as they are between steps; "whole" is an allocation with all that lies in it. */
+export type Role = "input" | "parameter" | "constant" | "output" | "partials" | "history" | "intermediate" | "whole";
 
 export interface PlanBuffer {
   readonly name: string;
@@ -11,6 +11,8 @@ export interface PlanBuffer {
   readonly elements: number;
   /** Intermediates share memory: the index of the allocation that holds this one. */
   readonly slot: number;
+  /** Bytes before it in its allocation. */
+  readonly offset: number;
   /** Literal numbers, uploaded once. */
   readonly values?: ArrayLike<number>;
 }

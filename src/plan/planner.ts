@@ -108,13 +108,24 @@ export class Planner {
         ? [{ storage, access: changes ? ("read_write" as const) : ("read" as const) }]
         : [];
     });
-    const dispatch = write(this.fusion, this.order, stores, { resident, history: this.history }, this.target);
+    // One binding holds them all: an adapter promises no more than eight, and an optimizer has three for each weight.
+    const offsets = new Map<Storage, number>();
+    let elements = 0;
+    for (const { storage } of resident) {
+      offsets.set(storage, elements);
+      elements += storage.elements;
+    }
+    const state: Storage = { name: "state", elements: Math.max(1, elements), dtype: "float32" };
+    if (state.elements * 4 > this.target.maxBindingBytes) return null;
+    const residents = { resident, offsets, state, history: this.history };
+    const dispatch = write(this.fusion, this.order, stores, residents, this.target);
     if (dispatch === null) return null;
+    this.add(state, "whole");
     this.records = Math.max(
       MIN_RECORDS,
       Math.min(MAX_PERSISTENT_RECORDS, Math.floor(HISTORY_BYTES / (4 * Math.max(1, this.scalars.length)))),
     );
-    return this.assemble("persistent", [dispatch], null);
+    return this.assemble("persistent", [dispatch], null, { state, offsets });
   }
 
   private stores(): Stores {
@@ -173,7 +184,13 @@ export class Planner {
     return made;
   }
 
-  private assemble(route: Route, step: readonly LoweredDispatch[], tail: LoweredDispatch | null): Plan {
+  /** The finished plan; what `packed` has an offset for lies in its state. */
+  private assemble(
+    route: Route,
+    step: readonly LoweredDispatch[],
+    tail: LoweredDispatch | null,
+    packed: { state: Storage; offsets: ReadonlyMap<Storage, number> } | null = null,
+  ): Plan {
     const all = [...step, ...(tail ? [tail] : [])];
     const spans = new Map<Storage, [number, number]>();
     all.forEach(({ bindings }, at) => {
@@ -185,21 +202,25 @@ export class Planner {
     );
     const elementsOf = (storage: Storage) =>
       storage.perRecord === undefined ? storage.elements : storage.perRecord * this.records;
+    const apart = storages.filter((storage) => !packed?.offsets.has(storage));
     const { slotOf, slots } = place(
-      storages.map((storage) => ({
+      apart.map((storage) => ({
         bytes: Math.max(4, elementsOf(storage) * 4),
         span: this.roles.get(storage) === "intermediate" ? (spans.get(storage) ?? null) : null,
       })),
     );
+    const slot = new Map(apart.map((storage, i) => [storage, slotOf[i] as number]));
     const index = new Map(storages.map((storage, i) => [storage, i]));
-    const buffers = storages.map((storage, i): PlanBuffer => {
+    const buffers = storages.map((storage): PlanBuffer => {
       const values = this.values.get(storage);
+      const offset = packed?.offsets.get(storage);
       return {
         name: storage.name,
         role: this.roles.get(storage) ?? "intermediate",
         dtype: storage.dtype,
         elements: elementsOf(storage),
-        slot: slotOf[i] as number,
+        slot: slot.get(offset === undefined ? storage : (packed as { state: Storage }).state) as number,
+        offset: (offset ?? 0) * 4,
         ...(values && { values }),
       };
     });

@@ -168,7 +168,7 @@ class Sweeping {
       // What does not take part runs before the loop if it may, else after it.
       if (this.apart(group, [...this.groups, ...this.after])) this.before.push(group);
       else if (this.formOf(group, new Set()) === null) this.after.push(group);
-      else {
+      else if (!this.release(group) || !this.joins(group)) {
         this.flush();
         if (!this.joins(group)) this.before.push(group);
       }
@@ -189,6 +189,58 @@ class Sweeping {
     [this.operations, this.totals] = [0, 0];
   }
 
+  /**
+   * Lets those go ahead, as a sweep of their own, whose sums over the rows a kernel needs; the others stay to be joined by it.
+   * False where all would have to go, or none may.
+   */
+  private release(group: Group): boolean {
+    const { reads } = this.touches(group);
+    const ahead = new Set(
+      this.groups.filter((other) => this.sums.has(other) && overlap(reads, this.touches(other).writes)),
+    );
+    // And what they need of the sweep themselves: a set grows while it is walked.
+    for (const needed of ahead) {
+      for (const tensor of readsOf(this.fusion, needed)) {
+        const home = this.fusion.home.get(tensor);
+        if (home && this.values.has(tensor)) ahead.add(home);
+      }
+    }
+    const rest = this.groups.filter((other) => !ahead.has(other));
+    if (ahead.size === 0 || rest.length === 0) return false;
+    if (rest.some((one) => [...ahead].some((other) => this.spoils(one, other) || this.spoils(other, one))))
+      return false;
+    const { after } = this;
+    this.after = [];
+    this.restart(this.groups.filter((other) => ahead.has(other)));
+    this.flush();
+    this.restart(rest);
+    this.after = after;
+    return true;
+  }
+
+  /** Takes up kernels that have joined before. */
+  private restart(groups: readonly Group[]): void {
+    this.groups = [];
+    this.sums = new Set();
+    this.values = new Set();
+    [this.operations, this.totals] = [0, 0];
+    for (const group of groups) this.take(group, this.formOf(group, this.values) as Form);
+  }
+
+  /** Whether a kernel overwrites what another one writes too, or reads otherwise than as this one's own value. */
+  private spoils(writer: Group, other: Group): boolean {
+    const { reads, writes } = this.touches(other);
+    for (const storage of this.touches(writer).writes) {
+      if (writes.has(storage)) return true;
+      if (!reads.has(storage)) continue;
+      for (const tensor of readsOf(this.fusion, other)) {
+        const passed = this.values.has(tensor) && this.fusion.home.get(tensor) === writer;
+        if (this.stores.storageOf(tensor) === storage && !passed) return true;
+      }
+    }
+    return false;
+  }
+
   private joins(group: Group): boolean {
     const form = this.formOf(group, this.values);
     if (form === null || !this.apart(group, this.after)) return false;
@@ -205,12 +257,16 @@ class Sweeping {
       if (!form.sum && overlap(own.writes, read)) return false;
       if (form.sum && this.sums.has(other) && overlap(own.writes, read)) return false;
     }
+    this.take(group, form);
+    return true;
+  }
+
+  private take(group: Group, { sum, operations, totals }: Form): void {
     this.groups.push(group);
-    if (form.sum) this.sums.add(group);
+    if (sum) this.sums.add(group);
     else for (const node of [group.root, ...group.members]) if (node) this.values.add(node);
     this.operations += operations;
     this.totals += totals;
-    return true;
   }
 
   /** Whether a kernel may change places with others. */

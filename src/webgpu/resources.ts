@@ -48,8 +48,8 @@ export async function allocate(
       const slots = plan.slots.map((size, slot) =>
         create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
       );
-      for (const { slot, values, dtype } of plan.buffers) {
-        if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, 0, arrayOf(dtype, values));
+      for (const { slot, offset, values, dtype } of plan.buffers) {
+        if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, offset, arrayOf(dtype, values));
       }
       const records = usesSlot ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
       const recordBytes = plan.records * plan.scalars.length * 4;
@@ -64,8 +64,8 @@ export async function allocate(
       dispatches.map((dispatch, i): Recorded => {
         const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
         const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
-          const { slot, elements } = plan.buffers[buffer] as Plan["buffers"][number];
-          return { binding, resource: { buffer: slots[slot] as GPUBuffer, size: elements * 4 } };
+          const { slot, offset, elements } = plan.buffers[buffer] as Plan["buffers"][number];
+          return { binding, resource: { buffer: slots[slot] as GPUBuffer, offset, size: elements * 4 } };
         });
         if (dispatch.usesSlot && records)
           entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });

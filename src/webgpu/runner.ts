@@ -213,8 +213,9 @@ export class GpuRunner implements Runner {
 
   private upload(buffers: Readonly<Record<string, number>>, values: Arrays): void {
     for (const [name, array] of Object.entries(values)) {
-      const { dtype } = this.plan.buffers[buffers[name] as number] as Plan["buffers"][number];
-      this.device.queue.writeBuffer(this.bufferOf(buffers[name] as number), 0, arrayOf(dtype, array));
+      const index = buffers[name] as number;
+      const { dtype, offset } = this.plan.buffers[index] as Plan["buffers"][number];
+      this.device.queue.writeBuffer(this.bufferOf(index), offset, arrayOf(dtype, array));
     }
   }
 
@@ -304,18 +305,18 @@ export class GpuRunner implements Runner {
       this.memory.create("read-back", sizeOf(this.plan, buffers), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     try {
       const encoder = this.device.createCommandEncoder({ label: "read-back" });
-      let offset = 0;
-      specs.forEach(({ elements }, i) => {
-        encoder.copyBufferToBuffer(this.bufferOf(buffers[i] as number), 0, staging, offset, elements * 4);
-        offset += elements * 4;
+      let end = 0;
+      specs.forEach(({ elements, offset }, i) => {
+        encoder.copyBufferToBuffer(this.bufferOf(buffers[i] as number), offset, staging, end, elements * 4);
+        end += elements * 4;
       });
       this.device.queue.submit([encoder.finish()]);
       await staging.mapAsync(GPUMapMode.READ);
       const bytes = staging.getMappedRange();
-      offset = 0;
+      end = 0;
       const values = specs.map(({ elements, dtype }) => {
-        const at = offset;
-        offset += elements * 4;
+        const at = end;
+        end += elements * 4;
         return dtype === "int32"
           ? Float32Array.from(new Int32Array(bytes, at, elements))
           : new Float32Array(bytes, at, elements).slice();
@@ -329,10 +330,12 @@ export class GpuRunner implements Runner {
 
   /** Runs `task` and puts parameters and outputs back as they were. */
   private async restoring<T>(task: () => Promise<T>): Promise<T> {
-    const kept = this.plan.buffers.flatMap(({ role }, i) =>
+    const buffers = this.plan.buffers.flatMap(({ role }, i) =>
       role === "parameter" || role === "output" ? [this.bufferOf(i)] : [],
     );
-    const copies = kept.map((buffer) =>
+    // One may hold several of them.
+    const originals = [...new Set(buffers)];
+    const copies = originals.map((buffer) =>
       this.memory.create(`copy of ${buffer.label}`, buffer.size, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
     );
     const copy = (from: readonly GPUBuffer[], to: readonly GPUBuffer[]) => {
@@ -343,10 +346,10 @@ export class GpuRunner implements Runner {
       this.device.queue.submit([encoder.finish()]);
     };
     try {
-      copy(kept, copies);
+      copy(originals, copies);
       return await task();
     } finally {
-      copy(copies, kept);
+      copy(copies, originals);
       for (const buffer of copies) this.memory.destroy(buffer);
     }
   }

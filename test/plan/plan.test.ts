@@ -6,7 +6,7 @@ import { explain } from "../../src/plan/explain";
 import { lowerPersistent } from "../../src/plan/persistent";
 import { type Dispatch, type Plan, planHash, type Target } from "../../src/plan/plan";
 import { randomGraphs } from "../graph/random-graphs";
-import { classifier, HARDWARE, SOFTWARE, twoLayer } from "./programs";
+import { classifier, descent, HARDWARE, SOFTWARE, twoLayer } from "./programs";
 
 function compile(program: Program, target: Target): Plan {
   return compileFor(program, target, mayRunWhole(program, target) ? lowerPersistent : null);
@@ -213,6 +213,38 @@ describe("routes", () => {
     expect(source.includes("enable subgroups;")).toBe(subgroupSize > 0);
     // What passes from layer to layer stays in registers: memory holds data, labels, scores and 17 weights.
     expect(source).toContain("const MEMORY = 517u;");
+  });
+
+  test("however many tensors a program has, it runs whole with two bindings", () => {
+    const x = input([20, 3]);
+    const parameters = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`w${i}`, parameter([3, 3])]));
+    const output = Object.values(parameters).reduce((value, w) => value.matmul(w).tanh(), x);
+    const loss = output.square().sum();
+    const program = { inputs: { x }, parameters, outputs: { loss, output }, updates: descent(loss, parameters, 0.1) };
+    const plan = compile(program, { ...HARDWARE, maxStorageBuffers: 8 });
+    expect(plan.route).toBe("persistent");
+    expect(plan.step[0]?.bindings).toHaveLength(2);
+    // Each lies in the one allocation, apart from the others.
+    const lying = plan.buffers.filter(({ role }) => role === "input" || role === "parameter" || role === "output");
+    const ends = lying
+      .map(({ offset, elements }) => [offset, offset + elements * 4])
+      .sort(([a], [b]) => (a ?? 0) - (b ?? 0));
+    expect(new Set(lying.map(({ slot }) => slot)).size).toBe(1);
+    for (const [i, [begin]] of ends.entries()) expect(begin).toBe(i === 0 ? 0 : ends[i - 1]?.[1]);
+  });
+
+  test("sums over the batch that others need run ahead in a loop of their own", () => {
+    const [x, valid] = [input([16, 2]), input([16])];
+    const w = parameter([2, 3]);
+    const b = parameter([3]);
+    const scores = x.matmul(w).add(b).tanh();
+    const loss = scores.square().sum(1).mul(valid).sum().div(valid.sum());
+    const updates = descent(loss, { w, b }, 0.1);
+    const plan = compile(
+      { inputs: { x, valid }, parameters: { w, b }, outputs: { loss }, updates },
+      { ...HARDWARE, route: "persistent" },
+    );
+    expect(plan.step[0]?.source.match(/for \(var row = local; row < 16u/g)).toHaveLength(2);
   });
 
   test("what does not fit a workgroup's memory is never persistent", () => {
