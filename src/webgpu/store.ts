@@ -18,7 +18,11 @@ export function browserStore(): TuningStore | null {
 function request<T>(mode: IDBTransactionMode, make: (store: IDBObjectStore) => IDBRequest): Promise<T> {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(NAME);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(NAME);
+    opening.onupgradeneeded = () => {
+      // There is no database yet: only who keeps something makes one.
+      if (mode === "readonly") opening.transaction?.abort();
+      else opening.result.createObjectStore(NAME);
+    };
     opening.onerror = () => reject(opening.error);
     opening.onsuccess = () => {
       const database = opening.result;
