@@ -285,7 +285,7 @@ function showMade(now: Made): void {
   text("plane-box").hidden = now.plane === null;
   showTarget(now);
   if (now.image > 0) digits.begin(now);
-  setText(text("data-rows"), `${now.training.y.length} and ${now.heldBack.y.length} held back`);
+  setText(text("data-rows"), `${now.training.y.length.toLocaleString("en")} and ${now.heldBack.y.length} held back`);
   setText(text("network-size"), `${now.widths.join(" – ")}, ${now.parameters.toLocaleString("en")} parameters`);
 }
 
@@ -346,8 +346,10 @@ async function showExplained(): Promise<void> {
   setText(text("explain-text"), await engine.explain());
 }
 
+/** Above what was said before, so that of two things that come together neither is lost. */
 function notify(message: string): void {
-  setText(text("notice-text"), message);
+  const said = text("notice").hidden ? [] : (text("notice-text").textContent ?? "").split("\n");
+  setText(text("notice-text"), [message, ...said.filter((each) => each !== message)].slice(0, 2).join("\n"));
   text("notice").hidden = false;
 }
 

@@ -57,9 +57,9 @@ export async function openSite(): Promise<Site> {
       });
       page.on("pageerror", (error) => faults.push(String(error)));
       page.on("request", (request) => {
-        const url = request.url();
-        if (!url.startsWith(address) && !url.startsWith(withoutGpu) && !/^(data|blob):/.test(url))
-          faults.push(`asked for ${url}`);
+        const url = request.url(); // also those of its workers
+        const own = [address, withoutGpu, "data:", "blob:"].some((start) => url.startsWith(start));
+        if (!own) faults.push(`asked for ${url}`);
       });
       if (first) await page.evaluateOnNewDocument(first);
       await page.goto(new URL(path, address).href);

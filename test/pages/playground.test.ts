@@ -62,21 +62,23 @@ test("it trains as it opens, learns moons, pauses, and takes another rate up at 
   });
   if ((await textOf(page, "#train")) === "Train") await page.click("#train");
   await page.waitForFunction(() => document.querySelector("#train")?.textContent === "Pause");
+  const before = await numberOf(page, "#figure-step");
+  await page.$eval("input#rate", (field) => {
+    field.value = "0.002";
+    field.dispatchEvent(new Event("change"));
+  });
+  await page.waitForFunction(() => document.querySelector("#fact-rate")?.textContent === "0.002");
+  expect(await textOf(page, "#train")).toBe("Pause"); // it has not stopped for it,
+  expect(await numberOf(page, "#figure-step")).toBeGreaterThanOrEqual(before); // nor begun anew
   await page.click("#train");
   await page.waitForFunction(() => document.querySelector("#train")?.textContent === "Train");
   await new Promise((resolve) => setTimeout(resolve, 300));
   const paused = await numberOf(page, "#figure-step");
   await new Promise((resolve) => setTimeout(resolve, 400));
   expect(await numberOf(page, "#figure-step")).toBe(paused);
-
-  await page.$eval("input#rate", (field) => {
-    field.value = "0.002";
-    field.dispatchEvent(new Event("change"));
-  });
   await page.click("#step");
   await reaches(page, "#figure-step", paused + 1);
   expect(await numberOf(page, "#figure-step")).toBe(paused + 1); // the weights stayed: nothing began anew
-  expect(await textOf(page, "#fact-rate")).toBe("0.002");
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
@@ -163,8 +165,9 @@ test("numbers are learned from a table, and a reload has the table still", async
   await page.waitForSelector(".bad-rows");
   expect(await textOf(page, ".bad-rows")).toContain('row 10: "price" is "dear", not a number');
   await page.click("#csv-leave-out");
+  const areNumbers = () => page.waitForFunction(() => document.querySelector("#accuracy-name")?.textContent === "R²");
+  await areNumbers();
   await reaches(page, "#figure-held", 0.95);
-  expect(await textOf(page, "#accuracy-name")).toBe("R²");
   expect(await page.$eval("select#loss", (loss) => [loss.value, loss.disabled])).toEqual(["squaredError", true]);
   expect(await textOf(page, "#network-size")).toMatch(/^2 – .* – 1,/);
   expect(await page.$eval("#fit", (fit) => fit.clientHeight)).toBeGreaterThan(0);
@@ -172,8 +175,8 @@ test("numbers are learned from a table, and a reload has the table still", async
   expect(await seriousFaults(page)).toEqual([]);
 
   await page.reload();
+  await areNumbers();
   await reaches(page, "#figure-held", 0.95);
-  expect(await textOf(page, "#accuracy-name")).toBe("R²");
   await page.click("#forget");
   await page.waitForFunction(() => location.hash.includes("data=moons"));
   await page.goto(`${site.address}index.html#data=csv`);
@@ -203,8 +206,7 @@ test("digits are learned, misread ones shown, and a drawn 1 is read", async () =
 
 test("the GPU process is killed, and training goes on from the last snapshot", async () => {
   const { page, faults } = await site.open("index.html#backend=webgpu&steps=1000000");
-  await reaches(page, "#figure-step", 32);
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await reaches(page, "#figure-step", 32); // the first steps leave a snapshot
   const session = await site.browser.target().createCDPSession();
   session.send("Browser.crashGpuProcess").catch(() => {}); // it answers nothing when it works
   await page.waitForFunction(() => /device went away/.test(document.querySelector("#notice-text")?.textContent ?? ""), {
@@ -232,14 +234,14 @@ test("Verify holds this browser's own adapter to the bounds, and its report can 
 test("GPU and CPU race from the same weights to nearly the same loss", async () => {
   const { page, faults } = await site.open("race.html");
   await page.$eval("input#race-steps", (field) => {
-    field.value = "60";
+    field.value = "200";
   });
   await page.click("#start");
   await page.waitForFunction(() =>
     /steps a second\. Their/.test(document.querySelector("#verdict")?.textContent ?? ""),
   );
   const [gpu, cpu] = [await numberOf(page, "#webgpu-loss"), await numberOf(page, "#cpu-loss")];
-  expect(gpu / cpu).toBeCloseTo(1, 2);
+  expect(Math.abs(gpu / cpu - 1)).toBeLessThan(4e-3); // three digits are shown
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
@@ -307,14 +309,19 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   expect(faults).toEqual([]);
 });
 
-test.each([
-  ["index.html", "#step:not([disabled])"],
-  ["lessons.html#seed-000", ".graph-node.now"],
-  ["race.html", ".uplot canvas"],
-  ["verify.html", "#run"],
-])("%s fits a phone", async (path, isThere) => {
-  const { page } = await site.open(path);
+test("the pages fit a phone", async () => {
+  const { page } = await site.open("verify.html");
   await page.setViewport({ width: 390, height: 844 });
-  await page.waitForSelector(isThere);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+  const widths: Record<string, number> = {};
+  for (const [path, isThere] of [
+    ["verify.html", "#run"],
+    ["race.html", ".uplot canvas"],
+    ["lessons.html#seed-000", ".graph-node.now"],
+    ["index.html", "#step:not([disabled])"],
+  ] as const) {
+    await page.goto(site.address + path);
+    await page.waitForSelector(isThere);
+    widths[path] = await page.evaluate(() => document.documentElement.scrollWidth);
+  }
+  expect(widths).toEqual({ "index.html": 390, "lessons.html#seed-000": 390, "race.html": 390, "verify.html": 390 });
 });

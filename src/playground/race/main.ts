@@ -24,7 +24,8 @@ class Runner {
   private began = 0;
   private readonly engine: Remote<Engine> = startEngine();
   private readonly plane: PlaneView;
-  private batchLoss = Number.NaN;
+  /** Of the last step: the mean of several would be one over other steps than the other runner's. */
+  private lastLoss = Number.NaN;
   private done: () => void = () => {};
 
   constructor(
@@ -75,11 +76,11 @@ class Runner {
       byId(`${this.side}-plane`, HTMLCanvasElement).hidden = this.made.plane === null;
       this.plane.begin(this.made);
     } else if (message.kind === "losses") {
-      this.batchLoss = message.losses.reduce((sum, loss) => sum + loss, 0) / message.losses.length;
+      this.lastLoss = message.losses.at(-1) ?? Number.NaN;
     } else if (message.kind === "look") {
       this.look = message.look;
       this.steps.push(message.look.step);
-      this.losses.push(message.look.step === 0 ? message.look.training.loss : this.batchLoss);
+      this.losses.push(message.look.step === 0 ? message.look.training.loss : this.lastLoss);
       this.show(message.look);
     } else if (message.kind === "state" && message.state !== "training") {
       if (message.state === "finished") this.seconds = (performance.now() - this.began) / 1000;
