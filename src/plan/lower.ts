@@ -5,6 +5,7 @@ import type { KernelText } from "../kernels/kernel";
 import { matmulKernel, readsVectors } from "../kernels/matmul";
 import type { PartialSpec } from "../kernels/partials";
 import { rowsKernel } from "../kernels/rows";
+import { declareSlot, type Slot, withSlot } from "../kernels/slot";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
@@ -30,7 +31,7 @@ export interface LoweredDispatch {
   readonly kernel: KernelText;
   readonly label: string;
   readonly bindings: readonly { readonly storage: Storage; readonly access: "read" | "read_write" }[];
-  readonly usesSlot: boolean;
+  readonly slot: Slot | null;
   readonly flops: number;
   readonly bytes: number;
   readonly output: string;
@@ -47,6 +48,8 @@ export interface Stores {
   /** Whether the node must be in memory after its kernel. */
   isStored(tensor: Tensor): boolean;
   readonly history: Storage | null;
+  /** How kernels are told the record of their step. */
+  readonly slot: Slot;
   /** Scalars in a record. */
   readonly recordSize: number;
   /** The partial results of a reduction, made when the kernel that leaves them is known. */
@@ -145,17 +148,14 @@ export class Lowering extends Site {
     ];
     const lines = bound.map(({ name, access, type }, i) => declare(name, access, type, i));
     for (const { buffer } of this.partialSpecs()) lines.push(declare(buffer, "read_write", "f32", lines.length));
-    if (this.usesSlot) lines.push(`@group(0) @binding(${lines.length}) var<uniform> slot: vec4u;`);
-    const kernel = make([...lines, ...this.declarations].map((line) => `${line}\n`).join(""));
+    const slot = this.usesSlot ? this.stores.slot : null;
+    if (slot) lines.push(declareSlot("slot", lines.length, slot));
+    const text = make([...lines, ...this.declarations].map((line) => `${line}\n`).join(""));
     const bindings: LoweredDispatch["bindings"] = [
       ...bound.map(({ storage, access }) => ({ storage, access })),
       // As many as the kernel has threads or workgroups, which is known only now.
       ...this.group.partials.map((partial) => ({
-        storage: this.stores.partials(
-          partial,
-          kernel.partials,
-          this.fusion.home.get(partial.node) === this.fusion.tail,
-        ),
+        storage: this.stores.partials(partial, text.partials, this.fusion.home.get(partial.node) === this.fusion.tail),
         access: "read_write" as const,
       })),
     ];
@@ -163,7 +163,8 @@ export class Lowering extends Site {
       (sum, { storage, access }) => sum + storage.elements * 4 * (access === "read" ? 1 : 2),
       0,
     );
-    return { kernel, bindings, usesSlot: this.usesSlot, bytes, ...about };
+    const kernel = { ...text, source: withSlot(text.source, slot) };
+    return { kernel, bindings, slot, bytes, ...about };
   }
 }
 

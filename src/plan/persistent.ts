@@ -2,6 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { INITIAL } from "../kernels/partials";
 import { persistentKernel } from "../kernels/persistent";
 import { registerTile } from "../kernels/register-tile";
+import { declareSlot, withSlot } from "../kernels/slot";
 import type { Fusion, Group } from "./group";
 import { type LoweredDispatch, labelOf, opsOf, type Storage, type Stores } from "./lower";
 import { type Context, Part, type Places } from "./part";
@@ -56,7 +57,7 @@ export function lowerPersistent(
   const bindings = [
     "@group(0) @binding(0) var<storage, read_write> state: array<u32>;",
     ...(history ? ["@group(0) @binding(1) var<storage, read_write> history: array<f32>;"] : []),
-    `@group(0) @binding(${bound.length}) var<uniform> run: vec4u;`,
+    declareSlot("run", bound.length, stores.slot),
   ];
 
   const functions = new Set<string>();
@@ -156,10 +157,10 @@ export function lowerPersistent(
     store: copies("store"),
   });
   return {
-    kernel,
+    kernel: { ...kernel, source: withSlot(kernel.source, stores.slot) },
     label: order.map(labelOf).join("; "),
     bindings: bound,
-    usesSlot: true,
+    slot: stores.slot,
     flops: order.reduce((sum, group) => sum + workOf(fusion, group), 0),
     bytes: 0,
     output: "a whole step",

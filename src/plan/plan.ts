@@ -1,5 +1,6 @@
 import type { DType } from "../graph/ops";
 import type { MatmulTiling } from "../kernels/product";
+import type { Slot } from "../kernels/slot";
 
 /** What a buffer is for. All but intermediates stay as they are between steps; "whole" is an allocation with all that lies in it. */
 export type Role = "input" | "parameter" | "constant" | "output" | "partials" | "history" | "intermediate" | "whole";
@@ -37,8 +38,8 @@ export interface Dispatch {
   readonly label: string;
   readonly source: string;
   readonly bindings: readonly Binding[];
-  /** Whether it binds a uniform after its buffers: the record of the step, or the steps of a persistent kernel. */
-  readonly usesSlot: boolean;
+  /** How it is told the record of its step, or the steps of a persistent kernel; a uniform is bound after its buffers. */
+  readonly slot: Slot | null;
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
   readonly bytes: number;
@@ -93,6 +94,8 @@ export interface Target extends Partial<Tuned> {
   readonly maxWorkgroupBytes: number;
   /** Threads of a subgroup, where kernels may use them: read from the adapter, which must promise one size; else 0. */
   readonly subgroupSize: number;
+  /** Whether kernels are told numbers with their dispatch, rather than by a buffer. */
+  readonly immediates: boolean;
   /** The route to take wherever it is possible; else the faster one by estimate. */
   readonly route?: Route;
 }

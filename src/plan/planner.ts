@@ -136,6 +136,7 @@ export class Planner {
       recordsOf: (tensor) => scalarNodes.flatMap(([, node], i) => (node === tensor ? [i] : [])),
       isStored: (tensor) => fusion.stored.has(tensor) && this.needsMemory(tensor),
       history: this.history,
+      slot: this.target.immediates ? "immediate" : "uniform",
       recordSize: this.scalars.length,
       partials: (partial, count, tail) => this.partialsOf(partial, count, tail),
     };

@@ -4,7 +4,7 @@ import { compile, mayRunWhole } from "../plan/compile";
 import type { Route, Target, Tuned } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import { Memory } from "./memory";
-import { Pipelines } from "./pipelines";
+import { Pipelines, SLOT_BYTES } from "./pipelines";
 import { GpuRunner } from "./runner";
 import type { TuningStore } from "./store";
 import type { TuneOptions, TuningReport } from "./tune";
@@ -27,6 +27,9 @@ const LIMITS = [
   "maxComputeWorkgroupSizeX",
 ] as const;
 
+/** Keeps what a device came from for as long as the device: the package `webgpu` ends the process where it is collected before. */
+const origins = new WeakMap<GPUDevice, GPU>();
+
 /** Opens WebGPU on the best adapter. Throws DeviceError that says what was tried and what to do. */
 export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapter): Promise<WebGpuBackend> {
   const entry = gpu ?? (typeof navigator === "undefined" ? undefined : navigator.gpu);
@@ -47,10 +50,14 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
   for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit];
   const features = (["timestamp-query", "subgroups"] as const).filter((feature) => adapter.features.has(feature));
   try {
+    const device = await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] });
+    origins.set(device, entry);
+    const immediates =
+      entry.wgslLanguageFeatures?.has("immediate_address_space") && device.limits.maxImmediateSize >= SLOT_BYTES;
     return new WebGpuBackend(
-      await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] }),
+      device,
       adapter.info,
-      route ? { route } : {},
+      { immediates: immediates ?? false, ...(route && { route }) },
       tuning,
     );
   } catch (error) {
@@ -122,6 +129,7 @@ export class WebGpuBackend {
       maxWorkgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       subgroupSize: subgroupSizeOf(device, info),
+      immediates: false,
       ...planned,
     };
     const agent = typeof navigator === "undefined" ? "" : navigator.userAgent;

@@ -13,6 +13,23 @@ export interface Recorded {
   readonly bindGroup: GPUBindGroup;
 }
 
+/** Bytes of the numbers that a kernel is told. */
+export const SLOT_BYTES = 16;
+
+/** Records one dispatch: `numbers` are told with it, or lie at `offset` in the buffer that is bound for them. */
+export function encode(
+  pass: GPUComputePassEncoder,
+  { dispatch, pipeline, bindGroup }: Recorded,
+  numbers: Uint32Array<ArrayBuffer>,
+  offset: number,
+): void {
+  pass.setPipeline(pipeline);
+  if (dispatch.slot === "uniform") pass.setBindGroup(0, bindGroup, [offset]);
+  else pass.setBindGroup(0, bindGroup);
+  if (dispatch.slot === "immediate") pass.setImmediates(0, numbers);
+  pass.dispatchWorkgroups(...dispatch.workgroups);
+}
+
 /** Compute pipelines, compiled asynchronously, each once: the cache is keyed by the final text and its bindings. */
 export class Pipelines {
   private readonly known = new Map<string, Promise<Pipeline>>();
@@ -21,7 +38,7 @@ export class Pipelines {
 
   /** Throws DeviceError with the shader's name, line and column where it does not compile. */
   async get(dispatch: Dispatch): Promise<Pipeline> {
-    const key = [dispatch.usesSlot, ...dispatch.bindings.map(({ access }) => access), dispatch.source].join("\n");
+    const key = [dispatch.slot, ...dispatch.bindings.map(({ access }) => access), dispatch.source].join("\n");
     let pipeline = this.known.get(key);
     if (pipeline === undefined) {
       pipeline = this.compile(dispatch);
@@ -32,7 +49,7 @@ export class Pipelines {
     return pipeline;
   }
 
-  private async compile({ kernel, label, source, bindings, usesSlot }: Dispatch): Promise<Pipeline> {
+  private async compile({ kernel, label, source, bindings, slot }: Dispatch): Promise<Pipeline> {
     const { device } = this;
     const name = `${kernel} (${label})`;
     const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ access }, binding) => ({
@@ -40,7 +57,7 @@ export class Pipelines {
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type: access === "read" ? "read-only-storage" : "storage" },
     }));
-    if (usesSlot) {
+    if (slot === "uniform") {
       entries.push({
         binding: entries.length,
         visibility: GPUShaderStage.COMPUTE,
@@ -50,7 +67,11 @@ export class Pipelines {
     device.pushErrorScope("validation");
     const module = device.createShaderModule({ label: name, code: source });
     const layout = device.createBindGroupLayout({ label: name, entries });
-    const pipelineLayout = device.createPipelineLayout({ label: name, bindGroupLayouts: [layout] });
+    const pipelineLayout = device.createPipelineLayout({
+      label: name,
+      bindGroupLayouts: [layout],
+      ...(slot === "immediate" && { immediateSize: SLOT_BYTES }),
+    });
     const created = device.createComputePipelineAsync({
       label: name,
       layout: pipelineLayout,

@@ -1,12 +1,14 @@
 import type { KernelTime } from "../cpu/runner";
 import type { Memory } from "./memory";
-import type { Recorded } from "./pipelines";
+import { encode, type Recorded } from "./pipelines";
 
 /** The median time of each kernel over `steps` steps, each kernel in a pass of its own between two timestamps. */
 export async function profile(
   device: GPUDevice,
   memory: Memory,
   step: readonly Recorded[],
+  /** What kernels are told. */
+  numbers: Uint32Array<ArrayBuffer>,
   steps: number,
 ): Promise<KernelTime[]> {
   const able = device.features.has("timestamp-query");
@@ -23,7 +25,7 @@ export async function profile(
   for (let i = 0; i < steps; i++) {
     for (let first = 0; first < step.length; first += perRound) {
       const kernels = step.slice(first, first + perRound);
-      const times = await timed(device, memory, kernels);
+      const times = await timed(device, memory, kernels, numbers);
       times.forEach((time, k) => {
         (nanoseconds[first + k] as number[]).push(time);
       });
@@ -32,22 +34,24 @@ export async function profile(
   return about.map((row, i) => ({ ...row, nanoseconds: median(nanoseconds[i] as number[]) }));
 }
 
-async function timed(device: GPUDevice, memory: Memory, kernels: readonly Recorded[]): Promise<number[]> {
+async function timed(
+  device: GPUDevice,
+  memory: Memory,
+  kernels: readonly Recorded[],
+  numbers: Uint32Array<ArrayBuffer>,
+): Promise<number[]> {
   const count = kernels.length * 2;
   const querySet = device.createQuerySet({ label: "profile", type: "timestamp", count });
   const resolved = memory.create("timestamps", count * 8, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
   const staging = memory.create("timestamps read-back", count * 8, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
   try {
     const encoder = device.createCommandEncoder({ label: "profile" });
-    kernels.forEach(({ dispatch, pipeline, bindGroup }, i) => {
+    kernels.forEach((kernel, i) => {
       const pass = encoder.beginComputePass({
-        label: dispatch.label,
+        label: kernel.dispatch.label,
         timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
       });
-      pass.setPipeline(pipeline);
-      if (dispatch.usesSlot) pass.setBindGroup(0, bindGroup, [0]);
-      else pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...dispatch.workgroups);
+      encode(pass, kernel, numbers, 0);
       pass.end();
     });
     encoder.resolveQuerySet(querySet, 0, count, resolved, 0);

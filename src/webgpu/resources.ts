@@ -1,7 +1,7 @@
 import type { Plan } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
-import type { Pipelines, Recorded } from "./pipelines";
+import { type Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
 
 /** Submissions under way at once: while one is read back the next computes. */
 export const IN_FLIGHT = 2;
@@ -42,7 +42,7 @@ export async function allocate(
         .join(", "),
     );
     const persistent = plan.route === "persistent";
-    const usesSlot = dispatches.some((dispatch) => dispatch.usesSlot);
+    const usesUniform = dispatches.some(({ slot }) => slot === "uniform");
     const readable = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     const { slots, records, ring, staging } = await checked(device, () => {
       const slots = plan.slots.map((size, slot) =>
@@ -51,7 +51,7 @@ export async function allocate(
       for (const { slot, offset, values, dtype } of plan.buffers) {
         if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, offset, arrayOf(dtype, values));
       }
-      const records = usesSlot ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
+      const records = usesUniform ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
       const recordBytes = plan.records * plan.scalars.length * 4;
       const turns = plan.history === null ? 0 : IN_FLIGHT;
       const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
@@ -67,8 +67,8 @@ export async function allocate(
           const { slot, offset, elements } = plan.buffers[buffer] as Plan["buffers"][number];
           return { binding, resource: { buffer: slots[slot] as GPUBuffer, offset, size: elements * 4 } };
         });
-        if (dispatch.usesSlot && records)
-          entries.push({ binding: entries.length, resource: { buffer: records, size: 16 } });
+        if (dispatch.slot === "uniform" && records)
+          entries.push({ binding: entries.length, resource: { buffer: records, size: SLOT_BYTES } });
         const label = `${dispatch.kernel} (${dispatch.label})`;
         return { dispatch, pipeline, bindGroup: device.createBindGroup({ label, layout, entries }) };
       }),

@@ -4,7 +4,7 @@ import type { Plan } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
 import { Pace } from "./pace";
-import type { Pipelines, Recorded } from "./pipelines";
+import { encode, type Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
 import { allocate, arrayOf, IN_FLIGHT, type Resources, release, sizeOf } from "./resources";
 
 /** How long after a failed read-back the loss of the device may still be told. */
@@ -169,8 +169,9 @@ export class GpuRunner implements Runner {
     this.upload(this.plan.inputs, inputs);
     // A chunk of its own: a page that only trains does not download it.
     const { profile } = await import("./profile");
+    const one = this.plan.route === "persistent" ? this.told(1, 0, 1, 1) : new Uint32Array(SLOT_BYTES / 4);
     const times = await this.use(() =>
-      this.restoring(() => profile(this.device, this.memory, this.resources.step, steps)),
+      this.restoring(() => profile(this.device, this.memory, this.resources.step, one, steps)),
     );
     this.throwReported();
     return times;
@@ -227,26 +228,15 @@ export class GpuRunner implements Runner {
   private encode(encoder: GPUCommandEncoder, { first, records, used, every, total }: Steps): void {
     const pass = encoder.beginComputePass({ label: "steps" });
     if (this.plan.route === "persistent") {
-      const [{ pipeline, bindGroup, dispatch }] = this.resources.step as readonly [Recorded];
-      this.device.queue.writeBuffer(
-        this.resources.records as GPUBuffer,
-        0,
-        Uint32Array.of(records.length, first, every, total),
-      );
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup, [0]);
-      pass.dispatchWorkgroups(...dispatch.workgroups);
+      encode(pass, this.resources.step[0] as Recorded, this.told(records.length, first, every, total), 0);
       pass.end();
       return;
     }
     const pitch = this.device.limits.minUniformBufferOffsetAlignment;
+    const numbers = new Uint32Array(SLOT_BYTES / 4);
     for (const record of records) {
-      for (const { dispatch, pipeline, bindGroup } of this.resources.step) {
-        pass.setPipeline(pipeline);
-        if (dispatch.usesSlot) pass.setBindGroup(0, bindGroup, [record * pitch]);
-        else pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(...dispatch.workgroups);
-      }
+      numbers[0] = record;
+      for (const kernel of this.resources.step) encode(pass, kernel, numbers, record * pitch);
     }
     if (this.resources.tail !== null && used > 0) {
       pass.setPipeline(this.resources.tail.pipeline);
@@ -254,6 +244,13 @@ export class GpuRunner implements Runner {
       pass.dispatchWorkgroups(used);
     }
     pass.end();
+  }
+
+  /** What a persistent kernel is told, written where it reads that from a buffer. */
+  private told(steps: number, first: number, every: number, total: number): Uint32Array<ArrayBuffer> {
+    const numbers = Uint32Array.of(steps, first, every, total);
+    if (this.resources.records !== null) this.device.queue.writeBuffer(this.resources.records, 0, numbers);
+    return numbers;
   }
 
   private submit(

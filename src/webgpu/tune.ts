@@ -6,7 +6,7 @@ import type { Plan, ProductShape, Route, Target, Tuned } from "../plan/plan";
 import { shapeClass } from "../plan/tiling";
 import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
-import { Pipelines, type Recorded } from "./pipelines";
+import { encode, Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
 import { median } from "./profile";
 import { allocate, release } from "./resources";
 import { type Bench, ROUNDS, SAMPLE_MS } from "./sampling";
@@ -186,13 +186,9 @@ async function timeOf(
 async function submitted(device: GPUDevice, kernels: readonly Recorded[], repeats: number): Promise<number> {
   const encoder = device.createCommandEncoder({ label: "tune" });
   const pass = encoder.beginComputePass({ label: "tune" });
+  const numbers = new Uint32Array(SLOT_BYTES / 4);
   for (let i = 0; i < repeats; i++) {
-    for (const { dispatch, pipeline, bindGroup } of kernels) {
-      pass.setPipeline(pipeline);
-      if (dispatch.usesSlot) pass.setBindGroup(0, bindGroup, [0]);
-      else pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...dispatch.workgroups);
-    }
+    for (const kernel of kernels) encode(pass, kernel, numbers, 0);
   }
   pass.end();
   const commands = encoder.finish();

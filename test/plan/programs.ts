@@ -9,6 +9,7 @@ export const HARDWARE: Target = {
   maxWorkgroupSize: 256,
   maxWorkgroupBytes: 32768,
   subgroupSize: 0,
+  immediates: false,
 };
 export const SOFTWARE: Target = { ...HARDWARE, software: true };
 
