@@ -51,6 +51,8 @@ fn epilogue(row: u32, column: u32, split: u32, value: f32) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let groupIndex = group.x + group.y * GRID;
   let split = groupIndex / (GROUPS_M * GROUPS_N);
+  // A grid of two axes has workgroups to spare.
+  if (split >= SPLITS) { return; }
   let tile = groupIndex % (GROUPS_M * GROUPS_N);
   let firstRow = tile / GROUPS_N * ROWS;
   let firstColumn = tile % GROUPS_N * COLUMNS;

@@ -22,6 +22,7 @@ const WORKGROUP = 64u; // spec
 const GRID = 65535u; // spec
 const TILES_N = (N + TILE_N - 1u) / TILE_N;
 const TILES_M = (M + TILE_M - 1u) / TILE_M;
+const GROUPS = (TILES_M * TILES_N * SPLITS + WORKGROUP - 1u) / WORKGROUP;
 
 // spec begin bindings
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -43,6 +44,8 @@ fn bIndex(k: u32, column: u32) -> u32 { return select(k * N + column, column * K
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let groupIndex = group.x + group.y * GRID;
+  // A grid of two axes has workgroups to spare.
+  if (groupIndex >= GROUPS) { return; }
   let thread = groupIndex * WORKGROUP + local;
   let split = thread / (TILES_M * TILES_N);
   let tile = thread % (TILES_M * TILES_N);

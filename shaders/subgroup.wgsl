@@ -44,30 +44,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lo
   let groupIndex = group.x + group.y * GRID;
   let split = groupIndex / (TILES_M * TILES_N);
   let tile = groupIndex % (TILES_M * TILES_N);
-  if (split < SPLITS) {
-    let row = tile / TILES_N * TILE_M;
-    let column = (tile % TILES_N * LANES + local) * TILE_N;
-    let kEnd = min(K, (split + 1u) * K_CHUNK);
-    // spec begin tile
-    let column0 = min(column, N - 1u);
-    let column1 = min(column + 1u, N - 1u);
-    var sum0_0 = 0.0; var sum0_1 = 0.0;
-    for (var k = split * K_CHUNK; k < kEnd; k += 4u) {
-      let p0 = a[row * K + k + local];
-      let b0_0 = b[k * N + column0]; let b0_1 = b[(k + 1u) * N + column0];
-      let b0_2 = b[(k + 2u) * N + column0]; let b0_3 = b[(k + 3u) * N + column0];
-      let b1_0 = b[k * N + column1]; let b1_1 = b[(k + 1u) * N + column1];
-      let b1_2 = b[(k + 2u) * N + column1]; let b1_3 = b[(k + 3u) * N + column1];
-      let a0 = subgroupBroadcast(p0, 0u); let a1 = subgroupBroadcast(p0, 1u);
-      let a2 = subgroupBroadcast(p0, 2u); let a3 = subgroupBroadcast(p0, 3u);
-      sum0_0 += (a0 * b0_0 + a1 * b0_1) + (a2 * b0_2 + a3 * b0_3);
-      sum0_1 += (a0 * b1_0 + a1 * b1_1) + (a2 * b1_2 + a3 * b1_3);
-    }
-    sums[0] = sum0_0; sums[1] = sum0_1;
-    // spec end
-    for (var i = 0u; i < min(TILE_M, M - row); i++) {
-      for (var j = 0u; j < TILE_N; j++) { epilogue(row + i, column + j, split, sums[i * TILE_N + j]); }
-    }
+  // A grid of two axes has workgroups to spare.
+  if (split >= SPLITS) { return; }
+  let row = tile / TILES_N * TILE_M;
+  let column = (tile % TILES_N * LANES + local) * TILE_N;
+  let kEnd = min(K, (split + 1u) * K_CHUNK);
+  // spec begin tile
+  let column0 = min(column, N - 1u);
+  let column1 = min(column + 1u, N - 1u);
+  var sum0_0 = 0.0; var sum0_1 = 0.0;
+  for (var k = split * K_CHUNK; k < kEnd; k += 4u) {
+    let p0 = a[row * K + k + local];
+    let b0_0 = b[k * N + column0]; let b0_1 = b[(k + 1u) * N + column0];
+    let b0_2 = b[(k + 2u) * N + column0]; let b0_3 = b[(k + 3u) * N + column0];
+    let b1_0 = b[k * N + column1]; let b1_1 = b[(k + 1u) * N + column1];
+    let b1_2 = b[(k + 2u) * N + column1]; let b1_3 = b[(k + 3u) * N + column1];
+    let a0 = subgroupBroadcast(p0, 0u); let a1 = subgroupBroadcast(p0, 1u);
+    let a2 = subgroupBroadcast(p0, 2u); let a3 = subgroupBroadcast(p0, 3u);
+    sum0_0 += (a0 * b0_0 + a1 * b0_1) + (a2 * b0_2 + a3 * b0_3);
+    sum0_1 += (a0 * b1_0 + a1 * b1_1) + (a2 * b1_2 + a3 * b1_3);
+  }
+  sums[0] = sum0_0; sums[1] = sum0_1;
+  // spec end
+  for (var i = 0u; i < min(TILE_M, M - row); i++) {
+    for (var j = 0u; j < TILE_N; j++) { epilogue(row + i, column + j, split, sums[i * TILE_N + j]); }
   }
   // spec begin after
   // spec end

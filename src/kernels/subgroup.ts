@@ -27,7 +27,7 @@ export function subgroupKernel(spec: MatmulSpec, tiling: SubgroupTiling): Kernel
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, subgroupSize),
       epilogue: epilogueFunction(spec, N % (tileN * subgroupSize) === 0 ? null : "column < N"),
-      tile: indent(tileLines(spec, tiling), 4),
+      tile: indent(tileLines(spec, tiling), 2),
       after: indent(finishPartials(partials, workgroups, subgroupSize), 2),
     },
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { input, type Program, type Tensor } from "../../src/index";
+import { input, type Program, parameter, type Tensor } from "../../src/index";
 import type { MatmulTiling } from "../../src/kernels/product";
 import { shapeClass } from "../../src/plan/tiling";
 import { sizeOf } from "../../src/util/shape";
@@ -77,6 +77,36 @@ function program(M: number, N: number, K: number): Program {
 test.runIf(adapter?.info.architecture === "swiftshader")("this adapter's subgroups are tried", () => {
   expect(subgroupSize).toBeGreaterThan(0);
 });
+
+/** A tile of few elements, so that a large product has more than 65,535 workgroups: the grid has two axes, and some to spare. */
+describe.each([direct(2, 4), tiled(1, 1, 8, 2), ...(subgroupSize > 0 ? [subgroup(2, 4)] : [])])(
+  "more workgroups than one axis of a grid has: $kind",
+  (tiling) => {
+    test.each([false, true])(
+      "each element is written once, and counts once; the sum taken within the step: %s",
+      async (inStep) => {
+        const size = tiling.kind === "tiled" ? 515 : 1451;
+        const transposed = { a: false, b: false };
+        const tilings = { [shapeClass({ M: size, N: size, K: 2, transposed })]: tiling };
+        const device = await openOther({ route: "recorded", tilings });
+        try {
+          const [a, b, w] = [input([size, 2]), input([2, size]), parameter([])];
+          const y = a.matmul(b);
+          const total = y.sum();
+          const updates = inStep ? { w: w.add(total) } : {};
+          const session = await device.compile({ inputs: { a, b }, parameters: { w }, outputs: { y, total }, updates });
+          const ones = new Float32Array(2 * size).fill(1);
+          const got = await session.run({ a: ones, b: ones });
+          expect((got.y as Float32Array).every((value) => value === 2)).toBe(true);
+          // Sums of integers below 2²⁴: exact in any order.
+          expect(got.total?.[0]).toBe(2 * size * size);
+        } finally {
+          device.close();
+        }
+      },
+    );
+  },
+);
 
 describe.each(TILINGS.map((tiling) => ({ tiling, name: JSON.stringify(tiling) })))("$name", ({ tiling }) => {
   test.each(SIZES)("M %i, N %i, K %i", async (M, N, K) => {
