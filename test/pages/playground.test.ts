@@ -234,7 +234,7 @@ test("Verify holds this browser's own adapter to the bounds, and its report can 
 test("GPU and CPU race from the same weights to nearly the same loss", async () => {
   const { page, faults } = await site.open("race.html");
   await page.$eval("input#race-steps", (field) => {
-    field.value = "200";
+    field.value = "320";
   });
   await page.click("#start");
   await page.waitForFunction(() =>

@@ -135,7 +135,7 @@ byId("later", HTMLButtonElement).addEventListener("click", () => {
   void load();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+  if (event.target instanceof Element && event.target.closest("input, select, pre")) return; // arrows are theirs
   if (event.key === "ArrowRight") go(at + 1);
   else if (event.key === "ArrowLeft") go(at - 1);
 });
