@@ -25,6 +25,8 @@ const ROWS_PER_GROUP = WORKGROUP / LANES;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let groupIndex = group.x + group.y * GRID;
+  // A grid of two axes has workgroups to spare.
+  if (groupIndex * ROWS_PER_GROUP >= ROWS) { return; }
   // Along the last axis the lanes of a row are neighbours, else the rows are.
   let lane = select(local / ROWS_PER_GROUP, local % LANES, INNER == 1u);
   let rowLocal = select(local % ROWS_PER_GROUP, local / LANES, INNER == 1u);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPS } from "../../src/graph/ops";
-import { type Device, input, open, type ParityReport, type Session, type Tensor } from "../../src/index";
+import { type Device, input, open, type ParityReport, parameter, type Session, type Tensor } from "../../src/index";
 import { CASES, type Case } from "./cases";
 import { type OtherDevice, openOther } from "./other-device";
 
@@ -154,6 +154,20 @@ describe("more than 65,535 workgroups, where every element is exact", () => {
     const got = await result({ x }, { x: values }, x.sum(1));
     expect(got.length).toBe(rows);
     expect(firstWrong(got, (i) => (values[2 * i] as number) + (values[2 * i + 1] as number))).toBe(-1);
+  });
+
+  test("4,400,003 rows whose sums are summed, for an update", async () => {
+    const rows = 4_400_003;
+    const [x, w] = [input([rows, 2]), parameter([])];
+    const y = x.sum(1).square();
+    const program = { inputs: { x }, parameters: { w }, outputs: { y }, updates: { w: w.add(y.sum()) } };
+    const session = await device.compile(program);
+    try {
+      await session.run({ x: Float32Array.from({ length: 2 * rows }, (_, i) => i % 2) });
+      expect(await session.read("w")).toEqual(Float32Array.of(rows));
+    } finally {
+      session.dispose();
+    }
   });
 
   test("a product with 4,099 · 4,099 elements", async () => {
