@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
-import { type Plan, routeKey, type Target } from "./plan";
+import { type Plan, routeKey, type Target, type WholeStep } from "./plan";
 import { copyOf, Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
 
@@ -54,18 +54,24 @@ export function compile(program: Program, target: Target, whole: Whole | null): 
   );
 }
 
-/** What a dispatch and arithmetic cost by estimate, in nanoseconds, before anything was measured. */
+/**
+ * What a step costs by estimate, in nanoseconds, before anything was measured: a dispatch and its arithmetic; or, in one
+ * workgroup, a kernel's beginning, a barrier, and the arithmetic of one thread in registers and through workgroup memory.
+ * Software: measured on SwiftShader. Hardware: by reasoning from latencies.
+ */
 const COSTS = {
-  software: { dispatch: 25_000, recordedFlop: 1, phase: 1_000, persistentFlop: 1.5 },
-  hardware: { dispatch: 5_000, recordedFlop: 0.0005, phase: 500, persistentFlop: 0.01 },
+  software: { dispatch: 25_000, flop: 1, part: 500, barrier: 400, swept: 2.5, memory: 16 },
+  hardware: { dispatch: 5_000, flop: 0.0005, part: 50, barrier: 200, swept: 1, memory: 2.5 },
 } as const;
 
 function chooseRoute(recorded: Plan, persistent: Plan, target: Target): Plan {
   const cost = COSTS[target.software ? "software" : "hardware"];
   const flops = recorded.step.reduce((sum, { flops }) => sum + flops, 0);
   const kernels = recorded.step.length;
-  const asRecorded = kernels * cost.dispatch + flops * cost.recordedFlop;
-  const asPersistent = kernels * cost.phase + flops * cost.persistentFlop;
+  const { threads, barriers, sweptFlops } = persistent.step[0]?.whole as WholeStep;
+  const asRecorded = kernels * cost.dispatch + flops * cost.flop;
+  const arithmetic = sweptFlops * cost.swept + Math.max(0, flops - sweptFlops) * cost.memory;
+  const asPersistent = kernels * cost.part + barriers * cost.barrier + arithmetic / threads;
   const estimate = `by estimate ${Math.ceil(asPersistent / 1000)} µs a step in one workgroup, ${Math.ceil(asRecorded / 1000)} µs as dispatches`;
   if (target.route === "persistent") return { ...persistent, reason: "asked for" };
   const measured = target.routes?.[routeKey(recorded, persistent)];

@@ -10,7 +10,7 @@ import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
-import type { ProductShape, Target } from "./plan";
+import type { ProductShape, Target, WholeStep } from "./plan";
 import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
@@ -37,6 +37,7 @@ export interface LoweredDispatch {
   readonly output: string;
   readonly shapes: string;
   readonly product?: ProductShape;
+  readonly whole?: WholeStep;
 }
 
 /** Where a kernel's values go; shared by all kernels of a plan. */

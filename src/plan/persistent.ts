@@ -162,6 +162,13 @@ export function lowerPersistent(
     bindings: bound,
     slot: stores.slot,
     flops: order.reduce((sum, group) => sum + workOf(fusion, group), 0),
+    whole: {
+      threads: workgroupSize,
+      barriers: step.filter((line) => line === "workgroupBarrier();").length,
+      sweptFlops: stages
+        .flatMap((stage) => (stage.kind === "sweep" ? stage.groups : []))
+        .reduce((sum, group) => sum + workOf(fusion, group), 0),
+    },
     bytes: 0,
     output: "a whole step",
     shapes: `${order.length} operations${loops(stages)}, ${(layout.elements + joined) * 4} bytes of workgroup memory`,
@@ -183,12 +190,29 @@ export function workOf(fusion: Fusion, group: Group): number {
 /** In touches: where the shares of a sweep's sums wait for one another. */
 const JOINED = -1;
 
-/** A sweep runs in one subgroup, where sums cost no barrier. Else a GPU's barrier costs about as little for many threads as for few; on a software adapter each thread has its price. */
-function workgroupSizeFor(stages: readonly Stage[], { software, subgroupSize, maxWorkgroupSize }: Target): number {
-  const sweeps = stages.some(({ kind }) => kind === "sweep");
-  if (sweeps && subgroupSize > 0) return subgroupSize;
-  if (software) return 4;
-  if (sweeps) return 32;
+/** Rows that a thread takes in turn before more threads are worth a barrier. */
+const ROUNDS = 8;
+
+/**
+ * A sweep runs in one subgroup, where sums cost no barrier, unless a batch has many rows. Else a GPU's barrier costs about as
+ * little for many threads as for few; on a software adapter each thread has its price.
+ */
+function workgroupSizeFor(stages: readonly Stage[], target: Target): number {
+  const { software, subgroupSize, maxWorkgroupSize, maxWorkgroupBytes } = target;
+  const sweeps = stages.flatMap((stage) => (stage.kind === "sweep" ? [stage] : []));
+  if (software) return sweeps.length > 0 && subgroupSize > 0 ? subgroupSize : 4;
+  if (sweeps.length > 0) {
+    const rows = Math.max(...sweeps.map((sweep) => sweep.rows));
+    const totals = Math.max(...sweeps.map((sweep) => sweep.totals));
+    let size = subgroupSize > 0 ? subgroupSize : 32;
+    while (
+      rows > ROUNDS * size &&
+      2 * size <= Math.min(256, maxWorkgroupSize) &&
+      16 * totals * size <= maxWorkgroupBytes
+    )
+      size *= 2;
+    return size;
+  }
   const widest = Math.max(...stages.map((stage) => (stage.kind === "group" ? stage.group.size : 0)));
   let size = 64;
   while (size < 256 && size < widest && size * 2 <= maxWorkgroupSize) size *= 2;

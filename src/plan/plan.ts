@@ -31,6 +31,14 @@ export interface ProductShape {
   readonly transposed: { readonly a: boolean; readonly b: boolean };
 }
 
+/** What a step costs that one workgroup runs whole. */
+export interface WholeStep {
+  readonly threads: number;
+  readonly barriers: number;
+  /** Arithmetic of loops over rows, where values stay in registers. */
+  readonly sweptFlops: number;
+}
+
 /** One dispatch: plain data, complete. */
 export interface Dispatch {
   readonly kernel: string;
@@ -48,6 +56,8 @@ export interface Dispatch {
   readonly shapes: string;
   /** The product that it computes, or whose parts it adds up. */
   readonly product?: ProductShape;
+  /** Of a persistent kernel. */
+  readonly whole?: WholeStep;
 }
 
 /** How a step runs: as dispatches of their own, or with many steps inside one dispatch of one workgroup. */

@@ -16,9 +16,11 @@ export interface WrittenSweep {
   readonly ends: readonly { readonly group: Group; readonly lines: readonly string[] }[];
 }
 
-/** How `joined` is divided: a share for each thread, or one where a subgroup joins them in registers, in whole rounds of the workgroup. */
+/** How `joined` is divided: a share for each thread; or one, in whole rounds of the workgroup, where a subgroup joins them in registers. */
 export function sharesOf(totals: number, workgroupSize: number, subgroup: boolean): { shares: number; pitch: number } {
-  return { shares: subgroup ? 1 : workgroupSize, pitch: Math.ceil(totals / workgroupSize) * workgroupSize };
+  return subgroup
+    ? { shares: 1, pitch: Math.ceil(totals / workgroupSize) * workgroupSize }
+    : { shares: workgroupSize, pitch: totals };
 }
 
 /** A sum, or maximum, over the rows: each thread's share is in a variable. */

@@ -4,6 +4,7 @@ import { type Device, grad, input, open, type Program, parameter, type Tensor, t
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "../graph/numbers";
 import { type OtherDevice, openOther } from "../kernels/other-device";
+import { classifier } from "../plan/programs";
 
 let device: Device;
 let other: OtherDevice;
@@ -147,4 +148,15 @@ test("small networks that run as loops over their rows agree with float64", { ti
 });
 test("so they do without subgroups, in a workgroup of a GPU's size", { timeout: 120_000 }, async () => {
   expect(await agrees(() => other, 15)).toBeGreaterThan(4);
+});
+
+test("a batch of many rows is shared by more threads than a subgroup has", { timeout: 60_000 }, async () => {
+  const program = classifier(700, 2, 3, 2);
+  const session = await other.compile(program);
+  session.write(valuesOf(program.parameters));
+  const labels = Int32Array.from({ length: 700 }, (_, i) => i % 2);
+  expect(session.explain()).toContain("in a loop over 700 rows");
+  const report = await session.verify({ x: normal(1400, 3), labels });
+  expect(report.ok, String(report)).toBe(true);
+  session.dispose();
 });

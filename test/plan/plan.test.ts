@@ -215,6 +215,16 @@ describe("routes", () => {
     expect(source).toContain("const MEMORY = 517u;");
   });
 
+  test.each([
+    [100, 32],
+    [300, 64],
+    [700, 128],
+    [1400, 128],
+  ])("a loop over %d rows has %d threads on a GPU", (rows, threads) => {
+    const plan = compile(classifier(rows, 2, 3, 2), { ...HARDWARE, route: "persistent" });
+    expect(plan.step[0]?.whole?.threads).toBe(threads);
+  });
+
   test("however many tensors a program has, it runs whole with two bindings", () => {
     const x = input([20, 3]);
     const parameters = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`w${i}`, parameter([3, 3])]));
