@@ -3,6 +3,9 @@ import type { Library, PlanFacts, Prepared } from "../library";
 import { programOf } from "../programs";
 import { classifierLayers, classifierSizes, type Data, recordEvery, type Task } from "../tasks";
 
+/** What tuning may take, in milliseconds: a part of warming up. */
+const TUNING_MS = 20_000;
+
 /** wgrad itself. `gpu` is where to look for WebGPU outside of a browser; `route` is taken whatever wgrad would choose. */
 export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" | "persistent"): Library {
   let device: Device | undefined;
@@ -16,7 +19,12 @@ export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" |
       const { vendor, architecture, description } = device.info;
       return [vendor, architecture, description].filter(Boolean).join(" ");
     },
-    prepare: (task, data) => (task.kind === "classifier" ? fitted(opened(), data) : stepped(opened(), task, data)),
+    async prepare(task, data) {
+      const device = opened();
+      // As who trains for long would: W5 is what a first visit takes, without. The scans over size keep the defaults.
+      if (backend === "webgpu" && route === undefined) await device.tune(programOf(task), { budgetMs: TUNING_MS });
+      return task.kind === "classifier" ? fitted(device, data) : stepped(device, task, data);
+    },
   };
 }
 
