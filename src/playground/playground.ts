@@ -239,7 +239,7 @@ function hear(message: Message): void {
     case "lost":
       showDevice(message.device);
       notify(
-        `The device went away (${message.reason}). ${training ? "Training goes on from" : "The network stands at"} step ${message.step.toLocaleString("en")}, the last snapshot, on ${message.device.name}.`,
+        `The device went away (${message.reason.replace(/\.$/, "")}). ${training ? "Training goes on from" : "The network stands at"} step ${message.step.toLocaleString("en")}, the last snapshot, on ${message.device.name}.`,
       );
       break;
     case "hint":

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import type { ElementHandle, Page } from "puppeteer";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { numberOf, openSite, reaches, type Site, seriousFaults, textOf } from "./pages";
@@ -49,6 +50,22 @@ test("it trains within two seconds of opening", async () => {
     `first step after ${times.map(Math.round).join(", ")} ms; with WebGPU asked for ${Math.round(software)} ms`,
   );
   expect(Math.min(...times)).toBeLessThan(2000);
+});
+
+test("its first load, until it trains, is less than 150 KB gzipped", async () => {
+  const { page } = await site.open("index.html");
+  const urls = new Set<string>();
+  page.on("request", (request) => urls.add(request.url()));
+  await page.reload();
+  await reaches(page, "#figure-step", 16);
+  const own = [...urls].filter((url) => url.startsWith(site.address));
+  const sizes = await Promise.all(
+    own.map(async (url) => gzipSync(Buffer.from(await (await fetch(url)).arrayBuffer())).length),
+  );
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  console.log(`first load: ${own.length} files, ${bytes} bytes gzipped`);
+  expect(own.some((url) => /worker/.test(url))).toBe(true); // what a worker asks for is counted too
+  expect(bytes).toBeLessThan(150_000);
 });
 
 test("it trains as it opens, learns moons, pauses, and takes another rate up at once", async () => {
