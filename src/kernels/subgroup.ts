@@ -47,10 +47,16 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: Sub
   const width = spec.bVectors && !bTransposed ? 4 : 1;
   const column = (j: number) =>
     N % (tileN * subgroupSize) === 0 ? `column + ${j}u` : `min(column + ${j}u, ${N - width}u)`;
-  // What of an index stays the same along K is computed once.
+  // What of an index stays the same along K is computed once. An operand in vectors is counted in them: a division in the loop
+  // costs a software adapter nearly as much as a load.
+  const vector = spec.bVectors ? 4 : 1;
+  const inVectors = (index: string) => (spec.bVectors ? `(${index}) / 4u` : index);
   const setup = [
     ...times(tileM, (i) => `let row${i} = ${aTransposed ? row(i) : `(${row(i)}) * ${K}u`};`),
-    ...times(tileN / width, (j) => `let column${j} = ${bTransposed ? `(${column(j)}) * ${K}u` : column(j * width)};`),
+    ...times(
+      tileN / width,
+      (j) => `let column${j} = ${bTransposed ? `(${column(j)}) * ${K / vector}u` : inVectors(column(j * width))};`,
+    ),
     ...times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" ")),
     "var k = split * K_CHUNK;",
   ];
@@ -71,10 +77,10 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: Sub
     const loads = spec.bVectors
       ? bTransposed
         ? times(Math.ceil(count / 4), (v) =>
-            times(tileN, (j) => `let b${j}_${v} = ${spec.b}[(column${j} + k) / 4u + ${v}u];`),
+            times(tileN, (j) => `let b${j}_${v} = ${spec.b}[column${j} + kVector + ${v}u];`),
           ).flat()
         : times(count, (u) =>
-            times(tileN / 4, (j) => `let b${j}_${u} = ${spec.b}[((k + ${u}u) * ${N}u + column${j}) / 4u];`),
+            times(tileN / 4, (j) => `let b${j}_${u} = ${spec.b}[(k + ${u}u) * ${N / 4}u + column${j}];`),
           ).flat()
       : times(count, (u) =>
           times(
@@ -94,6 +100,7 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: Sub
       times(count, (u) => `let a${i}_${u} = subgroupBroadcast(p${i}, ${u}u);`).join(" "),
       ...times(tileN, (j) => `sum${i}_${j} += ${pairwise(times(count, (u) => `a${i}_${u} * ${b(j, u)}`))};`),
     ]).flat();
-    return [own, ...loads, ...products].map((line) => `  ${line}`);
+    const vectors = spec.bVectors && bTransposed ? ["let kVector = k / 4u;"] : [];
+    return [own, ...vectors, ...loads, ...products].map((line) => `  ${line}`);
   }
 }
