@@ -58,7 +58,12 @@ function softwareCandidates(size: ProductShape, target: Target): MatmulTiling[] 
 }
 
 /** Tiles of one thread, rows and columns: the larger the fewer loads a product, and the fewer threads there are. */
-const THREAD_TILES = [[2, 2], [4, 4], [4, 8], [8, 8]] as const; // biome-ignore format: a table
+const THREAD_TILES = [
+  [2, 2],
+  [4, 4],
+  [4, 8],
+  [8, 8],
+] as const;
 
 function tiledCandidates(size: ProductShape, target: Target): MatmulTiling[] {
   const { M, N, K } = size;
@@ -76,10 +81,17 @@ function tiledCandidates(size: ProductShape, target: Target): MatmulTiling[] {
       }
     }
   }
-  for (const [tileM, tileN] of [[1, 4], [4, 4], [8, 4]] as const) // biome-ignore format: a table
+  for (const [tileM, tileN] of [
+    [1, 4],
+    [4, 4],
+    [8, 4],
+  ] as const)
     found.push({ kind: "direct", tileM, tileN, splits: 1, workgroupSize: 64 });
   if (target.subgroupSize > 0)
-    for (const [tileM, tileN] of [[4, 1], [8, 2]] as const) // biome-ignore format: a table
+    for (const [tileM, tileN] of [
+      [4, 1],
+      [8, 2],
+    ] as const)
       found.push({ kind: "subgroup", tileM, tileN, splits: 1, subgroupSize: target.subgroupSize });
   return found;
 }

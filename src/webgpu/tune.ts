@@ -68,7 +68,8 @@ export async function tune(
   const tilings = { ...tuned.tilings };
   const products: TuningReport["products"] = [];
   for (const [name, { product, shapes }] of classesOf(planWith(bench, program, tilings))) {
-    const rows = await measureTilings(bench, shapes, candidates(product, target), (tiling) => {
+    const all = candidates(product, target);
+    const rows = await measureTilings(bench, shapes, all, (tiling) => {
       const plan = planWith(bench, program, { ...tilings, [name]: tiling });
       return {
         ...plan,
@@ -82,9 +83,9 @@ export async function tune(
       timeMs === null ? Number.POSITIVE_INFINITY : timeMs + (target.software ? compileMs / RUNS : 0);
     const best = rows.reduce((best, row) => (cost(row) < cost(best) ? row : best));
     const chosen = cost(best) < GAIN * cost(usual) ? best : usual;
-    // Other products of the class have defaults of their own.
-    if (chosen === usual) delete tilings[name];
-    else tilings[name] = chosen.tiling;
+    if (chosen !== usual) tilings[name] = chosen.tiling;
+    // Other products of the class have defaults of their own; what the budget did not reach may still be better.
+    else if (rows.length === all.length) delete tilings[name];
     products.push({
       shapes,
       class: name,
