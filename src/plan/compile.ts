@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
-import { type Plan, routeKey, type Target, type WholeStep } from "./plan";
+import { type Dispatch, type Plan, routeKey, type Target, type WholeStep } from "./plan";
 import { copyOf, Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
 
@@ -68,7 +68,7 @@ function chooseRoute(recorded: Plan, persistent: Plan, target: Target): Plan {
   const cost = COSTS[target.software ? "software" : "hardware"];
   const flops = recorded.step.reduce((sum, { flops }) => sum + flops, 0);
   const kernels = recorded.step.length;
-  const { threads, barriers, sweptFlops } = persistent.step[0]?.whole as WholeStep;
+  const { threads, barriers, sweptFlops } = (persistent.step[0] as Dispatch).whole as WholeStep;
   const asRecorded = kernels * cost.dispatch + flops * cost.flop;
   const arithmetic = sweptFlops * cost.swept + Math.max(0, flops - sweptFlops) * cost.memory;
   const asPersistent = kernels * cost.part + barriers * cost.barrier + arithmetic / threads;
