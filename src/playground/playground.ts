@@ -303,6 +303,7 @@ function showTarget(now: Made): void {
   const end = (deviations: number) => short(Number((target.mean + deviations * target.deviation).toPrecision(3)));
   setText(text("scale-least"), end(-NUMBERS_REACH));
   setText(text("scale-most"), end(NUMBERS_REACH));
+  text("scale").setAttribute("aria-label", `Colours from ${end(-NUMBERS_REACH)} to ${end(NUMBERS_REACH)}`);
   fit.begin(now);
 }
 
