@@ -130,7 +130,13 @@ test("layers are added, resized and removed while it trains", async () => {
 });
 
 test("a table is trained on; its bad rows are named, and one that is too large is refused", async () => {
-  const { page, faults } = await site.open("index.html#steps=300");
+  const { page, faults } = await site.open("index.html#steps=300", () => {
+    Object.defineProperty(globalThis, "indexedDB", {
+      get() {
+        throw new DOMException("storage is full", "QuotaExceededError");
+      },
+    });
+  });
   await reaches(page, "#figure-step", 1);
   const rows = Array.from({ length: 60 }, (_, i) => `${i},${(i * 7) % 13},${i < 30 ? "low" : "high"}`);
   await dropCsv(page, "bad.csv", ["a,b,kind", ...rows.slice(0, 5), "6,oops,low", ...rows.slice(6), "1,2"].join("\n"));
@@ -143,6 +149,11 @@ test("a table is trained on; its bad rows are named, and one that is too large i
   await page.click("#csv-leave-out");
   await page.waitForFunction(() => document.querySelector("#data-rows")?.textContent?.startsWith("41 "));
   await reaches(page, "#figure-held", 90);
+  await page.waitForFunction(() =>
+    document
+      .querySelector("#notice-text")
+      ?.textContent?.includes("a reload will ask for it again: this browser does not keep it (storage is full)"),
+  );
 
   await dropCsv(page, "one.csv", "a\n1\n2");
   await page.waitForSelector("#csv-body [role=alert]");

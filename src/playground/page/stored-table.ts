@@ -1,19 +1,13 @@
 import type { Table } from "../training/data-set";
 
-/** More would take its time to be written, and a browser may refuse it. */
-const MOST_BYTES = 32e6;
 const MOST_TABLES = 3;
 const [DATABASE, STORE, KEY] = ["wgrad", "tables", "wgrad.table"];
 
 /**
  * Keeps a dropped table in this browser, for a reload; of several the newest few. Says why not, where it cannot;
- * an empty text where it can.
+ * an empty text where it can. What is read from a file is bounded, to some 12 MB of numbers.
  */
 export async function storeTable(table: Table): Promise<string> {
-  const sizeBytes = table.x.byteLength + table.y.byteLength;
-  if (sizeBytes > MOST_BYTES) {
-    return `it has ${(sizeBytes / 1e6).toFixed(0)} MB of numbers, and at most ${MOST_BYTES / 1e6} MB are kept`;
-  }
   try {
     const id = await inStore("readwrite", (store) => store.add(table));
     const ids = await inStore("readonly", (store) => store.getAllKeys());
@@ -21,7 +15,7 @@ export async function storeTable(table: Table): Promise<string> {
     sessionStorage.setItem(KEY, String(id));
     return "";
   } catch (error) {
-    return `this browser has no room for it (${error instanceof Error ? error.message : String(error)})`;
+    return `this browser does not keep it (${error instanceof Error ? error.message : String(error)})`;
   }
 }
 
