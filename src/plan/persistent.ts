@@ -50,7 +50,7 @@ export function lowerPersistent(
   );
   // Beside them, what joining sums takes.
   const capacity = target.maxWorkgroupBytes / 4 - 3 * workgroupSize - joined;
-  const layout = layOut(fusion, stages, stores, resident, passed, capacity);
+  const layout = layOut(fusion, stages, stores, resident, passed, { capacity, bringsIn: !software });
   if (layout === null) return null;
 
   const bound = [state, ...(history ? [history] : [])].map((storage) => ({ storage, access: "read_write" as const }));
@@ -231,14 +231,18 @@ interface Layout {
   readonly touches: ReadonlyMap<Group, Touches>;
 }
 
-/** Places everything a step touches in workgroup memory; inputs and constants may stay outside, the smallest come in first. */
+/**
+ * Places everything a step touches in workgroup memory. Inputs and constants may stay outside; the smallest come in first, but
+ * for a software adapter, which reads them there no faster and compiles a store for every element of workgroup memory: it must
+ * begin as zero.
+ */
 function layOut(
   fusion: Fusion,
   stages: readonly Stage[],
   stores: Stores,
   resident: Residents["resident"],
   passed: ReadonlySet<Tensor>,
-  capacity: number,
+  { capacity, bringsIn }: { capacity: number; bringsIn: boolean },
 ): Layout | null {
   const spans = new Map<Storage, [number, number]>();
   const used = new Map<Group, { reads: Storage[]; writes: Storage[] }>();
@@ -271,7 +275,7 @@ function layOut(
     return { elements, slotOf, begins };
   };
   if (pack(inside).elements > capacity) return null;
-  for (const storage of [...outside].sort((a, b) => a.elements - b.elements)) {
+  for (const storage of bringsIn ? [...outside].sort((a, b) => a.elements - b.elements) : []) {
     if (pack([...inside, storage]).elements <= capacity) inside.push(storage);
   }
   const { elements, slotOf, begins } = pack(inside);
