@@ -4,7 +4,7 @@ import { programOf } from "../programs";
 import { classifierLayers, classifierSizes, type Data, recordEvery, type Task } from "../tasks";
 
 /** What tuning may take, in milliseconds: a part of warming up. */
-const TUNING_MS = 20_000;
+const TUNING_MS = 40_000;
 
 /** wgrad itself. `gpu` is where to look for WebGPU outside of a browser; `route` is taken whatever wgrad would choose. */
 export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" | "persistent"): Library {

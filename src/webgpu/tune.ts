@@ -2,7 +2,7 @@ import type { Program } from "../graph/program";
 import type { MatmulTiling } from "../kernels/product";
 import { candidates, tilingName } from "../plan/candidates";
 import { compile } from "../plan/compile";
-import type { Plan, ProductShape, Route, Target, Tuned } from "../plan/plan";
+import type { Dispatch, Plan, ProductShape, Route, Target, Tuned } from "../plan/plan";
 import { shapeClass } from "../plan/tiling";
 import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
@@ -104,10 +104,11 @@ function planWith({ target }: Bench, program: Program, tilings: Tuned["tilings"]
   return compile(program, { ...target, tilings, route: "recorded" }, null);
 }
 
-/** The first product of each class. */
+/** The first product of each class, the largest before the others: a budget that ends early has gone to what takes most time. */
 function classesOf(plan: Plan): Map<string, { product: ProductShape; shapes: string }> {
   const classes = new Map<string, { product: ProductShape; shapes: string }>();
-  for (const { product, shapes } of plan.step) {
+  const size = ({ product }: Dispatch) => (product ? product.M * product.N * product.K : 0);
+  for (const { product, shapes } of [...plan.step].sort((a, b) => size(b) - size(a))) {
     if (product && !classes.has(shapeClass(product))) classes.set(shapeClass(product), { product, shapes });
   }
   return classes;
