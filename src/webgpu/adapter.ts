@@ -7,6 +7,7 @@ import { Memory } from "./memory";
 import { Pipelines, SLOT_BYTES } from "./pipelines";
 import { GpuRunner } from "./runner";
 import type { TuningStore } from "./store";
+import { subgroupSizeOf } from "./subgroups";
 import type { TuneOptions, TuningReport } from "./tune";
 
 export interface Adapter {
@@ -54,12 +55,12 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
     origins.set(device, entry);
     const immediates =
       entry.wgslLanguageFeatures?.has("immediate_address_space") && device.limits.maxImmediateSize >= SLOT_BYTES;
-    return new WebGpuBackend(
-      device,
-      adapter.info,
-      { immediates: immediates ?? false, ...(route && { route }) },
-      tuning,
-    );
+    const planned = {
+      subgroupSize: await subgroupSizeOf(device, adapter.info),
+      immediates: immediates ?? false,
+      ...(route && { route }),
+    };
+    return new WebGpuBackend(device, adapter.info, planned, tuning);
   } catch (error) {
     throw new DeviceError(
       `open: the adapter ${adapter.info.description} gave no device: ${String(error)}; reload the page or use backend: "cpu"`,
@@ -74,11 +75,6 @@ function isSoftware(info: GPUAdapterInfo): boolean {
     info.isFallbackAdapter ||
     [info.vendor, info.architecture, info.device, info.description].some((text) => named.test(text ?? ""))
   );
-}
-
-/** Threads of a subgroup where the adapter has them and always gives as many; else 0. */
-function subgroupSizeOf(device: GPUDevice, { subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number {
-  return device.features.has("subgroups") && subgroupMinSize === subgroupMaxSize ? (subgroupMinSize ?? 0) : 0;
 }
 
 /** What is known of an adapter, and whether there was a record that could not be trusted. */
@@ -128,7 +124,7 @@ export class WebGpuBackend {
       maxBindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
       maxWorkgroupSize: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
-      subgroupSize: subgroupSizeOf(device, info),
+      subgroupSize: 0,
       immediates: false,
       ...planned,
     };

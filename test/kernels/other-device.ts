@@ -2,6 +2,7 @@ import type { Program } from "../../src/index";
 import type { Target } from "../../src/plan/plan";
 import { Session } from "../../src/session";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
+import { subgroupSizeOf } from "../../src/webgpu/subgroups";
 
 export interface OtherDevice {
   compile(program: Program): Promise<Session>;
@@ -19,7 +20,8 @@ export async function openOther(planned: Partial<Target>): Promise<OtherDevice> 
   const requiredFeatures = (["subgroups"] as const).filter((feature) => adapter.features.has(feature));
   const device = await adapter.requestDevice({ requiredFeatures });
   const { isFallback } = new WebGpuBackend(device, adapter.info).info;
-  const backend = new WebGpuBackend(device, adapter.info, { software: !isFallback, ...planned });
+  const subgroupSize = await subgroupSizeOf(device, adapter.info);
+  const backend = new WebGpuBackend(device, adapter.info, { software: !isFallback, subgroupSize, ...planned });
   const owner = { throwIfGone() {}, disposed() {} };
   return {
     compile: async (program) => new Session(program, await backend.compile(program), owner),

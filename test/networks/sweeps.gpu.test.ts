@@ -10,7 +10,7 @@ let device: Device;
 let other: OtherDevice;
 beforeAll(async () => {
   device = await open({ backend: "webgpu", route: "persistent" });
-  other = await openOther({ route: "persistent" });
+  other = await openOther({ route: "persistent", subgroupSize: 0 });
 });
 afterAll(() => {
   device.close();

@@ -1,0 +1,48 @@
+/** Workgroups that are tried. */
+const GROUPS = 4;
+
+/**
+ * Threads of a subgroup, where the adapter promises one size and a trial finds it kept: a workgroup of so many threads is one
+ * subgroup, its threads in their order. Else 0: kernels that took it on trust would be wrong without a word.
+ */
+export async function subgroupSizeOf(
+  device: GPUDevice,
+  { subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo,
+): Promise<number> {
+  const size = subgroupMinSize ?? 0;
+  if (!device.features.has("subgroups") || size === 0 || size !== subgroupMaxSize) return 0;
+  const code = `enable subgroups;
+@group(0) @binding(0) var<storage, read_write> found: array<u32>;
+@compute @workgroup_size(${size})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
+  let threads = subgroupAdd(1u);
+  found[id.x] = select(0u, threads, lane == local);
+}`;
+  const sizeBytes = 4 * size * GROUPS;
+  const found = device.createBuffer({ size: sizeBytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
+  const staging = device.createBuffer({ size: sizeBytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  try {
+    const module = device.createShaderModule({ label: "subgroups", code });
+    const pipeline = await device.createComputePipelineAsync({
+      layout: "auto",
+      compute: { module, entryPoint: "main" },
+    });
+    const layout = pipeline.getBindGroupLayout(0);
+    const encoder = device.createCommandEncoder({ label: "subgroups" });
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer: found } }] }));
+    pass.dispatchWorkgroups(GROUPS);
+    pass.end();
+    encoder.copyBufferToBuffer(found, 0, staging, 0, sizeBytes);
+    device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    return new Uint32Array(staging.getMappedRange()).every((threads) => threads === size) ? size : 0;
+  } catch {
+    // What cannot be tried is not used.
+    return 0;
+  } finally {
+    found.destroy();
+    staging.destroy();
+  }
+}
