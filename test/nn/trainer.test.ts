@@ -264,12 +264,15 @@ describe("fit", () => {
 
   test("while it runs, predict and weights answer, and what would change weights is refused", async () => {
     const trained = await classifier();
-    const run = trained.fit(moons(40), { epochs: 50 });
+    // Long enough to run whatever the others take.
+    const stop = new AbortController();
+    const run = trained.fit(moons(40), { epochs: 200_000, signal: stop.signal });
     expect((await trained.predict([0, 0])).length).toBe(2);
     expect(Object.keys(await trained.weights())).toEqual(["0.weight", "0.bias", "3.weight", "3.bias"]);
     expect(() => trained.setWeights({})).toThrow("setWeights: a fit of this trainer is running");
     await expect(trained.fit(moons(40), { epochs: 1 })).rejects.toThrow("a fit of this trainer is running");
-    await run;
+    stop.abort(new Error("enough"));
+    await expect(run).rejects.toThrow("enough");
   });
 });
 
