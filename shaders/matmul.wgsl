@@ -66,6 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   // spec end
   // The last step may reach past the chunk: what lies outside counts as zero.
   for (var k0 = kBegin; k0 < kEnd; k0 += TILE_K) {
+    // spec begin loadA
     for (var i = local; i < TILE_K * ROWS; i += WORKGROUP) {
       // Neighbouring threads read neighbouring addresses, whichever way the operand lies.
       let m = select(i / TILE_K, i % ROWS, A_TRANSPOSED);
@@ -73,20 +74,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       let row = firstRow + m;
       let inside = row < M && k0 + k < kEnd;
       let index = select((k0 + k) + row * K, (k0 + k) * M + row, A_TRANSPOSED);
-      // spec begin loadA
       aTile[k * A_PITCH + m] = select(0.0, a[select(0u, index, inside)], inside);
-      // spec end
     }
+    // spec end
+    // spec begin loadB
     for (var i = local; i < TILE_K * COLUMNS; i += WORKGROUP) {
       let n = select(i % COLUMNS, i / TILE_K, B_TRANSPOSED);
       let k = select(i / COLUMNS, i % TILE_K, B_TRANSPOSED);
       let column = firstColumn + n;
       let inside = column < N && k0 + k < kEnd;
       let index = select((k0 + k) * N + column, (k0 + k) + column * K, B_TRANSPOSED);
-      // spec begin loadB
       bTile[k * B_PITCH + n] = select(0.0, b[select(0u, index, inside)], inside);
-      // spec end
     }
+    // spec end
     workgroupBarrier();
     for (var k = 0u; k < TILE_K; k++) {
       // spec begin products

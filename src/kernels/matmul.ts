@@ -3,7 +3,7 @@ import direct from "../../shaders/product.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { finishPartials, partialCount, scratchDeclaration } from "./partials";
 import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./product";
-import { registerTile, times } from "./register-tile";
+import { PART, registerTile, times } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
 import { subgroupKernel } from "./subgroup";
 
@@ -13,8 +13,15 @@ export function readsVectors(
   tiling: MatmulTiling,
   transposed: { a: boolean; b: boolean },
 ): { a: boolean; b: boolean } {
-  if (tiling.kind === "tiled") return { a: false, b: false };
   const whole = (length: number, along: number) => length % 4 === 0 && along % 4 === 0;
+  if (tiling.kind === "tiled") {
+    const { tileM, tileN, tileK, threadsM, threadsN, splits } = tiling;
+    const alongK = whole(K, tileK) && (splits === 1 || Math.ceil(K / splits) % 4 === 0);
+    return {
+      a: transposed.a ? whole(M, tileM * threadsM) : alongK,
+      b: transposed.b ? alongK : whole(N, tileN * threadsN),
+    };
+  }
   if (tiling.kind === "subgroup")
     return { a: false, b: transposed.b ? whole(K, tiling.subgroupSize) : whole(N, tiling.tileN) };
   return {
@@ -102,6 +109,49 @@ function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" 
   return { name: "product", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
 }
 
+/** An operand's way into workgroup memory. */
+interface TileLoad {
+  readonly buffer: string;
+  readonly tile: "a" | "b";
+  /** WGSL of the first row or column of the tile, of how many it has, and of how many the matrix has. */
+  readonly first: string;
+  readonly count: string;
+  readonly extent: "M" | "N";
+  /** Whether memory runs along K. */
+  readonly alongK: boolean;
+  readonly vectors: boolean;
+  /** Whether every tile lies inside the matrix: then nothing is tested. */
+  readonly interior: boolean;
+}
+
+/** Lines that bring a part of an operand into workgroup memory, k-major. Neighbouring threads read neighbouring addresses, whichever way it lies. */
+function loadTile({ buffer, tile, first, count, extent, alongK, vectors, interior }: TileLoad): string[] {
+  const width = vectors ? 4 : 1;
+  const run = (length: string) => (vectors ? `(${length} / 4u)` : length);
+  const place = (length: string) => `i % ${run(length)}${vectors ? " * 4u" : ""}`;
+  const [along, k] = alongK ? [`i / ${run("TILE_K")}`, place("TILE_K")] : [place(count), `i / ${run(count)}`];
+  const index = alongK ? `(${first} + along) * K + k0 + k` : `(k0 + k) * ${extent} + ${first} + along`;
+  const at = vectors ? "index / 4u" : "index";
+  const pitch = tile === "a" ? "A_PITCH" : "B_PITCH";
+  return [
+    `for (var i = local; i < TILE_K * ${count} / ${width}u; i += WORKGROUP) {`,
+    `  let along = ${along};`,
+    `  let k = ${k};`,
+    `  let index = ${index};`,
+    ...(interior
+      ? [`  let value = ${buffer}[${at}];`]
+      : [
+          `  let inside = ${first} + along < ${extent} && k0 + k < kEnd;`,
+          `  let value = select(${vectors ? "vec4f()" : "0.0"}, ${buffer}[select(0u, ${at}, inside)], inside);`,
+        ]),
+    ...times(width, (i) => {
+      const to = alongK ? `(k + ${i}u) * ${pitch} + along` : `k * ${pitch} + along + ${i}u`;
+      return `  ${tile}Tile[${to}] = value${vectors ? `.${PART[i]}` : ""};`;
+    }),
+    "}",
+  ];
+}
+
 function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" }): KernelText {
   const { M, N, K, aTransposed, bTransposed, a, b, partials } = spec;
   const { tileM, tileN, tileK, threadsM, threadsN, splits } = tiling;
@@ -120,6 +170,8 @@ function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" })
         `epilogue(firstRow + ${at("threadRow", "THREADS_M", i)}, firstColumn + ${at("threadColumn", "THREADS_N", j)}, split, sum${i}_${j});`,
     ),
   ).flat();
+  const wholeK = K % splits === 0 && (K / splits) % tileK === 0;
+  const [wholeM, wholeN] = [M % (tileM * threadsM) === 0, N % (tileN * threadsN) === 0];
   const source = specialise(tiled, {
     constants: {
       M,
@@ -137,10 +189,34 @@ function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" })
     },
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
-      epilogue: epilogueFunction(spec, "row < M && column < N"),
+      epilogue: epilogueFunction(spec, wholeM && wholeN ? null : "row < M && column < N"),
       sums: indent(sums(tileM, tileN), 2),
-      loadA: `      aTile[k * A_PITCH + m] = select(0.0, ${a}[select(0u, index, inside)], inside);\n`,
-      loadB: `      bTile[k * B_PITCH + n] = select(0.0, ${b}[select(0u, index, inside)], inside);\n`,
+      loadA: indent(
+        loadTile({
+          buffer: a,
+          tile: "a",
+          first: "firstRow",
+          count: "ROWS",
+          extent: "M",
+          alongK: !aTransposed,
+          vectors: spec.aVectors,
+          interior: wholeM && wholeK,
+        }),
+        4,
+      ),
+      loadB: indent(
+        loadTile({
+          buffer: b,
+          tile: "b",
+          first: "firstColumn",
+          count: "COLUMNS",
+          extent: "N",
+          alongK: bTransposed,
+          vectors: spec.bVectors,
+          interior: wholeN && wholeK,
+        }),
+        4,
+      ),
       products: indent(inner, 6),
       stores: indent(stores, 2),
       after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
