@@ -4,19 +4,18 @@ import { persistentKernel } from "../kernels/persistent";
 import { registerTile } from "../kernels/register-tile";
 import { declareSlot, withSlot } from "../kernels/slot";
 import type { Fusion, Group } from "./group";
+import { layOut, type Resident, type Touches } from "./layout";
 import { type LoweredDispatch, labelOf, opsOf, type Storage, type Stores } from "./lower";
 import { type Context, Part, type Places } from "./part";
-import { place } from "./place";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
-import { passedOn, type Stage, stagesOf, touchesOf } from "./stages";
+import { passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
 import { sharesOf, writeSweep } from "./sweep";
 import { type Axis, Body } from "./wgsl";
 
 /** What lives beyond a step. */
 export interface Residents {
-  /** Storages, and whether the program changes them. */
-  readonly resident: readonly { readonly storage: Storage; readonly access: "read" | "read_write" }[];
+  readonly resident: readonly Resident[];
   /** The one buffer that holds them, and each one's first element there. */
   readonly state: Storage;
   readonly offsets: ReadonlyMap<Storage, number>;
@@ -35,16 +34,17 @@ export function lowerPersistent(
   target: Target,
 ): LoweredDispatch | null {
   const { software } = target;
-  const stages = stagesOf(fusion, order, stores, { software, workOf: (group) => workOf(fusion, group) });
+  const work = (group: Group) => workOf(fusion, group);
+  const stages = stagesOf(fusion, order, stores, { software, workOf: work });
+  const sweeps = sweepsOf(stages);
   const workgroupSize = workgroupSizeFor(stages, target);
   const lasting = new Set(resident.map(({ storage }) => storage));
   const passed = passedOn(fusion, stages, (node) => stores.isStored(node) && lasting.has(stores.storageOf(node)));
   const subgroup = workgroupSize === target.subgroupSize;
   const joined = Math.max(
     0,
-    ...stages.map((stage) => {
-      if (stage.kind !== "sweep") return 0;
-      const { shares, pitch } = sharesOf(stage.totals, workgroupSize, subgroup);
+    ...sweeps.map(({ totals }) => {
+      const { shares, pitch } = sharesOf(totals, workgroupSize, subgroup);
       return shares * pitch;
     }),
   );
@@ -161,28 +161,25 @@ export function lowerPersistent(
     label: order.map(labelOf).join("; "),
     bindings: bound,
     slot: stores.slot,
-    flops: order.reduce((sum, group) => sum + workOf(fusion, group), 0),
+    flops: order.reduce((sum, group) => sum + work(group), 0),
     whole: {
       threads: workgroupSize,
       barriers: step.filter((line) => line === "workgroupBarrier();").length,
-      sweptFlops: stages
-        .flatMap((stage) => (stage.kind === "sweep" ? stage.groups : []))
-        .reduce((sum, group) => sum + workOf(fusion, group), 0),
+      sweptFlops: sweeps.flatMap(({ groups }) => groups).reduce((sum, group) => sum + work(group), 0),
     },
     bytes: 0,
     output: "a whole step",
-    shapes: `${order.length} operations${loops(stages)}, ${(layout.elements + joined) * 4} bytes of workgroup memory`,
+    shapes: `${order.length} operations${loops(sweeps)}, ${(layout.elements + joined) * 4} bytes of workgroup memory`,
   };
 }
 
-/** The sweeps among the stages, in words. */
-function loops(stages: readonly Stage[]): string {
-  const swept = stages.flatMap((stage) => (stage.kind === "sweep" ? [stage] : []));
-  return swept.map(({ groups, rows }) => `, ${groups.length} of them in a loop over ${rows} rows`).join("");
+/** Sweeps in words. */
+function loops(sweeps: readonly Sweep[]): string {
+  return sweeps.map(({ groups, rows }) => `, ${groups.length} of them in a loop over ${rows} rows`).join("");
 }
 
 /** Arithmetic of a kernel's work in one step. */
-export function workOf(fusion: Fusion, group: Group): number {
+function workOf(fusion: Fusion, group: Group): number {
   const K = group.root?.operands[0]?.shape[1] ?? 0;
   return (2 * K + opsOf(fusion, group)) * group.size;
 }
@@ -199,7 +196,7 @@ const ROUNDS = 8;
  */
 function workgroupSizeFor(stages: readonly Stage[], target: Target): number {
   const { software, subgroupSize, maxWorkgroupSize, maxWorkgroupBytes } = target;
-  const sweeps = stages.flatMap((stage) => (stage.kind === "sweep" ? [stage] : []));
+  const sweeps = sweepsOf(stages);
   if (software) return sweeps.length > 0 && subgroupSize > 0 ? subgroupSize : 4;
   if (sweeps.length > 0) {
     const rows = Math.max(...sweeps.map((sweep) => sweep.rows));
@@ -217,77 +214,6 @@ function workgroupSizeFor(stages: readonly Stage[], target: Target): number {
   let size = 64;
   while (size < 256 && size < widest && size * 2 <= maxWorkgroupSize) size *= 2;
   return size;
-}
-
-interface Touches {
-  readonly reads: Set<number>;
-  readonly writes: Set<number>;
-}
-
-interface Layout {
-  /** Where a storage begins in workgroup memory; what is not here is read where it lies. */
-  readonly offsets: ReadonlyMap<Storage, number>;
-  readonly elements: number;
-  readonly touches: ReadonlyMap<Group, Touches>;
-}
-
-/**
- * Places everything a step touches in workgroup memory. Inputs and constants may stay outside; the smallest come in first, but
- * for a software adapter, which reads them there no faster and compiles a store for every element of workgroup memory: it must
- * begin as zero.
- */
-function layOut(
-  fusion: Fusion,
-  stages: readonly Stage[],
-  stores: Stores,
-  resident: Residents["resident"],
-  passed: ReadonlySet<Tensor>,
-  { capacity, bringsIn }: { capacity: number; bringsIn: boolean },
-): Layout | null {
-  const spans = new Map<Storage, [number, number]>();
-  const used = new Map<Group, { reads: Storage[]; writes: Storage[] }>();
-  stages.forEach((stage, at) => {
-    for (const group of stage.kind === "sweep" ? stage.groups : [stage.group]) {
-      const touches = touchesOf(fusion, stores, group, passed);
-      used.set(group, touches);
-      for (const storage of [...touches.reads, ...touches.writes])
-        spans.set(storage, [spans.get(storage)?.[0] ?? at, at]);
-    }
-  });
-  const lasting = new Set(resident.map(({ storage }) => storage));
-  const outside = new Set(resident.filter(({ access }) => access === "read").map(({ storage }) => storage));
-  const inside = [...new Set([...resident.map(({ storage }) => storage), ...spans.keys()])].filter(
-    (storage) => !outside.has(storage),
-  );
-  const pack = (storages: readonly Storage[]) => {
-    const { slotOf, slots } = place(
-      storages.map((storage) => ({
-        bytes: storage.elements,
-        span: lasting.has(storage) ? null : (spans.get(storage) ?? null),
-      })),
-    );
-    const begins: number[] = [];
-    let elements = 0;
-    for (const size of slots) {
-      begins.push(elements);
-      elements += size;
-    }
-    return { elements, slotOf, begins };
-  };
-  if (pack(inside).elements > capacity) return null;
-  for (const storage of bringsIn ? [...outside].sort((a, b) => a.elements - b.elements) : []) {
-    if (pack([...inside, storage]).elements <= capacity) inside.push(storage);
-  }
-  const { elements, slotOf, begins } = pack(inside);
-  const slot = new Map(inside.map((storage, i) => [storage, slotOf[i] as number]));
-  const slotsOf = (storages: readonly Storage[]) => new Set(storages.flatMap((storage) => slot.get(storage) ?? []));
-  return {
-    offsets: new Map(inside.map((storage, i) => [storage, begins[slotOf[i] as number] as number])),
-    elements,
-    touches: new Map(
-      [...used].map(([group, { reads, writes }]) => [group, { reads: slotsOf(reads), writes: slotsOf(writes) }]),
-    ),
-  };
 }
 
 /** The statements of one kernel as a part: a loop over its elements, the workgroup's threads side by side. */

@@ -23,6 +23,14 @@ export interface Sweep {
 /** A part of the persistent kernel. */
 export type Stage = Sweep | { readonly kind: "group"; readonly group: Group };
 
+export function sweepsOf(stages: readonly Stage[]): Sweep[] {
+  return stages.flatMap((stage) => (stage.kind === "sweep" ? [stage] : []));
+}
+
+export function groupsOf(stage: Stage): readonly Group[] {
+  return stage.kind === "sweep" ? stage.groups : [stage.group];
+}
+
 /** Operations on one row beyond which a loop's body takes longer to compile than it saves. */
 const MAX_OPERATIONS = 3000;
 /** Sums that a thread holds: registers of a GPU are few; a software adapter keeps them in memory anyway. */
@@ -64,7 +72,7 @@ export function stagesOf(
   if (rows < MIN_ROWS) return alone;
   const stages = new Sweeping(fusion, stores, rows, MAX_SUMS[software ? "software" : "hardware"]).cut(order);
   const work = (groups: readonly Group[]) => groups.reduce((sum, group) => sum + workOf(group), 0);
-  const swept = work(stages.flatMap((stage) => (stage.kind === "sweep" ? stage.groups : [])));
+  const swept = work(sweepsOf(stages).flatMap(({ groups }) => groups));
   return swept >= 0.8 * work(order) ? stages : alone;
 }
 
@@ -72,15 +80,14 @@ export function stagesOf(
 export function passedOn(fusion: Fusion, stages: readonly Stage[], lasts: (tensor: Tensor) => boolean): Set<Tensor> {
   const readers = new Map<Tensor, Set<Stage>>();
   for (const stage of stages) {
-    for (const group of stage.kind === "sweep" ? stage.groups : [stage.group]) {
+    for (const group of groupsOf(stage)) {
       for (const tensor of readsOf(fusion, group)) {
         readers.set(tensor, (readers.get(tensor) ?? new Set()).add(stage));
       }
     }
   }
   const passed = new Set<Tensor>();
-  for (const stage of stages) {
-    if (stage.kind !== "sweep") continue;
+  for (const stage of sweepsOf(stages)) {
     for (const group of stage.groups) {
       if (stage.sums.has(group)) continue;
       for (const node of [group.root, ...group.members]) {
