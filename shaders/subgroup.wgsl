@@ -1,6 +1,7 @@
 // C = A B, then the epilogue at each element; a workgroup is one subgroup, whose LANES threads lie side by side along the
-// columns, each with a tile of TILE_M x TILE_N sums in registers. Where a load costs as much as many products: LANES k of a row
-// of A are loaded at once, one a thread, and each thread is told the others'.
+// columns, each with a tile of TILE_M x TILE_N sums. Where a load costs as much as many products: of four k of a row
+// of A each thread of a quad loads one, and the four swap them. A thread takes k in its own order, beginning with the one that it
+// has loaded: `quad ^ u` for u = 0 … 3, so that swaps do where each value would else be spread to all threads.
 //
 //   binding     access      shape
 //   a           read        [M, K], or [K, M] where A_TRANSPOSED
@@ -30,7 +31,8 @@ const TILES_M = (M + TILE_M - 1u) / TILE_M;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 // spec end
 
-// The sums once they are done: an epilogue in a loop compiles in a fraction of the time of one for each sum.
+// Where every sum is a variable a software adapter takes half as long again to compile, and no less to run: most of them lie in
+// memory all the same. An epilogue in a loop compiles in a fraction of the time of one for each sum.
 var<private> sums: array<f32, TILE_M * TILE_N>;
 
 // spec begin epilogue
@@ -52,19 +54,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lo
   // spec begin tile
   let column0 = min(column, N - 1u);
   let column1 = min(column + 1u, N - 1u);
-  var sum0_0 = 0.0; var sum0_1 = 0.0;
+  let quad = local % 4u;
   for (var k = split * K_CHUNK; k < kEnd; k += 4u) {
-    let p0 = a[row * K + k + local];
-    let b0_0 = b[k * N + column0]; let b0_1 = b[(k + 1u) * N + column0];
-    let b0_2 = b[(k + 2u) * N + column0]; let b0_3 = b[(k + 3u) * N + column0];
-    let b1_0 = b[k * N + column1]; let b1_1 = b[(k + 1u) * N + column1];
-    let b1_2 = b[(k + 2u) * N + column1]; let b1_3 = b[(k + 3u) * N + column1];
-    let a0 = subgroupBroadcast(p0, 0u); let a1 = subgroupBroadcast(p0, 1u);
-    let a2 = subgroupBroadcast(p0, 2u); let a3 = subgroupBroadcast(p0, 3u);
-    sum0_0 += (a0 * b0_0 + a1 * b0_1) + (a2 * b0_2 + a3 * b0_3);
-    sum0_1 += (a0 * b1_0 + a1 * b1_1) + (a2 * b1_2 + a3 * b1_3);
+    let p0 = a[row * K + k + quad];
+    let b0_0 = b[(k + quad) * N + column0]; let b0_1 = b[(k + (quad ^ 1u)) * N + column0];
+    let b0_2 = b[(k + (quad ^ 2u)) * N + column0]; let b0_3 = b[(k + (quad ^ 3u)) * N + column0];
+    let b1_0 = b[(k + quad) * N + column1]; let b1_1 = b[(k + (quad ^ 1u)) * N + column1];
+    let b1_2 = b[(k + (quad ^ 2u)) * N + column1]; let b1_3 = b[(k + (quad ^ 3u)) * N + column1];
+    let a0_1 = quadSwapX(p0); let a0_2 = quadSwapY(p0); let a0_3 = quadSwapDiagonal(p0);
+    sums[0] += (p0 * b0_0 + a0_1 * b0_1) + (a0_2 * b0_2 + a0_3 * b0_3);
+    sums[1] += (p0 * b1_0 + a0_1 * b1_1) + (a0_2 * b1_2 + a0_3 * b1_3);
   }
-  sums[0] = sum0_0; sums[1] = sum0_1;
   // spec end
   for (var i = 0u; i < min(TILE_M, M - row); i++) {
     for (var j = 0u; j < TILE_N; j++) { epilogue(row + i, column + j, split, sums[i * TILE_N + j]); }

@@ -22,8 +22,8 @@ export function readsVectors(
       b: transposed.b ? alongK : whole(N, tileN * threadsN),
     };
   }
-  if (tiling.kind === "subgroup")
-    return { a: false, b: transposed.b ? whole(K, tiling.subgroupSize) : whole(N, tiling.tileN) };
+  // Of four k in a vector each thread of a quad would want another first.
+  if (tiling.kind === "subgroup") return { a: false, b: !transposed.b && whole(N, tiling.tileN) };
   return {
     a: transposed.a ? whole(M, tiling.tileM) : K % 4 === 0,
     b: transposed.b ? K % 4 === 0 : whole(N, tiling.tileN),

@@ -49,9 +49,9 @@ export interface MatmulSpec {
   readonly partials: readonly PartialSpec[];
 }
 
-/** Elements of K that one split covers: whole vectors, and whole turns of a subgroup. */
-export function chunkOf(K: number, splits: number, multiple = 4): number {
-  return splits === 1 ? K : Math.ceil(K / splits / multiple) * multiple;
+/** Elements of K that one split covers: whole vectors, and whole turns of a quad. */
+export function chunkOf(K: number, splits: number): number {
+  return splits === 1 ? K : Math.ceil(K / splits / 4) * 4;
 }
 
 /** The function that takes an element's sum; `inside` is what must hold of `row` and `column`, where an edge is to be looked after. */

@@ -21,7 +21,7 @@ export function subgroupKernel(spec: MatmulSpec, tiling: SubgroupTiling): Kernel
       TILE_N: tileN,
       LANES: subgroupSize,
       SPLITS: splits,
-      K_CHUNK: chunkOf(K, splits, subgroupSize),
+      K_CHUNK: chunkOf(K, splits),
       GRID,
     },
     blocks: {
@@ -39,68 +39,75 @@ export function subgroupKernel(spec: MatmulSpec, tiling: SubgroupTiling): Kernel
   };
 }
 
+/** What a thread knows of the four k that its quad has loaded: its own, and by swapping those of `quad ^ 1`, `quad ^ 2`, `quad ^ 3`. */
+const SWAPS = ["", "quadSwapX", "quadSwapY", "quadSwapDiagonal"] as const;
+const QUAD = SWAPS.length;
+
 /** The sums of a tile. At an edge the last row and column are read again instead of what lies outside, and no element of K is. */
 function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: SubgroupTiling): string[] {
-  const { M, N, K, aTransposed, bTransposed } = spec;
-  const rest = K % subgroupSize;
+  const { M, N, K, aTransposed, bTransposed, bVectors } = spec;
+  const rest = K % QUAD;
   const row = (i: number) => (M % tileM === 0 ? `row + ${i}u` : `min(row + ${i}u, ${M - 1}u)`);
-  const width = spec.bVectors && !bTransposed ? 4 : 1;
+  const width = bVectors ? 4 : 1;
   const column = (j: number) =>
     N % (tileN * subgroupSize) === 0 ? `column + ${j}u` : `min(column + ${j}u, ${N - width}u)`;
+  const bRow = (k: string) => (bTransposed ? k : `(${k}) * ${N / width}u`);
   // What of an index stays the same along K is computed once. An operand in vectors is counted in them: a division in the loop
   // costs a software adapter nearly as much as a load.
-  const vector = spec.bVectors ? 4 : 1;
-  const inVectors = (index: string) => (spec.bVectors ? `(${index}) / 4u` : index);
   const setup = [
     ...times(tileM, (i) => `let row${i} = ${aTransposed ? row(i) : `(${row(i)}) * ${K}u`};`),
-    ...times(
-      tileN / width,
-      (j) => `let column${j} = ${bTransposed ? `(${column(j)}) * ${K / vector}u` : inVectors(column(j * width))};`,
-    ),
-    ...times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" ")),
+    ...times(tileN / width, (j) => {
+      const first = column(j * width);
+      return `let column${j} = ${bTransposed ? `(${first}) * ${K}u` : bVectors ? `(${first}) / 4u` : first};`;
+    }),
+    `let quad = local % ${QUAD}u;`,
     "var k = split * K_CHUNK;",
   ];
-  const whole = [`for (; k + ${subgroupSize}u <= kEnd; k += ${subgroupSize}u) {`, ...turn(subgroupSize), "}"];
-  // Only the last split has what is left over.
-  const left = splits === 1 ? turn(rest) : ["if (k < kEnd) {", ...turn(rest), "}"];
+  const whole = [
+    `for (; k + ${QUAD}u <= kEnd; k += ${QUAD}u) {`,
+    ...turn(
+      QUAD,
+      "k + quad",
+      (u) => (u === 0 ? "k + quad" : `k + (quad ^ ${u}u)`),
+      (value, u) => (u === 0 ? value : `${SWAPS[u]}(${value})`),
+    ),
+    "}",
+  ];
+  // What is left over, which only the last split has: fewer k than a quad has threads, so each is spread to all of them.
+  const last = turn(
+    rest,
+    `min(k + quad, ${K - 1}u)`,
+    (u) => `k + ${u}u`,
+    (value, u) => `quadBroadcast(${value}, ${u}u)`,
+  );
   return [
     ...setup,
-    ...(K >= subgroupSize ? whole : []),
-    ...(rest > 0 ? ["{", ...left, "}"] : []),
-    ...times(tileM, (i) => times(tileN, (j) => `sums[${i * tileN + j}] = sum${i}_${j};`).join(" ")),
+    ...(K >= QUAD ? whole : []),
+    ...(rest > 0 ? [splits === 1 ? "{" : "if (k < kEnd) {", ...last, "}"] : []),
   ];
 
-  /** The loads and products of `count` neighbouring k, at most as many as there are lanes. */
-  function turn(count: number): string[] {
-    const lane = count < subgroupSize ? `min(k + local, ${K - 1}u)` : "k + local";
-    const own = aTransposed ? `let own = (${lane}) * ${M}u;` : `let own = ${lane};`;
-    const loads = spec.bVectors
-      ? bTransposed
-        ? times(Math.ceil(count / 4), (v) =>
-            times(tileN, (j) => `let b${j}_${v} = ${spec.b}[column${j} + kVector + ${v}u];`),
-          ).flat()
-        : times(count, (u) =>
-            times(tileN / 4, (j) => `let b${j}_${u} = ${spec.b}[(k + ${u}u) * ${N / 4}u + column${j}];`),
-          ).flat()
-      : times(count, (u) =>
-          times(
-            tileN,
-            (j) =>
-              `let b${j}_${u} = ${spec.b}[${bTransposed ? `column${j} + k + ${u}u` : `(k + ${u}u) * ${N}u + column${j}`}];`,
-          ),
-        ).flat();
-    const b = (j: number, u: number) =>
-      spec.bVectors
-        ? bTransposed
-          ? `b${j}_${u >> 2}.${PART[u & 3]}`
-          : `b${j >> 2}_${u}.${PART[j & 3]}`
-        : `b${j}_${u}`;
-    const products = times(tileM, (i) => [
-      `let p${i} = ${spec.a}[row${i} + own];`,
-      times(count, (u) => `let a${i}_${u} = subgroupBroadcast(p${i}, ${u}u);`).join(" "),
-      ...times(tileN, (j) => `sum${i}_${j} += ${pairwise(times(count, (u) => `a${i}_${u} * ${b(j, u)}`))};`),
-    ]).flat();
-    const vectors = spec.bVectors && bTransposed ? ["let kVector = k / 4u;"] : [];
-    return [own, ...vectors, ...loads, ...products].map((line) => `  ${line}`);
+  /** The loads and products of `count` k: the one that a thread loads, the u-th that it multiplies, and how it comes by that. */
+  function turn(
+    count: number,
+    loaded: string,
+    kAt: (u: number) => string,
+    shared: (value: string, u: number) => string,
+  ): string[] {
+    const b = (j: number, u: number) => (bVectors ? `b${j >> 2}_${u}.${PART[j & 3]}` : `b${j}_${u}`);
+    return [
+      `let own = ${aTransposed ? `(${loaded}) * ${M}u` : loaded};`,
+      ...times(count, (u) => [
+        `let k${u} = ${bRow(kAt(u))};`,
+        ...times(tileN / width, (j) => `let b${j}_${u} = ${spec.b}[k${u} + column${j}];`),
+      ]).flat(),
+      ...times(tileM, (i) => [
+        `let p${i} = ${spec.a}[row${i} + own];`,
+        times(count, (u) => `let a${i}_${u} = ${shared(`p${i}`, u)};`).join(" "),
+        ...times(
+          tileN,
+          (j) => `sums[${i * tileN + j}] += ${pairwise(times(count, (u) => `a${i}_${u} * ${b(j, u)}`))};`,
+        ),
+      ]).flat(),
+    ].map((line) => `  ${line}`);
   }
 }

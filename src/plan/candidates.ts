@@ -16,9 +16,6 @@ export function tilingName(tiling: MatmulTiling): string {
   return `${kind} ${tileM}x${tileN}${threads}${splits === 1 ? "" : `, K in ${splits} parts`}`;
 }
 
-/** A turn of the subgroup's loop writes out as many k as there are lanes. */
-const MOST_LANES = 32;
-
 /** Whether a device can run a tiling; false too where what should be a tiling is none, as a file may hold it. */
 export function fits(tiling: MatmulTiling, target: Target): boolean {
   const { kind, tileM, tileN, splits } = tiling;
@@ -30,7 +27,7 @@ export function fits(tiling: MatmulTiling, target: Target): boolean {
     case "direct":
       return count(tiling.workgroupSize, target.maxWorkgroupSize) && Number.isInteger(Math.log2(tiling.workgroupSize));
     case "subgroup":
-      return tiling.subgroupSize === target.subgroupSize && count(tiling.subgroupSize, MOST_LANES);
+      return tiling.subgroupSize === target.subgroupSize && target.subgroupSize > 0;
     case "tiled": {
       const { tileK, threadsM, threadsN } = tiling;
       if (!count(tileK, 64) || !count(threadsM, 64) || !count(threadsN, 64)) return false;

@@ -138,14 +138,16 @@ export class Lowering extends Site {
   ): LoweredDispatch {
     const declare = (name: string, access: string, type: string, i: number) =>
       `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`;
+    // A known length is a constant to what tests indices; the length of what has room for records is known only later.
+    const typeOf = ({ dtype, elements, perRecord }: Storage, width = 1) => {
+      const type = width > 1 ? "vec4f" : dtype === "int32" ? "i32" : "f32";
+      return perRecord === undefined ? `${type}, ${elements / width}` : type;
+    };
     const bound = [
-      ...[...this.bound].map(([storage, { name, access }]) => ({
-        storage,
-        name,
-        access,
-        type: storage.dtype === "int32" ? "i32" : "f32",
-      })),
-      ...[...this.vectors].map(([storage, name]) => ({ storage, name, access: "read" as const, type: "vec4f" })),
+      ...[...this.bound].map(([storage, { name, access }]) => ({ storage, name, access, type: typeOf(storage) })),
+      ...[...this.vectors].map(
+        ([storage, name]) => ({ storage, name, access: "read", type: typeOf(storage, 4) }) as const,
+      ),
     ];
     const lines = bound.map(({ name, access, type }, i) => declare(name, access, type, i));
     for (const { buffer } of this.partialSpecs()) lines.push(declare(buffer, "read_write", "f32", lines.length));

@@ -55,7 +55,7 @@ export function lowerPersistent(
 
   const bound = [state, ...(history ? [history] : [])].map((storage) => ({ storage, access: "read_write" as const }));
   const bindings = [
-    "@group(0) @binding(0) var<storage, read_write> state: array<u32>;",
+    `@group(0) @binding(0) var<storage, read_write> state: array<u32, ${state.elements}>;`,
     ...(history ? ["@group(0) @binding(1) var<storage, read_write> history: array<f32>;"] : []),
     declareSlot("run", bound.length, stores.slot),
   ];

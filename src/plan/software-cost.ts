@@ -8,20 +8,20 @@ import type { ProductShape } from "./plan";
  * apart. Arithmetic is cheap beside it, and layout and caches hardly matter.
  */
 const COST = {
-  load: 22,
+  load: 15,
   /** An element that comes as a part of a vec4. */
-  vectorLoad: 19,
-  product: 0.6,
-  broadcast: 5,
-  turn: 20,
+  vectorLoad: 9,
+  /** With its part in the swaps within a quad. Sums are too many for registers. */
+  product: 2.4,
+  turn: 15,
   /** An element's epilogue in a loop: its sum by index, a test, a load and a store. */
-  epilogue: 110,
+  epilogue: 95,
   workgroup: 500,
   dispatch: 25_000,
 };
 
-/** Compiling, in nanoseconds: it grows with what is written out, loads far more than arithmetic. */
-const COMPILE = { kernel: 30e6, load: 3e6, broadcast: 0.3e6, product: 0.25e6, epilogue: 6e6 };
+/** Compiling, in nanoseconds, where a page has just begun: it grows with what is written out. */
+const COMPILE = { kernel: 13e6, load: 0.5e6, product: 0.2e6, epilogue: 1.6e6 };
 
 /** Workgroups that run at once: software adapters have a few cores, and leave them idle where there are fewer workgroups. */
 const CORES = 4;
@@ -39,18 +39,12 @@ export function softwareCost(
   const load = (inVectors: boolean) => (inVectors ? COST.vectorLoad : COST.load);
   const sums = tileM * tileN;
   const inGroup = tiling.kind === "subgroup";
-  const step = inGroup ? tiling.subgroupSize : vectors.b && transposed.b ? 4 : sums <= 16 ? 4 : 2;
+  const step = inGroup || (vectors.b && transposed.b) || sums <= 16 ? 4 : 2;
   // What one turn of the loop does for `step` elements of K, and how much of it is loads.
-  const loads = inGroup ? { a: tileM, b: tileN * step } : { a: tileM * step, b: tileN * step };
-  const broadcasts = inGroup ? tileM * step : 0;
+  const loads = { a: inGroup ? tileM : tileM * step, b: tileN * step };
   const products = sums * step;
-  const turn =
-    loads.a * load(vectors.a) +
-    loads.b * load(vectors.b) +
-    broadcasts * COST.broadcast +
-    products * COST.product +
-    COST.turn;
-  const tiles = Math.ceil(M / tileM) * Math.ceil(N / (inGroup ? tileN * step : tileN)) * splits;
+  const turn = loads.a * load(vectors.a) + loads.b * load(vectors.b) + products * COST.product + COST.turn;
+  const tiles = Math.ceil(M / tileM) * Math.ceil(N / (inGroup ? tileN * tiling.subgroupSize : tileN)) * splits;
   const groups = inGroup ? tiles : Math.ceil(tiles / tiling.workgroupSize);
   // A wider subgroup or workgroup is several registers' work.
   const registers = (inGroup ? tiling.subgroupSize : tiling.workgroupSize) / LANES;
@@ -58,7 +52,7 @@ export function softwareCost(
   const rest = inGroup && K % step !== 0 && K > step ? (K % step) / step : 0;
   const compile =
     COMPILE.kernel +
-    (1 + rest) * ((loads.a + loads.b) * COMPILE.load + broadcasts * COMPILE.broadcast + products * COMPILE.product) +
+    (1 + rest) * ((loads.a + loads.b) * COMPILE.load + products * COMPILE.product) +
     (inGroup ? 1 : sums) * COMPILE.epilogue;
   // Parts are added up by a kernel of its own.
   const join =

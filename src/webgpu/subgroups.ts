@@ -3,7 +3,8 @@ const GROUPS = 4;
 
 /**
  * Threads of a subgroup, where the adapter promises one size and a trial finds it kept: a workgroup of so many threads is one
- * subgroup, its threads in their order. Else 0: kernels that took it on trust would be wrong without a word.
+ * subgroup, its threads in their order, each four of them a quad. Else 0: kernels that took it on trust would be wrong without a
+ * word.
  */
 export async function subgroupSizeOf(
   device: GPUDevice,
@@ -16,7 +17,9 @@ export async function subgroupSizeOf(
 @compute @workgroup_size(${size})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
   let threads = subgroupAdd(1u);
-  found[id.x] = select(0u, threads, lane == local);
+  let swapped = vec4u(quadSwapX(local), quadSwapY(local), quadSwapDiagonal(local), quadBroadcast(local, 1u));
+  let kept = lane == local && all(swapped == vec4u(local ^ 1u, local ^ 2u, local ^ 3u, (local | 3u) - 2u));
+  found[id.x] = select(0u, threads, kept);
 }`;
   const sizeBytes = 4 * size * GROUPS;
   const found = device.createBuffer({ size: sizeBytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
