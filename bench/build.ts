@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build, type InlineConfig, type Plugin } from "vite";
+import { build, type InlineConfig, type Plugin, type Rolldown } from "vite";
 import { smallWgsl } from "../scripts/small-wgsl.mjs";
 
 const common = (root: string, outDir: string): InlineConfig => ({
@@ -36,7 +36,7 @@ const noPreloadHelper: Plugin = {
 /** One bundle as a page of its own, with nothing in it that the first step does not need. */
 export async function buildFirst(root: string, outDir: string, bundle: string): Promise<void> {
   const config = common(root, outDir);
-  await build({
+  const built = await build({
     ...config,
     plugins: [smallWgsl(), noPreloadHelper],
     build: {
@@ -47,7 +47,11 @@ export async function buildFirst(root: string, outDir: string, bundle: string): 
       },
     },
   });
-  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${bundle}</title>`;
+  const { output } = built as Rolldown.RolldownOutput;
+  const entry = output.find((file) => file.type === "chunk" && file.isEntry) as Rolldown.OutputChunk;
+  // As vite links a page's chunks: none is asked for only when another has come.
+  const links = entry.imports.map((name) => `<link rel="modulepreload" href="./${name}">`).join("");
+  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>${bundle}</title>${links}`;
   writeFileSync(join(outDir, "index.html"), `${page}<script type="module" src="./main.js"></script></html>\n`);
 }
 

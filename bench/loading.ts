@@ -6,6 +6,9 @@ import type { MeasuredLoading } from "./results";
 import type { Served } from "./server";
 import { spreadOf } from "./statistics";
 
+/** How long the browser rests before a page is opened: it ends the last one's processes, and begins others. */
+const REST_MS = 500;
+
 /** Each page `rounds` times, in turns, every time in a browser context of its own: no cache of code, shaders or data. */
 export async function measureLoading(
   browser: Browser,
@@ -42,6 +45,8 @@ async function load(browser: Browser, url: string): Promise<{ ms: number; loss: 
   const context = await browser.createBrowserContext();
   try {
     const page = await context.newPage();
+    // What the last page leaves behind is none of this one's time.
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
     await page.goto(url);
     const handle = await page.waitForFunction(() => globalThis.first, { timeout: 60_000, polling: 20 });
     const first = (await handle.jsonValue()) as NonNullable<typeof globalThis.first>;

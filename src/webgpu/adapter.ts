@@ -7,7 +7,7 @@ import { Memory } from "./memory";
 import { Pipelines, SLOT_BYTES } from "./pipelines";
 import { GpuRunner } from "./runner";
 import type { TuningStore } from "./store";
-import { subgroupSizeOf } from "./subgroups";
+import { keepsSubgroup, promisedSubgroup } from "./subgroups";
 import type { TuneOptions, TuningReport } from "./tune";
 
 export interface Adapter {
@@ -47,6 +47,9 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
         '--enable-unsafe-webgpu --enable-features=Vulkan), or use backend: "cpu"',
     );
   }
+  const { info } = adapter;
+  // Read beside the making of the device: it takes the browser as long.
+  const record = tuning && recordIn(tuning, keyOf(info));
   const requiredLimits: Record<string, number> = {};
   for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit];
   const features = (["timestamp-query", "subgroups"] as const).filter((feature) => adapter.features.has(feature));
@@ -55,15 +58,13 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
     origins.set(device, entry);
     const immediates =
       entry.wgslLanguageFeatures?.has("immediate_address_space") && device.limits.maxImmediateSize >= SLOT_BYTES;
-    const planned = {
-      subgroupSize: await subgroupSizeOf(device, adapter.info),
-      immediates: immediates ?? false,
-      ...(route && { route }),
-    };
-    return new WebGpuBackend(device, adapter.info, planned, tuning);
+    const subgroupSize = promisedSubgroup(adapter);
+    const planned = { subgroupSize, immediates: immediates ?? false, ...(route && { route }) };
+    const subgroups = subgroupSize > 0 && keepsSubgroup(device, subgroupSize);
+    return new WebGpuBackend(device, info, planned, tuning, { subgroups, record });
   } catch (error) {
     throw new DeviceError(
-      `open: the adapter ${adapter.info.description} gave no device: ${String(error)}; reload the page or use backend: "cpu"`,
+      `open: the adapter ${info.description} gave no device: ${String(error)}; reload the page or use backend: "cpu"`,
     );
   }
 }
@@ -85,18 +86,48 @@ interface Recalled extends Tuned {
 /** How long a store may keep the first compile() waiting, in milliseconds. */
 const RECALL_MS = 1000;
 
+/** Names an adapter and a browser in a store. */
+function keyOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const agent = typeof navigator === "undefined" ? "" : navigator.userAgent;
+  return ["wgrad", vendor, architecture, device, description, agent].join("|");
+}
+
+/** The record of an adapter and browser; null where there is none, or storage is forbidden, broken or late. Never rejects. */
+async function recordIn(store: TuningStore, key: string): Promise<string | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), RECALL_MS);
+  });
+  try {
+    return await Promise.race([store.read(key), late]);
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What is still being found out when a device opens. Neither rejects. */
+interface Findings {
+  /** Whether the adapter keeps what it promises of its subgroups. */
+  readonly subgroups: Promise<boolean> | boolean;
+  /** The text of the record of what was measured here before. */
+  readonly record: Promise<string | null> | null;
+}
+
 export class WebGpuBackend {
   readonly backend = "webgpu";
   readonly info: { vendor: string; architecture: string; description: string; isFallback: boolean };
   readonly lost: Promise<{ reason: string; message: string }>;
   private readonly allocated: Memory;
   private readonly pipelines: Pipelines;
-  private readonly target: Target;
+  private target: Target;
   /** An error that the device reported outside of any call; the next call throws it. */
   private reported: DeviceError | null = null;
-  /** What was measured here: read from the store as soon as the device is there, and added to by `tune`. Never rejects. */
+  /** What was measured here: read from the store as soon as there is an adapter, and added to by `tune`. Never rejects. */
   private tuned: Promise<Recalled>;
   private readonly key: string;
+  private readonly subgroups: Promise<boolean>;
 
   constructor(
     private readonly device: GPUDevice,
@@ -104,6 +135,7 @@ export class WebGpuBackend {
     /** What plans are made for, where it differs from what the device says of itself. */
     planned: Partial<Target> = {},
     private readonly store: TuningStore | null = null,
+    { subgroups, record }: Findings = { subgroups: true, record: null },
   ) {
     this.info = {
       vendor: info.vendor,
@@ -128,9 +160,15 @@ export class WebGpuBackend {
       immediates: false,
       ...planned,
     };
-    const agent = typeof navigator === "undefined" ? "" : navigator.userAgent;
-    this.key = ["wgrad", info.vendor, info.architecture, info.device, info.description, agent].join("|");
-    this.tuned = this.recall();
+    this.key = keyOf(info);
+    this.tuned = this.recall(record);
+    this.subgroups = Promise.resolve(subgroups).then((kept) => {
+      if (!kept && this.target.subgroupSize > 0) {
+        this.target = { ...this.target, subgroupSize: 0 };
+        this.tuned = this.recall(record);
+      }
+      return kept;
+    });
   }
 
   memory(): { bytes: number; peakBytes: number; buffers: number } {
@@ -138,22 +176,25 @@ export class WebGpuBackend {
   }
 
   async compile(program: Program): Promise<Runner> {
-    const whole = mayRunWhole(program, this.target) ? (await import("../plan/persistent")).lowerPersistent : null;
-    const { tilings, routes } = await this.tuned;
-    const plan = compile(program, { ...this.target, tilings, routes }, whole);
-    return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, () => {
-      const error = this.reported;
-      this.reported = null;
-      if (error) throw error;
-    });
+    const counted = this.target.subgroupSize > 0;
+    // Planned and begun while subgroups are still being tried: nearly all adapters keep what they promise. Else made anew.
+    const made = this.make(program);
+    made.catch(() => {});
+    if (!counted || (await this.subgroups)) return made;
+    await made.then(
+      (runner) => runner.dispose(),
+      () => {},
+    );
+    return this.make(program);
   }
 
   async tune(program: Program, options: TuneOptions): Promise<TuningReport> {
+    await this.subgroups;
     // A chunk of its own: a page that does not tune does not download it.
     const [{ tune }, { writeRecord }] = await Promise.all([import("./tune"), import("../plan/record")]);
     const { device, allocated: memory, target, store, key } = this;
     // Another page may have written since.
-    const [recalled, known] = await Promise.all([this.recall(), this.tuned]);
+    const [recalled, known] = await Promise.all([this.recall(store && recordIn(store, key)), this.tuned]);
     const before = {
       tilings: { ...recalled.tilings, ...known.tilings },
       routes: { ...recalled.routes, ...known.routes },
@@ -173,26 +214,26 @@ export class WebGpuBackend {
     this.device.destroy();
   }
 
-  /** The record of this adapter and browser, where there is one and it is of these kernels. */
-  private async recall(): Promise<Recalled> {
-    const none = { tilings: { ...this.target.tilings }, routes: {} };
-    const { store, key, target } = this;
-    if (store === null) return { ...none, ignored: false };
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), RECALL_MS);
+  private async make(program: Program): Promise<GpuRunner> {
+    const { target } = this;
+    const whole = mayRunWhole(program, target) ? (await import("../plan/persistent")).lowerPersistent : null;
+    const { tilings, routes } = await this.tuned;
+    const plan = compile(program, { ...target, tilings, routes }, whole);
+    return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, () => {
+      const error = this.reported;
+      this.reported = null;
+      if (error) throw error;
     });
-    try {
-      const text = await Promise.race([store.read(key), late]);
-      if (text === null) return { ...none, ignored: false };
-      const { readRecord } = await import("../plan/record");
-      const record = readRecord(text, key, target);
-      return { ...(record ?? none), ignored: record === null };
-    } catch {
-      // Where storage is forbidden or broken there is no record.
-      return { ...none, ignored: false };
-    } finally {
-      clearTimeout(timer);
-    }
+  }
+
+  /** What a record says, where it is of these kernels. */
+  private async recall(record: Promise<string | null> | null): Promise<Recalled> {
+    const { key, target } = this;
+    const none = { tilings: { ...target.tilings }, routes: {} };
+    const text = await record;
+    if (text === null) return { ...none, ignored: false };
+    const { readRecord } = await import("../plan/record");
+    const found = readRecord(text, key, target);
+    return { ...(found ?? none), ignored: found === null };
   }
 }

@@ -34,6 +34,9 @@ export async function allocate(
     return buffer;
   };
   const dispatches = [...plan.step, ...(plan.tail ? [plan.tail] : [])];
+  // They take longest, and are begun before anything is waited for; the largest first, so that none is left to compile alone.
+  for (const dispatch of [...dispatches].sort((a, b) => b.source.length - a.source.length))
+    pipelines.get(dispatch).catch(() => {});
   try {
     const labels = plan.slots.map((_, slot) =>
       plan.buffers

@@ -1,17 +1,17 @@
 /** Workgroups that are tried. */
 const GROUPS = 4;
 
+/** Threads of a subgroup, where the adapter promises one size; else 0. */
+export function promisedSubgroup({ features, info }: Pick<GPUAdapter, "features" | "info">): number {
+  const size = info.subgroupMinSize ?? 0;
+  return features.has("subgroups") && size === info.subgroupMaxSize ? size : 0;
+}
+
 /**
- * Threads of a subgroup, where the adapter promises one size and a trial finds it kept: a workgroup of so many threads is one
- * subgroup, its threads in their order, each four of them a quad. Else 0: kernels that took it on trust would be wrong without a
- * word.
+ * Whether a promised size is kept: a workgroup of so many threads is one subgroup, its threads in their order, each four of them a
+ * quad. Tried, since kernels that took it on trust would be wrong without a word.
  */
-export async function subgroupSizeOf(
-  device: GPUDevice,
-  { subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo,
-): Promise<number> {
-  const size = subgroupMinSize ?? 0;
-  if (!device.features.has("subgroups") || size === 0 || size !== subgroupMaxSize) return 0;
+export async function keepsSubgroup(device: GPUDevice, size: number): Promise<boolean> {
   const code = `enable subgroups;
 @group(0) @binding(0) var<storage, read_write> found: array<u32>;
 @compute @workgroup_size(${size})
@@ -40,10 +40,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
     encoder.copyBufferToBuffer(found, 0, staging, 0, sizeBytes);
     device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
-    return new Uint32Array(staging.getMappedRange()).every((threads) => threads === size) ? size : 0;
+    return new Uint32Array(staging.getMappedRange()).every((threads) => threads === size);
   } catch {
     // What cannot be tried is not used.
-    return 0;
+    return false;
   } finally {
     found.destroy();
     staging.destroy();

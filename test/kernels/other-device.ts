@@ -2,7 +2,7 @@ import type { Program } from "../../src/index";
 import type { Target } from "../../src/plan/plan";
 import { Session } from "../../src/session";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
-import { subgroupSizeOf } from "../../src/webgpu/subgroups";
+import { keepsSubgroup, promisedSubgroup } from "../../src/webgpu/subgroups";
 
 export interface OtherDevice {
   compile(program: Program): Promise<Session>;
@@ -20,7 +20,8 @@ export async function openOther(planned: Partial<Target>): Promise<OtherDevice> 
   const requiredFeatures = (["subgroups"] as const).filter((feature) => adapter.features.has(feature));
   const device = await adapter.requestDevice({ requiredFeatures });
   const { isFallback } = new WebGpuBackend(device, adapter.info).info;
-  const subgroupSize = await subgroupSizeOf(device, adapter.info);
+  const promised = promisedSubgroup(adapter);
+  const subgroupSize = promised > 0 && (await keepsSubgroup(device, promised)) ? promised : 0;
   const backend = new WebGpuBackend(device, adapter.info, { software: !isFallback, subgroupSize, ...planned });
   const owner = { throwIfGone() {}, disposed() {} };
   return {
