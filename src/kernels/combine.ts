@@ -4,6 +4,8 @@ import { indent, specialise } from "./specialise";
 
 export interface CombineSpec {
   readonly bindings: string;
+  /** Threads that share a long reduction. */
+  readonly lanes: number;
   readonly reductions: readonly {
     readonly op: "sum" | "max";
     readonly buffer: string;
@@ -14,9 +16,8 @@ export interface CombineSpec {
   readonly body: readonly string[];
 }
 
-export function combineKernel({ bindings, reductions, body }: CombineSpec): KernelText {
-  const most = Math.max(...reductions.map(({ count }) => count));
-  const lanes = most <= 64 ? 1 : 64;
+export function combineKernel({ bindings, lanes: most, reductions, body }: CombineSpec): KernelText {
+  const lanes = reductions.every(({ count }) => count <= 64) ? 1 : most;
   const lines = reductions.flatMap(({ op, buffer, count, variable }, i) => {
     const element = `${buffer}[place * ${count}u + p]`;
     const [initial, step] =

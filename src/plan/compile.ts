@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
-import { type Dispatch, type Plan, routeKey, type Target, type WholeStep } from "./plan";
+import { type Dispatch, type Kernel, type Plan, routeKey, type Target, type WholeStep } from "./plan";
 import { copyOf, Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
 
@@ -17,9 +17,15 @@ export function mayRunWhole({ updates = {} }: Program, { route, maxWorkgroupByte
 /**
  * How a program will run on `target`: which kernels over which buffers in which order; whole in one workgroup where `whole` is
  * given and that is faster. Plain data; equal programs give equal plans. Throws DeviceError, with both numbers, where a buffer
- * is larger than the device can bind.
+ * is larger than the device can bind. Where there is but one route, `written` is told of each kernel while the others are still
+ * being planned: compiling it is what takes time.
  */
-export function compile(program: Program, target: Target, whole: Whole | null): Plan {
+export function compile(
+  program: Program,
+  target: Target,
+  whole: Whole | null,
+  written: (kernel: Kernel) => void = () => {},
+): Plan {
   const results = simplify([...Object.values(program.outputs), ...Object.values(program.updates ?? {})]);
   // What would still be a leaf, a view or a number gets a kernel that copies it: a result has a buffer of its own.
   const simplified = (tensors: Record<string, Tensor>) =>
@@ -41,7 +47,7 @@ export function compile(program: Program, target: Target, whole: Whole | null): 
       { maxBuffers },
     );
     const planner = () => new Planner(program, outputs, updates, fusion, target);
-    const recorded = planner().recorded();
+    const recorded = planner().recorded(whole ? () => {} : written);
     const fits = [...recorded.step, ...(recorded.tail ? [recorded.tail] : [])].every(
       ({ bindings }) => bindings.length <= target.maxStorageBuffers,
     );

@@ -184,7 +184,7 @@ export function lowerGroup(fusion: Fusion, group: Group, stores: Stores, target:
       case "rows":
         return [lowerRows(fusion, group, stores, target)];
       case "combine":
-        return [lowerCombine(fusion, group, stores)];
+        return [lowerCombine(fusion, group, stores, target)];
       default:
         return group.kind satisfies never;
     }
@@ -342,7 +342,7 @@ function lowerRows(fusion: Fusion, group: Group, stores: Stores, target: Target)
   );
 }
 
-export function lowerCombine(fusion: Fusion, group: Group, stores: Stores): LoweredDispatch {
+export function lowerCombine(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch {
   const tail = group === fusion.tail;
   const lowering = new Lowering(fusion, group, stores);
   // In the tail a workgroup's place is its record; in a step there is one workgroup, and the record is the step's.
@@ -362,10 +362,14 @@ export function lowerCombine(fusion: Fusion, group: Group, stores: Stores): Lowe
   const body = new Body(lowering.point("0u", [], values), "v", lowering.declarations);
   const stored = group.combines.flatMap(({ node }) => lowering.stored(node, "0u", values.get(node) as string));
   stored.push(...lowering.epilogue(body, values, "0u"));
-  return lowering.finish((bindings) => combineKernel({ bindings, reductions, body: [...body.lines, ...stored] }), {
-    label: labelOf(group),
-    output: outputOf(group, stores),
-    shapes: "",
-    flops: reductions.reduce((sum, { count }) => sum + count, 0),
-  });
+  const lanes = target.software ? 4 : WORKGROUP;
+  return lowering.finish(
+    (bindings) => combineKernel({ bindings, lanes, reductions, body: [...body.lines, ...stored] }),
+    {
+      label: labelOf(group),
+      output: outputOf(group, stores),
+      shapes: "",
+      flops: reductions.reduce((sum, { count }) => sum + count, 0),
+    },
+  );
 }

@@ -39,15 +39,20 @@ export interface WholeStep {
   readonly sweptFlops: number;
 }
 
-/** One dispatch: plain data, complete. */
-export interface Dispatch {
+/** What of a dispatch is compiled. */
+export interface Kernel {
   readonly kernel: string;
   /** What it computes, in words: the nodes that were fused. */
   readonly label: string;
   readonly source: string;
-  readonly bindings: readonly Binding[];
+  readonly bindings: readonly Pick<Binding, "access">[];
   /** How it is told the record of its step, or the steps of a persistent kernel; a uniform is bound after its buffers. */
   readonly slot: Slot | null;
+}
+
+/** One dispatch: plain data, complete. */
+export interface Dispatch extends Kernel {
+  readonly bindings: readonly Binding[];
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
   readonly bytes: number;

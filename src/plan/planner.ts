@@ -6,7 +6,7 @@ import type { Expression } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
 import { type LoweredDispatch, lowerCombine, lowerGroup, type Storage, type Stores } from "./lower";
 import { place } from "./place";
-import type { Dispatch, Plan, PlanBuffer, Role, Route, Target } from "./plan";
+import type { Dispatch, Kernel, Plan, PlanBuffer, Role, Route, Target } from "./plan";
 import { readsOf, schedule } from "./schedule";
 
 /** Records that the history has room for, and bytes that the tail's partial results may take. */
@@ -85,12 +85,17 @@ export class Planner {
     this.order = [...order, ...groups];
   }
 
-  /** Each kernel as a dispatch of its own. */
-  recorded(): Plan {
+  /** Each kernel as a dispatch of its own, told to `written` as soon as it is. */
+  recorded(written: (kernel: Kernel) => void): Plan {
     const { fusion, target } = this;
     const stores = this.stores();
-    const step = this.order.flatMap((group) => lowerGroup(fusion, group, stores, target));
-    const tail = fusion.tail === null ? null : lowerCombine(fusion, fusion.tail, stores);
+    const step = this.order.flatMap((group) => {
+      const dispatches = lowerGroup(fusion, group, stores, target);
+      for (const { kernel, label, bindings, slot } of dispatches)
+        written({ kernel: kernel.name, source: kernel.source, label, bindings, slot });
+      return dispatches;
+    });
+    const tail = fusion.tail === null ? null : lowerCombine(fusion, fusion.tail, stores, target);
     return this.assemble("recorded", step, tail);
   }
 

@@ -23,8 +23,8 @@ export function defaultTiling(size: ProductShape, target: Target): MatmulTiling 
 const EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 16, 20, 24, 32];
 /** Sums that a thread may hold. */
 export const MOST_SUMS = 256;
-/** On a software adapter compiling takes its time: by default it must repay itself within so many runs. */
-export const SESSION_RUNS = 100;
+/** On a software adapter compiling takes its time: by default it must repay itself within so many runs; the tuner is there for more. */
+export const SESSION_RUNS = 40;
 
 /** Threads that share a subgroup in a product; 0 where they are too many to be worth it, or not known. */
 export function subgroupsOf({ subgroupSize }: Target): number {

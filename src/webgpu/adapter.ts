@@ -218,7 +218,9 @@ export class WebGpuBackend {
     const { target } = this;
     const whole = mayRunWhole(program, target) ? (await import("../plan/persistent")).lowerPersistent : null;
     const { tilings, routes } = await this.tuned;
-    const plan = compile(program, { ...target, tilings, routes }, whole);
+    const plan = compile(program, { ...target, tilings, routes }, whole, (kernel) => {
+      this.pipelines.get(kernel).catch(() => {}); // told when the plan is allocated
+    });
     return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, () => {
       const error = this.reported;
       this.reported = null;

@@ -1,4 +1,4 @@
-import type { Dispatch } from "../plan/plan";
+import type { Dispatch, Kernel } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 
 export interface Pipeline {
@@ -37,11 +37,11 @@ export class Pipelines {
   constructor(private readonly device: GPUDevice) {}
 
   /** Throws DeviceError with the shader's name, line and column where it does not compile. */
-  async get(dispatch: Dispatch): Promise<Pipeline> {
-    const key = [dispatch.slot, ...dispatch.bindings.map(({ access }) => access), dispatch.source].join("\n");
+  async get(kernel: Kernel): Promise<Pipeline> {
+    const key = [kernel.slot, ...kernel.bindings.map(({ access }) => access), kernel.source].join("\n");
     let pipeline = this.known.get(key);
     if (pipeline === undefined) {
-      pipeline = this.compile(dispatch);
+      pipeline = this.compile(kernel);
       this.known.set(key, pipeline);
       // What failed is tried again the next time: the cause may have been a device short of memory.
       pipeline.catch(() => this.known.delete(key));
@@ -49,7 +49,7 @@ export class Pipelines {
     return pipeline;
   }
 
-  private async compile({ kernel, label, source, bindings, slot }: Dispatch): Promise<Pipeline> {
+  private async compile({ kernel, label, source, bindings, slot }: Kernel): Promise<Pipeline> {
     const { device } = this;
     const name = `${kernel} (${label})`;
     const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ access }, binding) => ({

@@ -34,9 +34,9 @@ export async function allocate(
     return buffer;
   };
   const dispatches = [...plan.step, ...(plan.tail ? [plan.tail] : [])];
-  // They take longest, and are begun before anything is waited for; the largest first, so that none is left to compile alone.
-  for (const dispatch of [...dispatches].sort((a, b) => b.source.length - a.source.length))
-    pipelines.get(dispatch).catch(() => {});
+  // They take longest, and are begun before anything is waited for.
+  const compiling = Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
+  compiling.catch(() => {}); // told where it is waited for
   try {
     const labels = plan.slots.map((_, slot) =>
       plan.buffers
@@ -62,7 +62,7 @@ export async function allocate(
       const staging = outputs.length > 0 ? create("outputs read-back", sizeOf(plan, outputs), readable) : null;
       return { slots, records, ring, staging };
     });
-    const compiled = await Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
+    const compiled = await compiling;
     const recorded = await checked(device, () =>
       dispatches.map((dispatch, i): Recorded => {
         const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };

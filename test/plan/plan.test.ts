@@ -4,7 +4,7 @@ import { constant, DeviceError, input, type Program, parameter } from "../../src
 import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
 import { lowerPersistent } from "../../src/plan/persistent";
-import { type Dispatch, type Plan, planHash, type Target } from "../../src/plan/plan";
+import { type Dispatch, type Kernel, type Plan, planHash, type Target } from "../../src/plan/plan";
 import { randomGraphs } from "../graph/random-graphs";
 import { classifier, descent, HARDWARE, SOFTWARE, twoLayer } from "./programs";
 
@@ -286,6 +286,17 @@ describe("a plan is plain data", () => {
     expect(planHash(a)).toBe(planHash(b));
     expect(JSON.stringify(a)).toBe(JSON.stringify(b));
     expect(planHash(compile(twoLayer(32), HARDWARE))).not.toBe(planHash(a));
+  });
+
+  test("its kernels are told of while it is made, each as it will be compiled, where it can be no other plan", () => {
+    const told: Kernel[] = [];
+    const { step } = compileFor(twoLayer(), { ...SOFTWARE, route: "recorded" }, null, (kernel) => told.push(kernel));
+    const compiled = ({ kernel, label, source, slot, bindings }: Kernel) => {
+      return { kernel, label, source, slot, access: bindings.map(({ access }) => access) };
+    };
+    expect(told.map(compiled)).toEqual(step.map(compiled));
+    compileFor(classifier(64, 2, 16, 3), HARDWARE, lowerPersistent, (kernel) => told.push(kernel));
+    expect(told).toHaveLength(step.length);
   });
 
   test("explain() names kernels, operands, work, memory, route and hash", () => {
