@@ -8,6 +8,7 @@
 //
 // A workgroup covers ROWS x COLUMNS elements of one split. A thread's rows and columns lie THREADS_M and THREADS_N apart,
 // so that neighbouring threads read and write neighbouring elements.
+// The first row of workgroups may also sum B's columns: a bias's gradient, where the product is its weight's.
 // Workgroup memory: 4 * TILE_K * (ROWS + COLUMNS + 2) bytes.
 
 const M = 64u; // spec
@@ -88,6 +89,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     }
     // spec end
     workgroupBarrier();
+    // spec begin columnSums
+    // spec end
     for (var k = 0u; k < TILE_K; k++) {
       // spec begin products
       let a0 = aTile[k * A_PITCH + threadRow];

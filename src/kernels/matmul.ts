@@ -152,8 +152,17 @@ function loadTile({ buffer, tile, first, count, extent, alongK, vectors, interio
   ];
 }
 
+/** Sums of B's columns, which the first row of workgroups takes from the tiles that it reads anyway: a thread a column. */
+const COLUMN_SUMS = [
+  "if (firstRow == 0u && local < COLUMNS) {",
+  "  var part = 0.0;",
+  "  for (var k = 0u; k < TILE_K; k++) { part += bTile[k * B_PITCH + local]; }",
+  "  columnSum += part;",
+  "}",
+];
+
 function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" }): KernelText {
-  const { M, N, K, aTransposed, bTransposed, a, b, partials } = spec;
+  const { M, N, K, aTransposed, bTransposed, a, b, partials, columns } = spec;
   const { tileM, tileN, tileK, threadsM, threadsN, splits } = tiling;
   const workgroupSize = threadsM * threadsN;
   const workgroups = Math.ceil(M / (tileM * threadsM)) * Math.ceil(N / (tileN * threadsN)) * splits;
@@ -190,7 +199,8 @@ function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" })
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
       epilogue: epilogueFunction(spec, wholeM && wholeN ? null : "row < M && column < N"),
-      sums: indent(sums(tileM, tileN), 2),
+      sums: indent([...sums(tileM, tileN), ...(columns.length > 0 ? ["var columnSum = 0.0;"] : [])], 2),
+      columnSums: indent(columns.length > 0 ? COLUMN_SUMS : [], 4),
       loadA: indent(
         loadTile({
           buffer: a,
@@ -218,7 +228,19 @@ function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" })
         4,
       ),
       products: indent(inner, 6),
-      stores: indent(stores, 2),
+      stores: indent(
+        [
+          ...stores,
+          ...(columns.length > 0
+            ? [
+                "if (firstRow == 0u && local < COLUMNS && firstColumn + local < N) {",
+                ...["let i = firstColumn + local;", ...columns].map((line) => `  ${line}`),
+                "}",
+              ]
+            : []),
+        ],
+        2,
+      ),
       after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
     },
   });

@@ -47,6 +47,8 @@ export interface MatmulSpec {
   /** WGSL statements at `row`, `column`, `i` (the flat index) and `split`, with `value` the sum. */
   readonly epilogue: readonly string[];
   readonly partials: readonly PartialSpec[];
+  /** WGSL statements at column `i`, with `columnSum` the sum of B's column; none where nobody wants it. Tiled products only. */
+  readonly columns: readonly string[];
 }
 
 /** Elements of K that one split covers: whole vectors, and whole turns of a quad. */

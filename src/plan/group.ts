@@ -33,6 +33,14 @@ export interface Group {
   readonly index: number;
 }
 
+/** A product's operands and sizes. */
+export function productOf({ root, a, b }: Group) {
+  if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
+  const [M, N] = root.shape as readonly [number, number];
+  const K = (root.operands[0] as Tensor).shape[1] as number;
+  return { root, a, b, M, N, K, transposed: { a: a.transposed, b: b.transposed } };
+}
+
 export interface Fusion {
   readonly groups: readonly Group[];
   /** Scalars that nothing in the step waits for: combined once a submission, for all its steps. */

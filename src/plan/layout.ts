@@ -1,8 +1,9 @@
 import type { Tensor } from "../graph/tensor";
 import type { Fusion, Group } from "./group";
-import type { Storage, Stores } from "./lower";
 import { place } from "./place";
-import { groupsOf, type Stage, touchesOf } from "./stages";
+import { touchesOf } from "./schedule";
+import { groupsOf, type Stage } from "./stages";
+import type { Storage, Stores } from "./storage";
 
 /** What lives beyond a step, and whether the program changes it. */
 export interface Resident {

@@ -9,22 +9,14 @@ import { declareSlot, type Slot, withSlot } from "../kernels/slot";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
-import type { Fusion, Group, Partial } from "./group";
+import { type Fusion, type Group, productOf } from "./group";
 import type { ProductShape, Target, WholeStep } from "./plan";
 import { rowsBody } from "./rows";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
+import type { Storage, Stores } from "./storage";
 import { lanesFor, tilingFor } from "./tiling";
 import { type Axis, Body } from "./wgsl";
-
-/** A buffer before it has a place in memory. */
-export interface Storage {
-  readonly name: string;
-  readonly elements: number;
-  readonly dtype: Tensor["dtype"];
-  /** Partial results of the tail: how many of the elements belong to one record. */
-  readonly perRecord?: number;
-}
 
 /** A dispatch whose bindings are storages. */
 export interface LoweredDispatch {
@@ -40,27 +32,11 @@ export interface LoweredDispatch {
   readonly whole?: WholeStep;
 }
 
-/** Where a kernel's values go; shared by all kernels of a plan. */
-export interface Stores {
-  /** The buffer of a node or leaf in memory. */
-  storageOf(tensor: Tensor): Storage;
-  /** The places in a record that a scalar output has. */
-  recordsOf(tensor: Tensor): readonly number[];
-  /** Whether the node must be in memory after its kernel. */
-  isStored(tensor: Tensor): boolean;
-  readonly history: Storage | null;
-  /** How kernels are told the record of their step. */
-  readonly slot: Slot;
-  /** Scalars in a record. */
-  readonly recordSize: number;
-  /** The partial results of a reduction, made when the kernel that leaves them is known. */
-  partials(partial: Partial, count: number, tail: boolean): Storage;
-}
-
 /** One dispatch under way: the buffers it binds, by name. */
 export class Lowering extends Site {
-  private readonly bound = new Map<Storage, { name: string; access: "read" | "read_write" }>();
-  private readonly vectors = new Map<Storage, string>();
+  private readonly bound: Map<Storage, { name: string; access: "read" | "read_write" }>;
+  private readonly vectors: Map<Storage, string>;
+  override readonly declarations: Set<string>;
   usesSlot = false;
   /** WGSL of the place in the history that this step records to. */
   record = "slot.x";
@@ -69,8 +45,13 @@ export class Lowering extends Site {
     fusion: Fusion,
     group: Group,
     readonly stores: Stores,
+    /** The kernel that this one is a part of, where it has no dispatch of its own. */
+    host?: Lowering,
   ) {
     super(fusion, group);
+    this.bound = host?.bound ?? new Map();
+    this.vectors = host?.vectors ?? new Map();
+    this.declarations = host?.declarations ?? new Set();
   }
 
   override load(tensor: Tensor, index: string): string {
@@ -173,14 +154,20 @@ export class Lowering extends Site {
 
 const WORKGROUP = 64;
 
-/** The dispatches of one kernel: one, or two where its work is split. */
-export function lowerGroup(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch[] {
+/** The dispatches of one kernel and of what it carries along: one, or two where its work is split. */
+export function lowerGroup(
+  fusion: Fusion,
+  group: Group,
+  stores: Stores,
+  target: Target,
+  rider?: Group,
+): LoweredDispatch[] {
   const dispatches = (() => {
     switch (group.kind) {
       case "elementwise":
         return [lowerElementwise(fusion, group, stores, target)];
       case "matmul":
-        return lowerMatmul(fusion, group, stores, target);
+        return lowerMatmul(fusion, group, stores, target, rider);
       case "rows":
         return [lowerRows(fusion, group, stores, target)];
       case "combine":
@@ -240,15 +227,17 @@ function lowerElementwise(fusion: Fusion, group: Group, stores: Stores, target: 
   );
 }
 
-function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch[] {
-  const { root, a, b } = group;
-  if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
-  const [M, N] = root.shape as readonly [number, number];
-  const K = (root.operands[0] as Tensor).shape[1] as number;
-  const size: ProductShape = { M, N, K, transposed: { a: a.transposed, b: b.transposed } };
+function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Target, rider?: Group): LoweredDispatch[] {
+  const { root, a, b, M, N, K, transposed } = productOf(group);
+  const size: ProductShape = { M, N, K, transposed };
   const tiling = tilingFor(size, target);
   const shapes = `[${M}, ${K}]${a.transposed ? "ᵀ" : ""} x [${K}, ${N}]${b.transposed ? "ᵀ" : ""}`;
-  const product = (lowering: Lowering, epilogue: readonly string[], partials: readonly PartialSpec[]) => {
+  const product = (
+    lowering: Lowering,
+    epilogue: readonly string[],
+    partials: readonly PartialSpec[],
+    columns: readonly string[] = [],
+  ) => {
     const vectors = readsVectors(size, tiling, size.transposed);
     const operand = (tensor: Tensor, inVectors: boolean) =>
       inVectors ? lowering.bindVectors(stores.storageOf(tensor)) : lowering.bind(stores.storageOf(tensor), "read");
@@ -270,6 +259,7 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
         ...names,
         epilogue,
         partials,
+        columns,
       });
   };
   const about = { label: labelOf(group), output: outputOf(group, stores), product: size };
@@ -285,8 +275,11 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
       { name: "column", length: N },
     ]);
     const end = lowering.epilogue(statements, values, "i");
-    const make = product(lowering, [...statements.lines, ...end], lowering.partialSpecs());
-    return [lowering.finish(make, { ...about, shapes, flops: flops + after })];
+    const columns = rider ? columnLines(new Lowering(fusion, rider, stores, lowering)) : [];
+    const make = product(lowering, [...statements.lines, ...end], lowering.partialSpecs(), columns);
+    const label = rider ? `${about.label}; ${labelOf(rider)}` : about.label;
+    const carried = rider ? opsOf(fusion, rider) * rider.size : 0;
+    return [lowering.finish(make, { ...about, label, shapes, flops: flops + after + carried })];
   }
 
   // Split along K: each part leaves its own sums, and a second kernel adds them up and goes on.
@@ -321,6 +314,20 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
     { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * M * N },
   );
   return [split, join];
+}
+
+/** What follows from the sum of a column: statements at column `i`, with `columnSum`. */
+function columnLines(lowering: Lowering): string[] {
+  const { fusion, group } = lowering;
+  const values = new Map<Tensor, string>();
+  const body = new Body(lowering.point("i", [], values), "c", lowering.declarations);
+  const stores: string[] = [];
+  for (const node of group.members) {
+    const value = isInlinable(node) ? body.value(fusion.definition(group, node)) : "columnSum";
+    values.set(node, value);
+    stores.push(...lowering.stored(node, "i", value));
+  }
+  return [...body.lines, ...stores];
 }
 
 function lowerRows(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch {

@@ -1,8 +1,8 @@
 import type { Tensor } from "../graph/tensor";
 import type { Partial as Begun } from "../kernels/partials";
 import type { Fusion, Group } from "./group";
-import type { Storage, Stores } from "./lower";
 import { asFloat, Site } from "./site";
+import type { Storage, Stores } from "./storage";
 
 export interface Places {
   element(storage: Storage, index: string): string;

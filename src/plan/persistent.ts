@@ -3,13 +3,14 @@ import { INITIAL } from "../kernels/partials";
 import { persistentKernel } from "../kernels/persistent";
 import { registerTile } from "../kernels/register-tile";
 import { declareSlot, withSlot } from "../kernels/slot";
-import type { Fusion, Group } from "./group";
+import { type Fusion, type Group, productOf } from "./group";
 import { layOut, type Resident, type Touches } from "./layout";
-import { type LoweredDispatch, labelOf, opsOf, type Storage, type Stores } from "./lower";
+import { type LoweredDispatch, labelOf, opsOf } from "./lower";
 import { type Context, Part, type Places } from "./part";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
+import type { Storage, Stores } from "./storage";
 import { sharesOf, writeSweep } from "./sweep";
 import { type Axis, Body } from "./wgsl";
 
@@ -248,10 +249,7 @@ function loop(variable: string, count: number, workgroupSize: number, body: read
 }
 
 function product(context: Context, part: Part): string[] {
-  const { root, a, b } = part.group;
-  if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
-  const [M, N] = root.shape as readonly [number, number];
-  const K = (root.operands[0] as Tensor).shape[1] as number;
+  const { root, a, b, M, N, K } = productOf(part.group);
   // As large a tile as still leaves each thread one.
   let [tileM, tileN] = [1, 1];
   const tiles = (m: number, n: number) => Math.ceil(M / m) * Math.ceil(N / n);

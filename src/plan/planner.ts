@@ -4,10 +4,12 @@ import { sizeOf } from "../util/shape";
 import { canonical } from "./access";
 import type { Expression } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
-import { type LoweredDispatch, lowerCombine, lowerGroup, type Storage, type Stores } from "./lower";
+import { type LoweredDispatch, lowerCombine, lowerGroup } from "./lower";
 import { place } from "./place";
 import type { Dispatch, Kernel, Plan, PlanBuffer, Role, Route, Target } from "./plan";
+import { ridersOf } from "./riders";
 import { readsOf, schedule } from "./schedule";
+import type { Storage, Stores } from "./storage";
 
 /** Records that the history has room for, and bytes that the tail's partial results may take. */
 const MAX_RECORDS = 1024;
@@ -89,8 +91,9 @@ export class Planner {
   recorded(written: (kernel: Kernel) => void): Plan {
     const { fusion, target } = this;
     const stores = this.stores();
-    const step = this.order.flatMap((group) => {
-      const dispatches = lowerGroup(fusion, group, stores, target);
+    const { order, riders } = ridersOf(fusion, this.order, stores, target);
+    const step = order.flatMap((group) => {
+      const dispatches = lowerGroup(fusion, group, stores, target, riders.get(group));
       for (const { kernel, label, bindings, slot } of dispatches)
         written({ kernel: kernel.name, source: kernel.source, label, bindings, slot });
       return dispatches;

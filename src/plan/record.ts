@@ -40,7 +40,7 @@ function kernelsHash(): string {
         const transposed = { a: turned % 2 === 1, b: turned > 1 };
         const product = { M: size, N: size, K: size, aTransposed: transposed.a, bTransposed: transposed.b };
         const { a, b } = readsVectors(product, tiling, transposed);
-        const names = { bindings: "", a: "a", b: "b", epilogue: [], partials: [] };
+        const names = { bindings: "", a: "a", b: "b", epilogue: [], partials: [], columns: [] };
         return matmulKernel({ ...product, ...names, tiling, aVectors: a, bVectors: b }).source;
       }),
     ),

@@ -3,6 +3,7 @@ import { sizeOf } from "../util/shape";
 import { isAligned } from "./access";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
 import type { Fusion, Group } from "./group";
+import type { Storage, Stores } from "./storage";
 
 export interface Schedule {
   /** The step's kernels in an order in which every value is there when it is read. */
@@ -32,6 +33,28 @@ export function readsOf(fusion: Fusion, group: Group): Set<Tensor> {
       throw new Error(`internal: ${tensor.op} #${tensor.id} is read but not stored`);
   }
   return reads;
+}
+
+/** What a kernel reads and writes in memory, but for tensors that are only `passed` on in registers. */
+export function touchesOf(
+  fusion: Fusion,
+  stores: Stores,
+  group: Group,
+  passed: ReadonlySet<Tensor> = new Set(),
+): { reads: Storage[]; writes: Storage[] } {
+  const values = [group.root, ...group.members, ...group.combines.map(({ node }) => node)];
+  return {
+    reads: [...readsOf(fusion, group)].flatMap((tensor) => (passed.has(tensor) ? [] : [stores.storageOf(tensor)])),
+    writes: values
+      .filter((node): node is Tensor => node !== null && stores.isStored(node) && !passed.has(node))
+      .map((node) => stores.storageOf(node)),
+  };
+}
+
+/** Whether two sets have something in common. */
+export function overlap(a: ReadonlySet<unknown>, b: ReadonlySet<unknown>): boolean {
+  for (const item of a) if (b.has(item)) return true;
+  return false;
 }
 
 /**

@@ -2,9 +2,10 @@ import type { Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 import type { Access } from "./access";
 import { type Expression, isInlinable, walk } from "./expression";
-import type { Fusion, Group } from "./group";
-import { opsOf, type Storage, type Stores } from "./lower";
-import { expressionsOf, readsOf } from "./schedule";
+import { type Fusion, type Group, productOf } from "./group";
+import { opsOf } from "./lower";
+import { expressionsOf, overlap, readsOf, touchesOf } from "./schedule";
+import type { Stores } from "./storage";
 
 /**
  * Kernels that run as one loop over the rows of a batch: a thread takes a row through all of them and keeps what it computes in
@@ -42,22 +43,6 @@ const MIN_ROWS = 8;
 interface Touches {
   readonly reads: ReadonlySet<unknown>;
   readonly writes: ReadonlySet<unknown>;
-}
-
-/** What a kernel reads and writes in memory, but for tensors that are only `passed` on in registers. */
-export function touchesOf(
-  fusion: Fusion,
-  stores: Stores,
-  group: Group,
-  passed: ReadonlySet<Tensor> = new Set(),
-): { reads: Storage[]; writes: Storage[] } {
-  const values = [group.root, ...group.members, ...group.combines.map(({ node }) => node)];
-  return {
-    reads: [...readsOf(fusion, group)].flatMap((tensor) => (passed.has(tensor) ? [] : [stores.storageOf(tensor)])),
-    writes: values
-      .filter((node): node is Tensor => node !== null && stores.isStored(node) && !passed.has(node))
-      .map((node) => stores.storageOf(node)),
-  };
 }
 
 /** Cuts a step's kernels, in their order, into sweeps and kernels of their own. No sweep where it would not do most of the work. */
@@ -337,10 +322,7 @@ class Sweeping {
         return { sum: false, operations: operations(columns), totals: 0 };
       }
       case "matmul": {
-        const { root, a, b } = group;
-        if (root === null || a === null || b === null) return null;
-        const [M, N] = root.shape as readonly [number, number];
-        const K = (root.operands[0] as Tensor).shape[1] as number;
+        const { a, b, M, N, K } = productOf(group);
         if (K === rows && a.transposed && !b.transposed && group.partials.length === 0 && readsNone(all))
           return { sum: true, operations: M * N, totals: M * N };
         if (M !== rows || a.transposed || values.has(b.tensor) || !inRow(all, N)) return null;
@@ -388,9 +370,4 @@ function usesOwn(fusion: Fusion, group: Group, reduction: Tensor): boolean {
     if (kind === "own") uses = true;
   });
   return uses;
-}
-
-function overlap(a: ReadonlySet<unknown>, b: ReadonlySet<unknown>): boolean {
-  for (const item of a) if (b.has(item)) return true;
-  return false;
 }

@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { accumulate, INITIAL } from "../kernels/partials";
 import { sizeOf } from "../util/shape";
 import { isInlinable } from "./expression";
-import type { Group } from "./group";
+import { type Group, productOf } from "./group";
 import { type Context, Part } from "./part";
 import { atHand } from "./site";
 import { alongRows, type Sweep } from "./stages";
@@ -131,7 +131,7 @@ class SweepWriter {
   }
 
   private product(part: Part): void {
-    const { a, b, M: _, N, K } = operands(part.group);
+    const { a, b, N, K } = productOf(part.group);
     const products = Array.from({ length: N }, (_, j) => {
       const terms = Array.from({ length: K }, (_, k) => {
         const weight = this.read(part, b.tensor, 0, b.transposed ? j * K + k : k * N + j);
@@ -201,14 +201,14 @@ class SweepWriter {
   }
 
   private sumOfProducts(part: Part): void {
-    const { a, b, M, N } = operands(part.group);
+    const { root, a, b, M, N } = productOf(part.group);
     const first = this.totals.length;
     for (let i = 0; i < M; i++) {
       for (let j = 0; j < N; j++)
         this.add("sum", `${this.read(part, a.tensor, M, i)} * ${this.read(part, b.tensor, N, j)}`);
     }
     this.ends.push(() => {
-      const values = new Map<Tensor, string>([[part.group.root as Tensor, "value"]]);
+      const values = new Map<Tensor, string>([[root, "value"]]);
       const body = new Body(part.point("i", [], values), "v", part.declarations);
       const end = part.epilogue(body, values, "i");
       const lines = [...this.joined("value", "sum", first), ...body.lines, ...end];
@@ -280,12 +280,6 @@ class SweepWriter {
       `for (var q = 0u; q < ${shares}u; q++) { ${accumulate({ op, variable: name }, share)} }`,
     ];
   }
-}
-
-function operands({ root, a, b }: Group) {
-  if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
-  const [M, N] = root.shape as readonly [number, number];
-  return { a, b, M, N, K: (root.operands[0] as Tensor).shape[1] as number };
 }
 
 function affine(stride: number, offset: number): string {

@@ -62,7 +62,8 @@ function tiledTiling({ M, N, K }: ProductShape, target: Target): MatmulTiling {
     return { kind: "tiled", tileM: 4, tileN: 4, tileK: 16, threadsM: 16, threadsN: 16, splits: 1 };
   const size = groups(32) >= FULL / 4 || Math.min(M, N) > 16 ? 32 : 16;
   const count = groups(size);
-  const splits = count < FULL && K >= 128 ? Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(FULL / count))) : 1;
+  // A sum that is split is added up by another kernel: a short one is done sooner than that begins.
+  const splits = count < FULL && K >= 256 ? Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(FULL / count))) : 1;
   return { kind: "tiled", tileM: size / 8, tileN: size / 8, tileK: 16, threadsM: 8, threadsN: 8, splits };
 }
 

@@ -70,6 +70,17 @@ describe("fusion", () => {
     expect(plan.step.filter(({ label }) => label.includes("exp"))).toHaveLength(1);
   });
 
+  test("a bias's gradient and update ride with the product that is its weight's, where threads are cheap", () => {
+    const program = classifier(128, 784, 256, 96);
+    const own = ({ step }: Plan) => step.filter(({ kernel, label }) => kernel === "rows" && label.startsWith("sum"));
+    expect(own(recorded(program))).toEqual([]);
+    expect(recorded(program).step.filter(({ label }) => label.includes("; sum")).length).toBe(2);
+    expect(own(software(program)).length).toBe(2);
+    // Not where the kernel would bind more buffers than the device has.
+    const few = compile(program, { ...HARDWARE, route: "recorded", maxStorageBuffers: 4 });
+    expect(own(few).length).toBe(2);
+  });
+
   test("a transposed operand is indexed, not copied", () => {
     const x = input([5, 7]);
     const w = parameter([5, 3]);

@@ -1,0 +1,72 @@
+import type { Tensor } from "../graph/tensor";
+import { isAligned } from "./access";
+import { isInlinable } from "./expression";
+import { type Fusion, type Group, productOf } from "./group";
+import type { Target } from "./plan";
+import { overlap, touchesOf } from "./schedule";
+import type { Stores } from "./storage";
+import { tilingFor } from "./tiling";
+
+/** A step's kernels in their order, and which of them carry another along. */
+export interface Ridden {
+  readonly order: readonly Group[];
+  /** By the product that carries it. */
+  readonly riders: ReadonlyMap<Group, Group>;
+}
+
+/**
+ * Sums over the batch that a product carries along: it reads the same rows for a weight's gradient, and a bias's is the sum of
+ * their columns. One kernel less to wait for; where a software adapter would do the work in every workgroup, none is carried.
+ */
+export function ridersOf(fusion: Fusion, order: readonly Group[], stores: Stores, target: Target): Ridden {
+  const riders = new Map<Group, Group>();
+  if (target.software) return { order, riders };
+  const touches = new Map(order.map((group) => [group, touchesOf(fusion, stores, group)]));
+  const touched = (group: Group) => {
+    const { reads, writes } = touches.get(group) as NonNullable<ReturnType<typeof touches.get>>;
+    return { reads: new Set<unknown>(reads), writes: new Set<unknown>(writes) };
+  };
+  const apart = (a: Group, b: Group) => {
+    const [one, other] = [touched(a), touched(b)];
+    return !overlap(one.reads, other.writes) && !overlap(one.writes, other.reads) && !overlap(one.writes, other.writes);
+  };
+  const carries = (product: Group, sums: Group): boolean => {
+    if (product.kind !== "matmul" || riders.has(product) || product.partials.length > 0) return false;
+    const { b, N, K } = productOf(product);
+    const { outer, length, inner } = sums.split as NonNullable<Group["split"]>;
+    if (b.transposed || outer !== 1 || length !== K || inner !== N || b.tensor !== summedBy(fusion, sums)) return false;
+    if (sums.members.some((node) => stores.recordsOf(node).length > 0)) return false;
+    const tiling = tilingFor(productOf(product), target);
+    // A thread for each column.
+    if (tiling.kind !== "tiled" || tiling.splits > 1 || tiling.tileN > tiling.threadsM) return false;
+    const [one, other] = [touched(product), touched(sums)];
+    const buffers = new Set([...one.reads, ...one.writes, ...other.reads, ...other.writes]).size;
+    return buffers < target.maxStorageBuffers && apart(product, sums);
+  };
+  const left = order.filter((sums, at) => {
+    if (sums.kind !== "rows") return true;
+    const product = order.find(
+      (each, to) =>
+        carries(each, sums) && order.slice(Math.min(at, to) + 1, Math.max(at, to)).every((other) => apart(other, sums)),
+    );
+    if (product === undefined) return true;
+    riders.set(product, sums);
+    return false;
+  });
+  return { order: left, riders };
+}
+
+/** The tensor whose rows a kernel sums as they lie in memory, where that is all it reads of them; else null. */
+function summedBy(fusion: Fusion, group: Group): Tensor | null {
+  let summed: Tensor | null = null;
+  for (const node of group.members) {
+    if (isInlinable(node)) continue;
+    const value = fusion.expression(group, node.operands[0] as Tensor);
+    if (node.op !== "sum" || value.kind !== "load" || !isAligned(value.access)) return null;
+    if (summed !== null && summed !== value.tensor) return null;
+    summed = value.tensor;
+  }
+  const { inner } = group.split as NonNullable<Group["split"]>;
+  const ofColumns = group.members.every(({ shape }) => shape.reduce((n, length) => n * length, 1) === inner);
+  return ofColumns && group.partials.length === 0 ? summed : null;
+}
