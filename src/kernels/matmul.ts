@@ -1,48 +1,9 @@
-import tiled from "../../shaders/matmul.wgsl?raw";
-import direct from "../../shaders/product.wgsl?raw";
+import matmul from "../../shaders/matmul.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { finishPartials, partialCount, scratchDeclaration } from "./partials";
-import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./product";
-import { PART, registerTile, times } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
-import { subgroupKernel } from "./subgroup";
-
-/** Whether the kernel can read an operand four elements at a time: its rows in memory are whole vectors, and tiles begin with one. */
-export function readsVectors(
-  { M, N, K }: { M: number; N: number; K: number },
-  tiling: MatmulTiling,
-  transposed: { a: boolean; b: boolean },
-): { a: boolean; b: boolean } {
-  const whole = (length: number, along: number) => length % 4 === 0 && along % 4 === 0;
-  if (tiling.kind === "tiled") {
-    const { tileM, tileN, tileK, threadsM, threadsN, splits } = tiling;
-    const alongK = whole(K, tileK) && (splits === 1 || Math.ceil(K / splits) % 4 === 0);
-    return {
-      a: transposed.a ? whole(M, tileM * threadsM) : alongK,
-      b: transposed.b ? alongK : whole(N, tileN * threadsN),
-    };
-  }
-  // Of four k in a vector each thread of a quad would want another first.
-  if (tiling.kind === "subgroup") return { a: false, b: !transposed.b && whole(N, tiling.tileN) };
-  return {
-    a: transposed.a ? whole(M, tiling.tileM) : K % 4 === 0,
-    b: transposed.b ? K % 4 === 0 : whole(N, tiling.tileN),
-  };
-}
-
-export function matmulKernel(spec: MatmulSpec): KernelText {
-  const { tiling } = spec;
-  switch (tiling.kind) {
-    case "direct":
-      return directKernel(spec, tiling);
-    case "subgroup":
-      return subgroupKernel(spec, tiling);
-    case "tiled":
-      return tiledKernel(spec, tiling);
-    default:
-      return tiling satisfies never;
-  }
-}
+import { epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
+import { PART, times } from "./unrolled";
 
 function sums(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" "));
@@ -50,63 +11,6 @@ function sums(tileM: number, tileN: number): string[] {
 
 function products(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `sum${i}_${j} += a${i} * b${j};`).join(" "));
-}
-
-function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" }): KernelText {
-  const { M, N, K, aTransposed, bTransposed, a, b, partials } = spec;
-  const { tileM, tileN, splits, workgroupSize } = tiling;
-  const threads = Math.ceil(M / tileM) * Math.ceil(N / tileN) * splits;
-  const workgroups = Math.ceil(threads / workgroupSize);
-  const chunk = chunkOf(K, splits);
-  const lines = registerTile({
-    M,
-    N,
-    K,
-    tileM,
-    tileN,
-    kMultiple: splits === 1 ? K : K % 4 === 0 ? 4 : 1,
-    kBegin: "split * K_CHUNK",
-    kEnd: "kEnd",
-    a: (row, k) => `${a}[${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}]`,
-    b: (k, column) => `${b}[${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}]`,
-    // An index is a multiple of 4 wherever vectors are asked for: M, N or K is, and tiles and chunks are.
-    a4: spec.aVectors
-      ? {
-          along: aTransposed ? "row" : "k",
-          at: (row, k) => `${a}[(${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}) / 4u]`,
-        }
-      : null,
-    b4: spec.bVectors
-      ? {
-          along: bTransposed ? "k" : "column",
-          at: (k, column) => `${b}[(${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}) / 4u]`,
-        }
-      : null,
-    epilogue: (row, column, sum) => `epilogue(${row}, ${column}, split, ${sum});`,
-  });
-  const source = specialise(direct, {
-    constants: {
-      M,
-      N,
-      K,
-      A_TRANSPOSED: aTransposed,
-      B_TRANSPOSED: bTransposed,
-      TILE_M: tileM,
-      TILE_N: tileN,
-      SPLITS: splits,
-      K_CHUNK: chunk,
-      WORKGROUP: workgroupSize,
-      GRID,
-    },
-    blocks: {
-      bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
-      epilogue: epilogueFunction(spec, null),
-      tile: indent(lines, 4),
-      after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
-      indexing: "",
-    },
-  });
-  return { name: "product", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
 }
 
 /** An operand's way into workgroup memory. */
@@ -161,7 +65,8 @@ const COLUMN_SUMS = [
   "}",
 ];
 
-function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" }): KernelText {
+/** A product through workgroup memory. */
+export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" }): KernelText {
   const { M, N, K, aTransposed, bTransposed, a, b, partials, columns } = spec;
   const { tileM, tileN, tileK, threadsM, threadsN, splits } = tiling;
   const workgroupSize = threadsM * threadsN;
@@ -181,7 +86,7 @@ function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" })
   ).flat();
   const wholeK = K % splits === 0 && (K / splits) % tileK === 0;
   const [wholeM, wholeN] = [M % (tileM * threadsM) === 0, N % (tileN * threadsN) === 0];
-  const source = specialise(tiled, {
+  const source = specialise(matmul, {
     constants: {
       M,
       N,

@@ -1,69 +1,64 @@
-import { INITIAL, type PartialSpec } from "./partials";
-import { indent } from "./specialise";
+import product from "../../shaders/product.wgsl?raw";
+import type { KernelText } from "./kernel";
+import { finishPartials, partialCount, scratchDeclaration } from "./partials";
+import { registerTile } from "./register-tile";
+import { GRID, gridOf, indent, specialise } from "./specialise";
+import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
 
-/**
- * How a product is cut up. "direct" reads storage; "subgroup" does too, each element of A once for all threads of a subgroup;
- * "tiled" goes through workgroup memory. `tileM` and `tileN` are of one thread.
- */
-export type MatmulTiling =
-  | {
-      readonly kind: "direct";
-      readonly tileM: number;
-      readonly tileN: number;
-      readonly splits: number;
-      readonly workgroupSize: number;
-    }
-  | {
-      readonly kind: "subgroup";
-      readonly tileM: number;
-      readonly tileN: number;
-      readonly splits: number;
-      readonly subgroupSize: number;
-    }
-  | {
-      readonly kind: "tiled";
-      readonly tileM: number;
-      readonly tileN: number;
-      readonly tileK: number;
-      readonly threadsM: number;
-      readonly threadsN: number;
-      readonly splits: number;
-    };
-
-export interface MatmulSpec {
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  readonly aTransposed: boolean;
-  readonly bTransposed: boolean;
-  readonly tiling: MatmulTiling;
-  readonly bindings: string;
-  /** WGSL names of the operands' buffers. */
-  readonly a: string;
-  readonly b: string;
-  /** Whether an operand is bound as array<vec4f>. */
-  readonly aVectors: boolean;
-  readonly bVectors: boolean;
-  /** WGSL statements at `row`, `column`, `i` (the flat index) and `split`, with `value` the sum. */
-  readonly epilogue: readonly string[];
-  readonly partials: readonly PartialSpec[];
-  /** WGSL statements at column `i`, with `columnSum` the sum of B's column; none where nobody wants it. Tiled products only. */
-  readonly columns: readonly string[];
-}
-
-/** Elements of K that one split covers: whole vectors, and whole turns of a quad. */
-export function chunkOf(K: number, splits: number): number {
-  return splits === 1 ? K : Math.ceil(K / splits / 4) * 4;
-}
-
-/** The function that takes an element's sum; `inside` is what must hold of `row` and `column`, where an edge is to be looked after. */
-export function epilogueFunction({ partials, epilogue }: MatmulSpec, inside: string | null): string {
-  const body = ["let i = row * N + column;", ...epilogue];
-  const lines = inside === null ? body : [`if (${inside}) {`, ...body.map((line) => `  ${line}`), "}"];
-  return [
-    ...partials.map(({ op, variable }) => `var<private> ${variable} = ${INITIAL[op]};\n`),
-    "fn epilogue(row: u32, column: u32, split: u32, value: f32) {\n",
-    indent(lines, 2),
-    "}\n",
-  ].join("");
+/** A product whose threads read their operands straight from storage. */
+export function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" }): KernelText {
+  const { M, N, K, aTransposed, bTransposed, a, b, partials } = spec;
+  const { tileM, tileN, splits, workgroupSize } = tiling;
+  const threads = Math.ceil(M / tileM) * Math.ceil(N / tileN) * splits;
+  const workgroups = Math.ceil(threads / workgroupSize);
+  const chunk = chunkOf(K, splits);
+  const lines = registerTile({
+    M,
+    N,
+    K,
+    tileM,
+    tileN,
+    kMultiple: splits === 1 ? K : K % 4 === 0 ? 4 : 1,
+    kBegin: "split * K_CHUNK",
+    kEnd: "kEnd",
+    a: (row, k) => `${a}[${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}]`,
+    b: (k, column) => `${b}[${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}]`,
+    // An index is a multiple of 4 wherever vectors are asked for: M, N or K is, and tiles and chunks are.
+    a4: spec.aVectors
+      ? {
+          along: aTransposed ? "row" : "k",
+          at: (row, k) => `${a}[(${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}) / 4u]`,
+        }
+      : null,
+    b4: spec.bVectors
+      ? {
+          along: bTransposed ? "k" : "column",
+          at: (k, column) => `${b}[(${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}) / 4u]`,
+        }
+      : null,
+    epilogue: (row, column, sum) => `epilogue(${row}, ${column}, split, ${sum});`,
+  });
+  const source = specialise(product, {
+    constants: {
+      M,
+      N,
+      K,
+      A_TRANSPOSED: aTransposed,
+      B_TRANSPOSED: bTransposed,
+      TILE_M: tileM,
+      TILE_N: tileN,
+      SPLITS: splits,
+      K_CHUNK: chunk,
+      WORKGROUP: workgroupSize,
+      GRID,
+    },
+    blocks: {
+      bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
+      epilogue: epilogueFunction(spec, null),
+      tile: indent(lines, 4),
+      after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
+      indexing: "",
+    },
+  });
+  return { name: "product", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
 }

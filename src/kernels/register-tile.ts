@@ -1,5 +1,4 @@
-export const times = <T>(count: number, make: (i: number) => T): T[] =>
-  Array.from({ length: count }, (_, i) => make(i));
+import { PART, pairwise, times } from "./unrolled";
 
 export interface RegisterTile {
   readonly M: number;
@@ -21,8 +20,6 @@ export interface RegisterTile {
   /** WGSL statement for each element's sum. */
   epilogue(row: string, column: string, sum: string): string;
 }
-
-export const PART = ["x", "y", "z", "w"] as const;
 
 /**
  * One thread's tile at `row` and `column`: sums in registers by name, operands straight from memory, edges looked after. An
@@ -100,11 +97,4 @@ function step({ tileM, tileN, a, b, a4, b4 }: RegisterTile, unroll: number): str
     }).join(" "),
   );
   return [...loads, ...products].map((line) => `  ${line}`);
-}
-
-/** WGSL of a sum, added in pairs: its rounding error grows more slowly. */
-export function pairwise(terms: readonly string[]): string {
-  if (terms.length <= 2) return terms.join(" + ");
-  const half = terms.length >> 1;
-  return `(${pairwise(terms.slice(0, half))}) + (${pairwise(terms.slice(half))})`;
 }

@@ -1,9 +1,9 @@
 import subgroup from "../../shaders/subgroup.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { finishPartials, partialCount, scratchDeclaration } from "./partials";
-import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./product";
-import { PART, pairwise, times } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
+import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
+import { PART, pairwise, times } from "./unrolled";
 
 type SubgroupTiling = MatmulTiling & { kind: "subgroup" };
 

@@ -1,11 +1,15 @@
-import type { MatmulTiling } from "../kernels/product";
+import type { MatmulTiling } from "../kernels/tiling";
+import { FULL, hardwareDefault } from "./hardware-tiling";
 import type { ProductShape, Target } from "./plan";
-import { defaultTiling, FULL, MOST_SUMS, SESSION_RUNS, softwareTiling, subgroupsOf } from "./tiling";
+import { MOST_SUMS, SESSION_RUNS, softwareDefault, softwareTiling } from "./software-tiling";
+import { subgroupsOf } from "./tiling";
 
 /** Tilings worth measuring, each once, those that this device cannot run left out. The first is the default. */
 export function candidates(size: ProductShape, target: Target): MatmulTiling[] {
-  const others = target.software ? softwareCandidates(size, target) : tiledCandidates(size, target);
-  const all = [defaultTiling(size, target), ...others].filter((tiling) => fits(tiling, target));
+  const proposed = target.software
+    ? [softwareDefault(size, target), ...softwareCandidates(size, target)]
+    : [hardwareDefault(size, target), ...tiledCandidates(size, target)];
+  const all = proposed.filter((tiling) => fits(tiling, target));
   return [...new Map(all.map((tiling) => [tilingName(tiling), tiling])).values()];
 }
 

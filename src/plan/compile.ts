@@ -6,6 +6,13 @@ import { fuse } from "./fuse";
 import { type Dispatch, type Kernel, type Plan, routeKey, type Target, type WholeStep } from "./plan";
 import { copyOf, Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
+import type { Writers } from "./writers";
+
+/** What a plan is made by. */
+export interface Makers extends Writers {
+  /** Writes a program whole; null where that route is not to be considered. */
+  readonly whole: Whole | null;
+}
 
 /** Whether a program may run whole in one workgroup: what it changes must fit there, and it must change something or be asked for. */
 export function mayRunWhole({ updates = {} }: Program, { route, maxWorkgroupBytes }: Target): boolean {
@@ -16,14 +23,14 @@ export function mayRunWhole({ updates = {} }: Program, { route, maxWorkgroupByte
 
 /**
  * How a program will run on `target`: which kernels over which buffers in which order; whole in one workgroup where `whole` is
- * given and that is faster. Plain data; equal programs give equal plans. Throws DeviceError, with both numbers, where a buffer
+ * there and that is faster. Plain data; equal programs give equal plans. Throws DeviceError, with both numbers, where a buffer
  * is larger than the device can bind. Where there is but one route, `written` is told of each kernel while the others are still
  * being planned: compiling it is what takes time.
  */
 export function compile(
   program: Program,
   target: Target,
-  whole: Whole | null,
+  { whole, ...writers }: Makers,
   written: (kernel: Kernel) => void = () => {},
 ): Plan {
   const results = simplify([...Object.values(program.outputs), ...Object.values(program.updates ?? {})]);
@@ -46,7 +53,7 @@ export function compile(
       updates.map(([name, node]) => ({ parameter: program.parameters[name] as Tensor, node })),
       { maxBuffers },
     );
-    const planner = () => new Planner(program, outputs, updates, fusion, target);
+    const planner = () => new Planner(program, outputs, updates, fusion, target, writers);
     const recorded = planner().recorded(whole ? () => {} : written);
     const fits = [...recorded.step, ...(recorded.tail ? [recorded.tail] : [])].every(
       ({ bindings }) => bindings.length <= target.maxStorageBuffers,

@@ -2,35 +2,20 @@ import type { Tensor } from "../graph/tensor";
 import { combineKernel } from "../kernels/combine";
 import { elementwiseKernel } from "../kernels/elementwise";
 import type { KernelText } from "../kernels/kernel";
-import { matmulKernel, readsVectors } from "../kernels/matmul";
 import type { PartialSpec } from "../kernels/partials";
-import { rowsKernel } from "../kernels/rows";
-import { declareSlot, type Slot, withSlot } from "../kernels/slot";
+import { declareSlot, withSlot } from "../kernels/slot";
+import { readsVectors } from "../kernels/tiling";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
 import { type Fusion, type Group, productOf } from "./group";
-import type { ProductShape, Target, WholeStep } from "./plan";
-import { rowsBody } from "./rows";
+import type { ProductShape, Target } from "./plan";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
-import type { Storage, Stores } from "./storage";
-import { lanesFor, tilingFor } from "./tiling";
+import type { LoweredDispatch, Storage, Stores } from "./storage";
+import { tilingFor } from "./tiling";
 import { type Axis, Body } from "./wgsl";
-
-/** A dispatch whose bindings are storages. */
-export interface LoweredDispatch {
-  readonly kernel: KernelText;
-  readonly label: string;
-  readonly bindings: readonly { readonly storage: Storage; readonly access: "read" | "read_write" }[];
-  readonly slot: Slot | null;
-  readonly flops: number;
-  readonly bytes: number;
-  readonly output: string;
-  readonly shapes: string;
-  readonly product?: ProductShape;
-  readonly whole?: WholeStep;
-}
+import { RowsNeeded, type Writers, writeProduct } from "./writers";
 
 /** One dispatch under way: the buffers it binds, by name. */
 export class Lowering extends Site {
@@ -152,7 +137,7 @@ export class Lowering extends Site {
   }
 }
 
-const WORKGROUP = 64;
+export const WORKGROUP = 64;
 
 /** The dispatches of one kernel and of what it carries along: one, or two where its work is split. */
 export function lowerGroup(
@@ -160,6 +145,7 @@ export function lowerGroup(
   group: Group,
   stores: Stores,
   target: Target,
+  writers: Writers,
   rider?: Group,
 ): LoweredDispatch[] {
   const dispatches = (() => {
@@ -167,9 +153,10 @@ export function lowerGroup(
       case "elementwise":
         return [lowerElementwise(fusion, group, stores, target)];
       case "matmul":
-        return lowerMatmul(fusion, group, stores, target, rider);
+        return lowerMatmul(fusion, group, stores, target, writers, rider);
       case "rows":
-        return [lowerRows(fusion, group, stores, target)];
+        if (writers.rows === null) throw new RowsNeeded();
+        return [writers.rows(fusion, group, stores, target)];
       case "combine":
         return [lowerCombine(fusion, group, stores, target)];
       default:
@@ -205,7 +192,7 @@ export function opsOf(fusion: Fusion, group: Group): number {
 }
 
 /** The buffer that a kernel is known by: the last thing it leaves. */
-function outputOf(group: Group, stores: Stores): string {
+export function outputOf(group: Group, stores: Stores): string {
   const kept = [group.root, ...group.members].filter((node): node is Tensor => node !== null && stores.isStored(node));
   const last = kept[kept.length - 1];
   if (last) return stores.storageOf(last).name;
@@ -227,10 +214,17 @@ function lowerElementwise(fusion: Fusion, group: Group, stores: Stores, target: 
   );
 }
 
-function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Target, rider?: Group): LoweredDispatch[] {
+function lowerMatmul(
+  fusion: Fusion,
+  group: Group,
+  stores: Stores,
+  target: Target,
+  writers: Writers,
+  rider?: Group,
+): LoweredDispatch[] {
   const { root, a, b, M, N, K, transposed } = productOf(group);
   const size: ProductShape = { M, N, K, transposed };
-  const tiling = tilingFor(size, target);
+  const tiling = tilingFor(size, target, writers);
   const shapes = `[${M}, ${K}]${a.transposed ? "ᵀ" : ""} x [${K}, ${N}]${b.transposed ? "ᵀ" : ""}`;
   const product = (
     lowering: Lowering,
@@ -248,7 +242,7 @@ function lowerMatmul(fusion: Fusion, group: Group, stores: Stores, target: Targe
       bVectors: vectors.b,
     };
     return (bindings: string) =>
-      matmulKernel({
+      writeProduct(writers.products, {
         M,
         N,
         K,
@@ -328,25 +322,6 @@ function columnLines(lowering: Lowering): string[] {
     stores.push(...lowering.stored(node, "i", value));
   }
   return [...body.lines, ...stores];
-}
-
-function lowerRows(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch {
-  const { split } = group;
-  if (split === null) throw new Error("internal: rows without a split");
-  const lowering = new Lowering(fusion, group, stores);
-  const lanes = lanesFor(split.length, split.outer * split.inner, target);
-  const workgroupSize = Math.min(Math.max(lanes, target.software ? 4 : WORKGROUP), target.maxWorkgroupSize);
-  const { lines, usesArgmax } = rowsBody(lowering, { ...split, lanes, rowsPerGroup: workgroupSize / lanes });
-  const partials = lowering.partialSpecs();
-  return lowering.finish(
-    (bindings) => rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax }),
-    {
-      label: labelOf(group),
-      output: outputOf(group, stores),
-      shapes: `[${split.outer}, ${split.length}, ${split.inner}]`,
-      flops: opsOf(fusion, group) * group.size,
-    },
-  );
 }
 
 export function lowerCombine(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch {

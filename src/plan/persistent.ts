@@ -5,12 +5,12 @@ import { registerTile } from "../kernels/register-tile";
 import { declareSlot, withSlot } from "../kernels/slot";
 import { type Fusion, type Group, productOf } from "./group";
 import { layOut, type Resident, type Touches } from "./layout";
-import { type LoweredDispatch, labelOf, opsOf } from "./lower";
+import { labelOf, opsOf } from "./lower";
 import { type Context, Part, type Places } from "./part";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import { passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
-import type { Storage, Stores } from "./storage";
+import type { LoweredDispatch, Storage, Stores } from "./storage";
 import { sharesOf, writeSweep } from "./sweep";
 import { type Axis, Body } from "./wgsl";
 

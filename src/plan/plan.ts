@@ -1,6 +1,6 @@
 import type { DType } from "../graph/ops";
-import type { MatmulTiling } from "../kernels/product";
 import type { Slot } from "../kernels/slot";
+import type { MatmulTiling } from "../kernels/tiling";
 
 /** What a buffer is for. All but intermediates stay as they are between steps; "whole" is an allocation with all that lies in it. */
 export type Role = "input" | "parameter" | "constant" | "output" | "partials" | "history" | "intermediate" | "whole";

@@ -4,12 +4,12 @@ import { sizeOf } from "../util/shape";
 import { canonical } from "./access";
 import type { Expression } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
-import { type LoweredDispatch, lowerCombine, lowerGroup } from "./lower";
+import { lowerCombine, lowerGroup } from "./lower";
 import { place } from "./place";
 import type { Dispatch, Kernel, Plan, PlanBuffer, Role, Route, Target } from "./plan";
-import { ridersOf } from "./riders";
 import { readsOf, schedule } from "./schedule";
-import type { Storage, Stores } from "./storage";
+import type { LoweredDispatch, Storage, Stores } from "./storage";
+import type { Writers } from "./writers";
 
 /** Records that the history has room for, and bytes that the tail's partial results may take. */
 const MAX_RECORDS = 1024;
@@ -49,6 +49,7 @@ export class Planner {
     private readonly updates: Named,
     fusion: Fusion,
     private readonly target: Target,
+    private readonly writers: Writers,
   ) {
     const parameters = program.parameters;
     const { order, inPlace } = schedule(
@@ -89,11 +90,11 @@ export class Planner {
 
   /** Each kernel as a dispatch of its own, told to `written` as soon as it is. */
   recorded(written: (kernel: Kernel) => void): Plan {
-    const { fusion, target } = this;
+    const { fusion, target, writers } = this;
     const stores = this.stores();
-    const { order, riders } = ridersOf(fusion, this.order, stores, target);
-    const step = order.flatMap((group) => {
-      const dispatches = lowerGroup(fusion, group, stores, target, riders.get(group));
+    const ridden = writers.ridersOf?.(fusion, this.order, stores, target, writers);
+    const step = (ridden?.order ?? this.order).flatMap((group) => {
+      const dispatches = lowerGroup(fusion, group, stores, target, writers, ridden?.riders.get(group));
       for (const { kernel, label, bindings, slot } of dispatches)
         written({ kernel: kernel.name, source: kernel.source, label, bindings, slot });
       return dispatches;

@@ -1,7 +1,10 @@
-import { matmulKernel, readsVectors } from "../kernels/matmul";
-import type { MatmulTiling } from "../kernels/product";
+import { tiledKernel } from "../kernels/matmul";
+import { directKernel } from "../kernels/product";
+import { subgroupKernel } from "../kernels/subgroup";
+import { type MatmulTiling, readsVectors } from "../kernels/tiling";
 import { fits } from "./candidates";
 import { hashOf, type Route, type Target, type Tuned } from "./plan";
+import { writeProduct } from "./writers";
 
 const VERSION = 1;
 
@@ -25,6 +28,8 @@ export function readRecord(text: string, key: string, target: Target): Tuned | n
   }
 }
 
+const PRODUCTS = { direct: directKernel, subgroup: subgroupKernel, tiled: tiledKernel };
+
 const TILE = { tileM: 4, tileN: 4, splits: 2 } as const;
 const KINDS: readonly MatmulTiling[] = [
   { kind: "direct", ...TILE, workgroupSize: 4 },
@@ -41,7 +46,7 @@ function kernelsHash(): string {
         const product = { M: size, N: size, K: size, aTransposed: transposed.a, bTransposed: transposed.b };
         const { a, b } = readsVectors(product, tiling, transposed);
         const names = { bindings: "", a: "a", b: "b", epilogue: [], partials: [], columns: [] };
-        return matmulKernel({ ...product, ...names, tiling, aVectors: a, bVectors: b }).source;
+        return writeProduct(PRODUCTS, { ...product, ...names, tiling, aVectors: a, bVectors: b }).source;
       }),
     ),
   );

@@ -6,21 +6,20 @@ import type { Target } from "./plan";
 import { overlap, touchesOf } from "./schedule";
 import type { Stores } from "./storage";
 import { tilingFor } from "./tiling";
-
-/** A step's kernels in their order, and which of them carry another along. */
-export interface Ridden {
-  readonly order: readonly Group[];
-  /** By the product that carries it. */
-  readonly riders: ReadonlyMap<Group, Group>;
-}
+import type { Ridden, Writers } from "./writers";
 
 /**
  * Sums over the batch that a product carries along: it reads the same rows for a weight's gradient, and a bias's is the sum of
- * their columns. One kernel less to wait for; where a software adapter would do the work in every workgroup, none is carried.
+ * their columns. One kernel less to wait for. Not for a software adapter, which would do the work in every workgroup.
  */
-export function ridersOf(fusion: Fusion, order: readonly Group[], stores: Stores, target: Target): Ridden {
+export function ridersOf(
+  fusion: Fusion,
+  order: readonly Group[],
+  stores: Stores,
+  target: Target,
+  writers: Writers,
+): Ridden {
   const riders = new Map<Group, Group>();
-  if (target.software) return { order, riders };
   const touches = new Map(order.map((group) => [group, touchesOf(fusion, stores, group)]));
   const touched = (group: Group) => {
     const { reads, writes } = touches.get(group) as NonNullable<ReturnType<typeof touches.get>>;
@@ -36,7 +35,7 @@ export function ridersOf(fusion: Fusion, order: readonly Group[], stores: Stores
     const { outer, length, inner } = sums.split as NonNullable<Group["split"]>;
     if (b.transposed || outer !== 1 || length !== K || inner !== N || b.tensor !== summedBy(fusion, sums)) return false;
     if (sums.members.some((node) => stores.recordsOf(node).length > 0)) return false;
-    const tiling = tilingFor(productOf(product), target);
+    const tiling = tilingFor(productOf(product), target, writers);
     // A thread for each column.
     if (tiling.kind !== "tiled" || tiling.splits > 1 || tiling.tileN > tiling.threadsM) return false;
     const [one, other] = [touched(product), touched(sums)];

@@ -1,5 +1,4 @@
-import { readsVectors } from "../kernels/matmul";
-import type { MatmulTiling } from "../kernels/product";
+import { type MatmulTiling, readsVectors } from "../kernels/tiling";
 import type { ProductShape } from "./plan";
 
 /**

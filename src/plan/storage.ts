@@ -1,6 +1,8 @@
 import type { Tensor } from "../graph/tensor";
+import type { KernelText } from "../kernels/kernel";
 import type { Slot } from "../kernels/slot";
 import type { Partial } from "./group";
+import type { ProductShape, WholeStep } from "./plan";
 
 /** A buffer before it has a place in memory. */
 export interface Storage {
@@ -9,6 +11,20 @@ export interface Storage {
   readonly dtype: Tensor["dtype"];
   /** Partial results of the tail: how many of the elements belong to one record. */
   readonly perRecord?: number;
+}
+
+/** A dispatch whose bindings are storages. */
+export interface LoweredDispatch {
+  readonly kernel: KernelText;
+  readonly label: string;
+  readonly bindings: readonly { readonly storage: Storage; readonly access: "read" | "read_write" }[];
+  readonly slot: Slot | null;
+  readonly flops: number;
+  readonly bytes: number;
+  readonly output: string;
+  readonly shapes: string;
+  readonly product?: ProductShape;
+  readonly whole?: WholeStep;
 }
 
 /** Where a kernel's values go; shared by all kernels of a plan. */

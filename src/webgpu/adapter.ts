@@ -1,7 +1,9 @@
 import type { Runner } from "../cpu/runner";
 import type { Program } from "../graph/program";
-import { compile, mayRunWhole } from "../plan/compile";
-import type { Route, Target, Tuned } from "../plan/plan";
+import { compile, type Makers } from "../plan/compile";
+import { makersFor } from "../plan/makers";
+import type { Plan, Route, Target, Tuned } from "../plan/plan";
+import { RowsNeeded } from "../plan/writers";
 import { DeviceError } from "../util/errors";
 import { Memory } from "./memory";
 import { Pipelines, SLOT_BYTES } from "./pipelines";
@@ -215,12 +217,23 @@ export class WebGpuBackend {
   }
 
   private async make(program: Program): Promise<GpuRunner> {
-    const { target } = this;
-    const whole = mayRunWhole(program, target) ? (await import("../plan/persistent")).lowerPersistent : null;
-    const { tilings, routes } = await this.tuned;
-    const plan = compile(program, { ...target, tilings, routes }, whole, (kernel) => {
-      this.pipelines.get(kernel).catch(() => {}); // told when the plan is allocated
-    });
+    // The kernels of this kind of adapter are on the way while the record is read.
+    const usual = makersFor(program, this.target);
+    usual.catch(() => {});
+    const target = { ...this.target, ...(await this.tuned) };
+    const kinds = Object.values(target.tilings).map(({ kind }) => kind);
+    const planned = (makers: Makers) =>
+      compile(program, target, makers, (kernel) => {
+        this.pipelines.get(kernel).catch(() => {}); // told when the plan is allocated
+      });
+    const makers = kinds.length > 0 ? await makersFor(program, target, { kinds }) : await usual;
+    let plan: Plan;
+    try {
+      plan = planned(makers);
+    } catch (error) {
+      if (!(error instanceof RowsNeeded)) throw error;
+      plan = planned(await makersFor(program, target, { kinds, rows: true }));
+    }
     return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, () => {
       const error = this.reported;
       this.reported = null;

@@ -1,3 +1,4 @@
+import type { Makers } from "../plan/compile";
 import type { Target } from "../plan/plan";
 import type { Memory } from "./memory";
 import type { Pipelines } from "./pipelines";
@@ -7,6 +8,7 @@ export interface Bench {
   readonly device: GPUDevice;
   readonly memory: Memory;
   readonly target: Target;
+  readonly makers: Makers;
   /** Its own: what was compiled for nothing but measuring goes when the tuner is done. */
   readonly pipelines: Pipelines;
   readonly signal: AbortSignal | undefined;

@@ -1,6 +1,6 @@
 import type { Arrays } from "../cpu/runner";
 import type { Program } from "../graph/program";
-import { compile, mayRunWhole } from "../plan/compile";
+import { compile } from "../plan/compile";
 import { type Route, routeKey } from "../plan/plan";
 import { sizeOf } from "../util/shape";
 import { median } from "./profile";
@@ -17,11 +17,10 @@ const MOST_STEPS = 65_536;
 
 /** Milliseconds of a whole step on each route; null where a program has but one, or the budget is spent. */
 export async function measureRoute(bench: Bench, program: Program): Promise<MeasuredRoute | null> {
-  const { device, memory, target, pipelines, signal, begins } = bench;
-  if (target.route !== undefined || !mayRunWhole(program, target)) return null;
-  const { lowerPersistent } = await import("../plan/persistent");
-  const recorded = compile(program, { ...target, route: "recorded" }, null);
-  const persistent = compile(program, { ...target, route: "persistent" }, lowerPersistent);
+  const { device, memory, target, makers, pipelines, signal, begins } = bench;
+  if (target.route !== undefined || makers.whole === null) return null;
+  const recorded = compile(program, { ...target, route: "recorded" }, { ...makers, whole: null });
+  const persistent = compile(program, { ...target, route: "persistent" }, makers);
   if (persistent.route !== "persistent") return null;
   const inputs: Arrays = {};
   for (const [name, { shape, dtype }] of Object.entries(program.inputs)) {

@@ -1,7 +1,8 @@
 import type { Program } from "../graph/program";
-import type { MatmulTiling } from "../kernels/product";
+import type { MatmulTiling } from "../kernels/tiling";
 import { candidates, tilingName } from "../plan/candidates";
 import { compile } from "../plan/compile";
+import { makersFor } from "../plan/makers";
 import type { Dispatch, Plan, ProductShape, Route, Target, Tuned } from "../plan/plan";
 import { shapeClass } from "../plan/tiling";
 import { DeviceError } from "../util/errors";
@@ -64,7 +65,8 @@ export async function tune(
     onProgress?.({ what, elapsedMs });
     return true;
   };
-  const bench: Bench = { device, memory, target, pipelines: new Pipelines(device), signal, begins };
+  const makers = await makersFor(program, target, { kinds: ["direct", "subgroup", "tiled"], rows: true });
+  const bench: Bench = { device, memory, target, makers, pipelines: new Pipelines(device), signal, begins };
   const tilings = { ...tuned.tilings };
   const products: TuningReport["products"] = [];
   for (const [name, { product, shapes }] of classesOf(planWith(bench, program, tilings))) {
@@ -100,8 +102,8 @@ export async function tune(
   };
 }
 
-function planWith({ target }: Bench, program: Program, tilings: Tuned["tilings"]): Plan {
-  return compile(program, { ...target, tilings, route: "recorded" }, null);
+function planWith({ target, makers }: Bench, program: Program, tilings: Tuned["tilings"]): Plan {
+  return compile(program, { ...target, tilings, route: "recorded" }, { ...makers, whole: null });
 }
 
 /** The first product of each class, the largest before the others: a budget that ends early has gone to what takes most time. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { input, type Program, parameter, type Tensor } from "../../src/index";
-import type { MatmulTiling } from "../../src/kernels/product";
+import type { MatmulTiling } from "../../src/kernels/tiling";
 import { shapeClass } from "../../src/plan/tiling";
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "../graph/numbers";

@@ -1,5 +1,13 @@
 import { grad, input, type Program, parameter, type Tensor } from "../../src/index";
+import { tiledKernel } from "../../src/kernels/matmul";
+import { directKernel } from "../../src/kernels/product";
+import { subgroupKernel } from "../../src/kernels/subgroup";
+import type { Makers } from "../../src/plan/compile";
+import { hardwareDefault } from "../../src/plan/hardware-tiling";
+import { lowerRows } from "../../src/plan/lower-rows";
 import type { Target } from "../../src/plan/plan";
+import { ridersOf } from "../../src/plan/riders";
+import { softwareDefault } from "../../src/plan/software-tiling";
 
 /** A large GPU, as far as a plan knows. */
 export const HARDWARE: Target = {
@@ -12,6 +20,13 @@ export const HARDWARE: Target = {
   immediates: false,
 };
 export const SOFTWARE: Target = { ...HARDWARE, software: true };
+
+/** What plans for a target, with everything at hand. */
+export function makersOf({ software }: Target, whole: Makers["whole"]): Makers {
+  const products = { direct: directKernel, subgroup: subgroupKernel, tiled: tiledKernel };
+  const defaults = software ? { tiling: softwareDefault, ridersOf: null } : { tiling: hardwareDefault, ridersOf };
+  return { ...defaults, products, rows: lowerRows, whole };
+}
 
 /** seed-000's step: two products, ReLU, sum of squares, gradient descent. */
 export function twoLayer(rows = 64, inputs = 1000, hidden = 100, outputs = 10): Program {

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { MatmulTiling } from "../../src/kernels/product";
+import type { MatmulTiling } from "../../src/kernels/tiling";
 import { candidates, fits, tilingName } from "../../src/plan/candidates";
 import { compile } from "../../src/plan/compile";
 import { lowerPersistent } from "../../src/plan/persistent";
 import { planHash, routeKey, type Target, type Tuned } from "../../src/plan/plan";
 import { readRecord, writeRecord } from "../../src/plan/record";
-import { defaultTiling, shapeClass } from "../../src/plan/tiling";
-import { classifier, HARDWARE, SOFTWARE, twoLayer } from "./programs";
+import { shapeClass } from "../../src/plan/tiling";
+import { classifier, HARDWARE, makersOf, SOFTWARE, twoLayer } from "./programs";
 
 const SUBGROUPS: Target = { ...SOFTWARE, subgroupSize: 4 };
 const LEAST: Target = { ...HARDWARE, maxStorageBuffers: 8, maxWorkgroupBytes: 16384, maxWorkgroupSize: 128 };
@@ -17,7 +17,7 @@ const plain = { a: false, b: false };
 const tiling: MatmulTiling = { kind: "direct", tileM: 2, tileN: 4, splits: 1, workgroupSize: 64 };
 const first = shapeClass({ M: 64, N: 100, K: 1000, transposed: plain });
 const tuned: Tuned = { tilings: { [first]: tiling }, routes: { "1-2": "recorded" } };
-const recorded = (target: Target) => compile(twoLayer(), { ...target, route: "recorded" }, null);
+const recorded = (target: Target) => compile(twoLayer(), { ...target, route: "recorded" }, makersOf(target, null));
 
 describe("candidates", () => {
   test.each(Object.entries(TARGETS))("begin with the default, each once, and run on the device: %s", (_, target) => {
@@ -26,7 +26,7 @@ describe("candidates", () => {
       fc.property(size, size, size, fc.boolean(), fc.boolean(), (M, N, K, a, b) => {
         const product = { M, N, K, transposed: { a, b } };
         const all = candidates(product, target);
-        expect(all[0]).toEqual(defaultTiling(product, target));
+        expect(all[0]).toEqual(makersOf(target, null).tiling(product, target));
         expect(new Set(all.map(tilingName)).size).toBe(all.length);
         expect(all.every((each) => fits(each, target))).toBe(true);
       }),
@@ -90,13 +90,14 @@ describe("a plan", () => {
 
   test("takes the route that was measured for it", () => {
     const program = classifier(64, 2, 16, 3);
-    const apart = compile(program, { ...HARDWARE, route: "recorded" }, null);
-    const whole = compile(program, { ...HARDWARE, route: "persistent" }, lowerPersistent);
+    const makers = makersOf(HARDWARE, lowerPersistent);
+    const apart = compile(program, { ...HARDWARE, route: "recorded" }, makersOf(HARDWARE, null));
+    const whole = compile(program, { ...HARDWARE, route: "persistent" }, makers);
     for (const route of ["recorded", "persistent"] as const) {
-      const plan = compile(program, { ...HARDWARE, routes: { [routeKey(apart, whole)]: route } }, lowerPersistent);
+      const plan = compile(program, { ...HARDWARE, routes: { [routeKey(apart, whole)]: route } }, makers);
       expect([plan.route, plan.reason]).toEqual([route, "as was measured here"]);
     }
-    const other = compile(program, { ...HARDWARE, routes: { "1-2": "recorded" } }, lowerPersistent);
+    const other = compile(program, { ...HARDWARE, routes: { "1-2": "recorded" } }, makers);
     expect(other.reason).toMatch(/by estimate/);
   });
 });

@@ -1,0 +1,92 @@
+import { INITIAL, type PartialSpec } from "./partials";
+import { indent } from "./specialise";
+
+/**
+ * How a product is cut up. "direct" reads storage; "subgroup" does too, each element of A once for all threads of a subgroup;
+ * "tiled" goes through workgroup memory. `tileM` and `tileN` are of one thread.
+ */
+export type MatmulTiling =
+  | {
+      readonly kind: "direct";
+      readonly tileM: number;
+      readonly tileN: number;
+      readonly splits: number;
+      readonly workgroupSize: number;
+    }
+  | {
+      readonly kind: "subgroup";
+      readonly tileM: number;
+      readonly tileN: number;
+      readonly splits: number;
+      readonly subgroupSize: number;
+    }
+  | {
+      readonly kind: "tiled";
+      readonly tileM: number;
+      readonly tileN: number;
+      readonly tileK: number;
+      readonly threadsM: number;
+      readonly threadsN: number;
+      readonly splits: number;
+    };
+
+export interface MatmulSpec {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly aTransposed: boolean;
+  readonly bTransposed: boolean;
+  readonly tiling: MatmulTiling;
+  readonly bindings: string;
+  /** WGSL names of the operands' buffers. */
+  readonly a: string;
+  readonly b: string;
+  /** Whether an operand is bound as array<vec4f>. */
+  readonly aVectors: boolean;
+  readonly bVectors: boolean;
+  /** WGSL statements at `row`, `column`, `i` (the flat index) and `split`, with `value` the sum. */
+  readonly epilogue: readonly string[];
+  readonly partials: readonly PartialSpec[];
+  /** WGSL statements at column `i`, with `columnSum` the sum of B's column; none where nobody wants it. Tiled products only. */
+  readonly columns: readonly string[];
+}
+
+/** Elements of K that one split covers: whole vectors, and whole turns of a quad. */
+export function chunkOf(K: number, splits: number): number {
+  return splits === 1 ? K : Math.ceil(K / splits / 4) * 4;
+}
+
+/** The function that takes an element's sum; `inside` is what must hold of `row` and `column`, where an edge is to be looked after. */
+export function epilogueFunction({ partials, epilogue }: MatmulSpec, inside: string | null): string {
+  const body = ["let i = row * N + column;", ...epilogue];
+  const lines = inside === null ? body : [`if (${inside}) {`, ...body.map((line) => `  ${line}`), "}"];
+  return [
+    ...partials.map(({ op, variable }) => `var<private> ${variable} = ${INITIAL[op]};\n`),
+    "fn epilogue(row: u32, column: u32, split: u32, value: f32) {\n",
+    indent(lines, 2),
+    "}\n",
+  ].join("");
+}
+
+/** Whether the kernel can read an operand four elements at a time: its rows in memory are whole vectors, and tiles begin with one. */
+export function readsVectors(
+  { M, N, K }: { M: number; N: number; K: number },
+  tiling: MatmulTiling,
+  transposed: { a: boolean; b: boolean },
+): { a: boolean; b: boolean } {
+  const whole = (length: number, along: number) => length % 4 === 0 && along % 4 === 0;
+  if (tiling.kind === "tiled") {
+    const { tileM, tileN, tileK, threadsM, threadsN, splits } = tiling;
+    const alongK = whole(K, tileK) && (splits === 1 || Math.ceil(K / splits) % 4 === 0);
+    return {
+      a: transposed.a ? whole(M, tileM * threadsM) : alongK,
+      b: transposed.b ? alongK : whole(N, tileN * threadsN),
+    };
+  }
+  // Of four k in a vector each thread of a quad would want another first.
+  if (tiling.kind === "subgroup") return { a: false, b: !transposed.b && whole(N, tiling.tileN) };
+  return {
+    a: transposed.a ? whole(M, tiling.tileM) : K % 4 === 0,
+    b: transposed.b ? K % 4 === 0 : whole(N, tiling.tileN),
+  };
+}

@@ -1,0 +1,59 @@
+import { rowOf } from "../graph/ops";
+import type { Program } from "../graph/program";
+import { topological } from "../graph/tensor";
+import type { MatmulTiling } from "../kernels/tiling";
+import { sizeOf } from "../util/shape";
+import { type Makers, mayRunWhole } from "./compile";
+import type { Target } from "./plan";
+import { subgroupsOf } from "./tiling";
+import type { ProductWriters } from "./writers";
+
+type Kind = MatmulTiling["kind"];
+
+/**
+ * Brings what plans a program for `target`, tilings of the `kinds` that are asked for among it. Each part is a chunk of its own:
+ * a page downloads the kernels of its own adapter, and of what its networks do.
+ */
+export async function makersFor(
+  program: Program,
+  target: Target,
+  { kinds = [], rows = reducesRows(program) }: { kinds?: readonly Kind[]; rows?: boolean } = {},
+): Promise<Makers> {
+  const usual: Kind = target.software ? (subgroupsOf(target) > 0 ? "subgroup" : "direct") : "tiled";
+  const wanted = [...new Set([usual, ...kinds])];
+  const [defaults, products, byRows, whole] = await Promise.all([
+    target.software ? software() : hardware(),
+    Promise.all(wanted.map((kind) => PRODUCTS[kind]())),
+    rows ? import("./lower-rows") : null,
+    mayRunWhole(program, target) ? import("./persistent") : null,
+  ]);
+  return {
+    ...defaults,
+    products: Object.assign({}, ...products) as ProductWriters,
+    rows: byRows && byRows.lowerRows,
+    whole: whole && whole.lowerPersistent,
+  };
+}
+
+const PRODUCTS: Readonly<Record<Kind, () => Promise<ProductWriters>>> = {
+  direct: async () => ({ direct: (await import("../kernels/product")).directKernel }),
+  subgroup: async () => ({ subgroup: (await import("../kernels/subgroup")).subgroupKernel }),
+  tiled: async () => ({ tiled: (await import("../kernels/matmul")).tiledKernel }),
+};
+
+async function software(): Promise<Pick<Makers, "tiling" | "ridersOf">> {
+  return { tiling: (await import("./software-tiling")).softwareDefault, ridersOf: null };
+}
+
+async function hardware(): Promise<Pick<Makers, "tiling" | "ridersOf">> {
+  const [{ hardwareDefault }, { ridersOf }] = await Promise.all([import("./hardware-tiling"), import("./riders")]);
+  return { tiling: hardwareDefault, ridersOf };
+}
+
+/** Whether a program reduces along rows, as far as can be told from the graph: a sum to one number mostly does not. */
+function reducesRows({ outputs, updates = {} }: Program): boolean {
+  return topological([...Object.values(outputs), ...Object.values(updates)]).some(({ op, shape }) => {
+    const { kind } = rowOf(op);
+    return kind === "normalisation" || (kind === "reduction" && (sizeOf(shape) > 1 || op === "argmax"));
+  });
+}

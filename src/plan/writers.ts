@@ -1,0 +1,40 @@
+import type { KernelText } from "../kernels/kernel";
+import type { MatmulSpec, MatmulTiling } from "../kernels/tiling";
+import type { Fusion, Group } from "./group";
+import type { ProductShape, Target } from "./plan";
+import type { LoweredDispatch, Stores } from "./storage";
+
+/** Writes a product that is cut up in one way. */
+type ProductWriter<Kind> = (spec: MatmulSpec, tiling: MatmulTiling & { kind: Kind }) => KernelText;
+
+export type ProductWriters = { readonly [Kind in MatmulTiling["kind"]]?: ProductWriter<Kind> };
+
+/** A step's kernels in their order, and which of them carry another along. */
+export interface Ridden {
+  readonly order: readonly Group[];
+  /** By the product that carries it. */
+  readonly riders: ReadonlyMap<Group, Group>;
+}
+
+/** What plans and writes kernels for a program on an adapter. Parts that not every page needs are chunks, and may be absent. */
+export interface Writers {
+  /** A good tiling of a product before anything was measured. */
+  tiling(size: ProductShape, target: Target): MatmulTiling;
+  readonly products: ProductWriters;
+  /** Finds what products carry along, where the adapter gains by it. */
+  readonly ridersOf:
+    | ((fusion: Fusion, order: readonly Group[], stores: Stores, target: Target, writers: Writers) => Ridden)
+    | null;
+  /** Reductions along rows. */
+  readonly rows: ((fusion: Fusion, group: Group, stores: Stores, target: Target) => LoweredDispatch) | null;
+}
+
+export function writeProduct(products: ProductWriters, spec: MatmulSpec): KernelText {
+  const { tiling } = spec;
+  const write = products[tiling.kind] as ((spec: MatmulSpec, tiling: MatmulTiling) => KernelText) | undefined;
+  if (write === undefined) throw new Error(`internal: nothing writes products that are ${tiling.kind}`);
+  return write(spec, tiling);
+}
+
+/** Thrown where a program turns out to need what writes reductions along rows, and it is not there. */
+export class RowsNeeded extends Error {}
