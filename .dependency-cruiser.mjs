@@ -7,7 +7,7 @@ const rows = [
   { name: "nn", path: "^src/nn/" },
   { name: "data", path: "^src/data/" },
   { name: "files", path: "^src/files/" },
-  { name: "device", path: "^src/(device|faster)\\.ts$" },
+  { name: "device", path: "^src/(device|fallback|faster)\\.ts$" },
   { name: "session", path: "^src/session\\.ts$" },
   { name: "webgpu", path: "^src/webgpu/" },
   { name: "wasm", path: "^src/wasm/" },

@@ -72,7 +72,7 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
   if (route !== undefined && route !== "recorded" && route !== "persistent") {
     throw new TypeError(`open: route is ${String(route)}; it must be "recorded" or "persistent", or left out`);
   }
-  if (backend === "cpu") return new OpenDevice(new CpuBackend());
+  if (backend === "cpu") return openCpu();
   const adapter: Adapter = {
     ...(gpu && { gpu }),
     ...(powerPreference && { powerPreference }),
@@ -80,18 +80,23 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
     tuning: tuning === undefined ? browserStore() : tuning,
   };
   if (backend === "webgpu") return new OpenDevice(await openWebGpu(adapter));
-  const cpu = () => new OpenDevice(new CpuBackend());
   let found: Device;
   try {
     found = new OpenDevice(await openWebGpu(adapter));
   } catch (error) {
-    if (error instanceof DeviceError) return cpu();
+    if (error instanceof DeviceError) return openCpu();
     throw error;
   }
   if (!found.info.isFallback) return found;
   // A chunk of its own: a page on a GPU does not download it.
   const { faster } = await import("./faster");
-  return faster(found, cpu());
+  return faster(found, await openCpu());
+}
+
+/** A chunk of its own: a page that has a GPU does not download it. */
+async function openCpu(): Promise<Device> {
+  const { CpuBackend } = await import("./fallback");
+  return new OpenDevice(new CpuBackend());
 }
 
 class OpenDevice implements Device {
@@ -172,51 +177,5 @@ class OpenDevice implements Device {
 
   private throwIfGone(): void {
     if (this.gone) throw this.gone;
-  }
-}
-
-/** The fallback device. */
-class CpuBackend implements Backend {
-  readonly backend = "cpu";
-  readonly info: DeviceInfo = { vendor: "", architecture: "", description: "CPU, WebAssembly", isFallback: true };
-  readonly lost: Promise<{ reason: string; message: string }>;
-  private bytes = 0;
-  private peakBytes = 0;
-  private buffers = 0;
-  private lose: (info: { reason: string; message: string }) => void = () => {};
-
-  constructor() {
-    this.lost = new Promise((resolve) => {
-      this.lose = resolve;
-    });
-  }
-
-  memory(): { bytes: number; peakBytes: number; buffers: number } {
-    return { bytes: this.bytes, peakBytes: this.peakBytes, buffers: this.buffers };
-  }
-
-  async compile(program: Program): Promise<Runner> {
-    // A chunk of its own: a page that has a GPU does not download it.
-    const { WasmRunner } = await import("./wasm/runner");
-    const runner = (await WasmRunner.create(program)) ?? new (await import("./cpu/runner")).CpuRunner(program);
-    const { sizeBytes, buffers } = runner;
-    this.bytes += sizeBytes;
-    this.buffers += buffers;
-    this.peakBytes = Math.max(this.peakBytes, this.bytes);
-    const dispose = runner.dispose.bind(runner);
-    runner.dispose = () => {
-      dispose();
-      this.bytes -= sizeBytes;
-      this.buffers -= buffers;
-    };
-    return runner;
-  }
-
-  async tune(): Promise<TuningReport> {
-    return { products: [], route: null, complete: true, kept: false, ignored: false };
-  }
-
-  close(): void {
-    this.lose({ reason: "destroyed", message: "close() was called" });
   }
 }

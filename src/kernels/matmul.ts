@@ -1,9 +1,8 @@
 import matmul from "../../shaders/matmul.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { finishPartials, partialCount, scratchDeclaration } from "./partials";
-import { GRID, gridOf, indent, specialise } from "./specialise";
+import { GRID, gridOf, indent, PART, specialise, times } from "./specialise";
 import { epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
-import { PART, times } from "./unrolled";
 
 function sums(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" "));

@@ -1,4 +1,4 @@
-import { PART, pairwise, times } from "./unrolled";
+import { PART, pairwise, times } from "./specialise";
 
 export interface RegisterTile {
   readonly M: number;

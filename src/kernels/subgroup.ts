@@ -1,9 +1,8 @@
 import subgroup from "../../shaders/subgroup.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { finishPartials, partialCount, scratchDeclaration } from "./partials";
-import { GRID, gridOf, indent, specialise } from "./specialise";
+import { GRID, gridOf, indent, PART, pairwise, specialise, times } from "./specialise";
 import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
-import { PART, pairwise, times } from "./unrolled";
 
 type SubgroupTiling = MatmulTiling & { kind: "subgroup" };
 

@@ -1,15 +1,22 @@
 import type { MatmulTiling } from "../kernels/tiling";
-import { FULL, hardwareDefault } from "./hardware-tiling";
 import type { ProductShape, Target } from "./plan";
-import { MOST_SUMS, SESSION_RUNS, softwareDefault, softwareTiling } from "./software-tiling";
-import { subgroupsOf } from "./tiling";
+import { FULL, MOST_SUMS, SESSION_RUNS, subgroupsOf } from "./tiling";
 
-/** Tilings worth measuring, each once, those that this device cannot run left out. The first is the default. */
-export function candidates(size: ProductShape, target: Target): MatmulTiling[] {
-  const proposed = target.software
-    ? [softwareDefault(size, target), ...softwareCandidates(size, target)]
-    : [hardwareDefault(size, target), ...tiledCandidates(size, target)];
-  const all = proposed.filter((tiling) => fits(tiling, target));
+/** The cheapest tiling by estimate where a kernel runs `runs` times. */
+type Search = (size: ProductShape, subgroupSize: number, runs: number) => MatmulTiling;
+
+/**
+ * Tilings worth measuring, each once, those that this device cannot run left out. The first is the `usual` one; on a software
+ * adapter the others are found by `search`.
+ */
+export function candidates(
+  size: ProductShape,
+  target: Target,
+  usual: MatmulTiling,
+  search: Search | null,
+): MatmulTiling[] {
+  const others = search ? softwareCandidates(size, target, search) : tiledCandidates(size, target);
+  const all = [usual, ...others].filter((tiling) => fits(tiling, target));
   return [...new Map(all.map((tiling) => [tilingName(tiling), tiling])).values()];
 }
 
@@ -50,12 +57,12 @@ export function fits(tiling: MatmulTiling, target: Target): boolean {
 }
 
 /** Larger and larger tiles, with subgroups and without. */
-function softwareCandidates(size: ProductShape, target: Target): MatmulTiling[] {
+function softwareCandidates(size: ProductShape, target: Target, search: Search): MatmulTiling[] {
   const lanes = subgroupsOf(target);
   const runs = [SESSION_RUNS / 10, SESSION_RUNS * 10, Number.POSITIVE_INFINITY];
-  const inGroup = lanes > 0 ? runs.map((each) => softwareTiling(size, lanes, each)) : [];
+  const inGroup = lanes > 0 ? runs.map((each) => search(size, lanes, each)) : [];
   const split = [...inGroup].slice(-1).map((tiling): MatmulTiling => ({ ...tiling, splits: tiling.splits * 2 }));
-  return [...inGroup, ...split, ...(lanes > 0 ? [SESSION_RUNS] : runs).map((each) => softwareTiling(size, 0, each))];
+  return [...inGroup, ...split, ...(lanes > 0 ? [SESSION_RUNS] : runs).map((each) => search(size, 0, each))];
 }
 
 /** Tiles of one thread, rows and columns: the larger the fewer loads a product, and the fewer threads there are. */

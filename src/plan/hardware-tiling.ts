@@ -1,8 +1,6 @@
 import type { MatmulTiling } from "../kernels/tiling";
 import type { ProductShape, Target } from "./plan";
-
-/** Workgroups that fill a large device. */
-export const FULL = 128;
+import { FULL } from "./tiling";
 
 /** A good tiling for a GPU before anything was measured. */
 export function hardwareDefault({ M, N, K }: ProductShape, target: Target): MatmulTiling {

@@ -21,18 +21,26 @@ export async function makersFor(
 ): Promise<Makers> {
   const usual: Kind = target.software ? (subgroupsOf(target) > 0 ? "subgroup" : "direct") : "tiled";
   const wanted = [...new Set([usual, ...kinds])];
-  const [defaults, products, byRows, whole] = await Promise.all([
+  const [defaults, products, byRows, inWhole] = await Promise.all([
     target.software ? software() : hardware(),
-    Promise.all(wanted.map((kind) => PRODUCTS[kind]())),
+    productsOf(wanted),
     rows ? import("./lower-rows") : null,
-    mayRunWhole(program, target) ? import("./persistent") : null,
+    mayRunWhole(program, target) ? whole() : null,
   ]);
   return {
     ...defaults,
-    products: Object.assign({}, ...products) as ProductWriters,
+    products,
     rows: byRows && byRows.lowerRows,
-    whole: whole && whole.lowerPersistent,
+    whole: inWhole,
   };
+}
+
+/** Every kind of tiling. */
+export const KINDS: readonly Kind[] = ["direct", "subgroup", "tiled"];
+
+/** What writes products of some kinds. */
+export async function productsOf(kinds: readonly Kind[]): Promise<ProductWriters> {
+  return Object.assign({}, ...(await Promise.all(kinds.map((kind) => PRODUCTS[kind]()))));
 }
 
 const PRODUCTS: Readonly<Record<Kind, () => Promise<ProductWriters>>> = {
@@ -48,6 +56,11 @@ async function software(): Promise<Pick<Makers, "tiling" | "ridersOf">> {
 async function hardware(): Promise<Pick<Makers, "tiling" | "ridersOf">> {
   const [{ hardwareDefault }, { ridersOf }] = await Promise.all([import("./hardware-tiling"), import("./riders")]);
   return { tiling: hardwareDefault, ridersOf };
+}
+
+async function whole(): Promise<Makers["whole"]> {
+  const [{ lowerPersistent }, { chooseRoute }] = await Promise.all([import("./persistent"), import("./route")]);
+  return { lowerPersistent, chooseRoute };
 }
 
 /** Whether a program reduces along rows, as far as can be told from the graph: a sum to one number mostly does not. */

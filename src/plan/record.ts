@@ -1,23 +1,20 @@
-import { tiledKernel } from "../kernels/matmul";
-import { directKernel } from "../kernels/product";
-import { subgroupKernel } from "../kernels/subgroup";
 import { type MatmulTiling, readsVectors } from "../kernels/tiling";
 import { fits } from "./candidates";
 import { hashOf, type Route, type Target, type Tuned } from "./plan";
-import { writeProduct } from "./writers";
+import { type ProductWriters, writeProduct } from "./writers";
 
 const VERSION = 1;
 
-/** A record as text, of the adapter and browser that `key` names. */
-export function writeRecord(key: string, { tilings, routes }: Tuned): string {
-  return JSON.stringify({ version: VERSION, kernels: kernelsHash(), key, tilings, routes });
+/** A record as text, of the adapter and browser that `key` names. `products`: what writes each kind of tiling. */
+export function writeRecord(key: string, { tilings, routes }: Tuned, products: ProductWriters): string {
+  return JSON.stringify({ version: VERSION, kernels: kernelsHash(products), key, tilings, routes });
 }
 
 /** What a record says; null where it is damaged, or of another version, other kernels or another adapter: it is never trusted. */
-export function readRecord(text: string, key: string, target: Target): Tuned | null {
+export function readRecord(text: string, key: string, target: Target, products: ProductWriters): Tuned | null {
   try {
     const record = JSON.parse(text) as Partial<Tuned> & { version: number; kernels: string; key: string };
-    if (record.version !== VERSION || record.kernels !== kernelsHash() || record.key !== key) return null;
+    if (record.version !== VERSION || record.kernels !== kernelsHash(products) || record.key !== key) return null;
     const tilings = Object.entries(record.tilings as Tuned["tilings"]);
     const routes = Object.entries(record.routes as Tuned["routes"]);
     const known = (route: Route) => route === "recorded" || route === "persistent";
@@ -28,8 +25,6 @@ export function readRecord(text: string, key: string, target: Target): Tuned | n
   }
 }
 
-const PRODUCTS = { direct: directKernel, subgroup: subgroupKernel, tiled: tiledKernel };
-
 const TILE = { tileM: 4, tileN: 4, splits: 2 } as const;
 const KINDS: readonly MatmulTiling[] = [
   { kind: "direct", ...TILE, workgroupSize: 4 },
@@ -38,7 +33,7 @@ const KINDS: readonly MatmulTiling[] = [
 ];
 
 /** Names the kernels whose times are kept: products of each kind and orientation, whole and with edges, as they are written now. */
-function kernelsHash(): string {
+function kernelsHash(products: ProductWriters): string {
   const texts = KINDS.flatMap((tiling) =>
     [64, 67].flatMap((size) =>
       [0, 1, 2, 3].map((turned) => {
@@ -46,7 +41,7 @@ function kernelsHash(): string {
         const product = { M: size, N: size, K: size, aTransposed: transposed.a, bTransposed: transposed.b };
         const { a, b } = readsVectors(product, tiling, transposed);
         const names = { bindings: "", a: "a", b: "b", epilogue: [], partials: [], columns: [] };
-        return writeProduct(PRODUCTS, { ...product, ...names, tiling, aVectors: a, bVectors: b }).source;
+        return writeProduct(products, { ...product, ...names, tiling, aVectors: a, bVectors: b }).source;
       }),
     ),
   );

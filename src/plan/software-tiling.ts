@@ -1,14 +1,10 @@
 import type { MatmulTiling } from "../kernels/tiling";
 import type { ProductShape, Target } from "./plan";
 import { softwareCost } from "./software-cost";
-import { subgroupsOf } from "./tiling";
+import { MOST_SUMS, SESSION_RUNS, subgroupsOf } from "./tiling";
 
 /** Rows or columns of a thread's tile that are tried. */
 const EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 16, 20, 24, 32];
-/** Sums that a thread may hold. */
-export const MOST_SUMS = 256;
-/** On a software adapter compiling takes its time: by default it must repay itself within so many runs; the tuner is there for more. */
-export const SESSION_RUNS = 40;
 
 /** A good tiling for a software adapter before anything was measured. */
 export function softwareDefault(size: ProductShape, target: Target): MatmulTiling {

@@ -13,6 +13,13 @@ export function tilingFor(size: ProductShape, target: Target, { tiling }: Writer
   return target.tilings?.[shapeClass(size)] ?? tiling(size, target);
 }
 
+/** Sums that a thread may hold. */
+export const MOST_SUMS = 256;
+/** On a software adapter compiling takes its time: by default it must repay itself within so many runs; the tuner is there for more. */
+export const SESSION_RUNS = 40;
+/** Workgroups that fill a large device. */
+export const FULL = 128;
+
 /** Threads that share a subgroup in a product; 0 where they are too many to be worth it, or not known. */
 export function subgroupsOf({ subgroupSize }: Target): number {
   return subgroupSize <= 8 ? subgroupSize : 0;

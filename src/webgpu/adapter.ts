@@ -1,7 +1,7 @@
 import type { Runner } from "../cpu/runner";
 import type { Program } from "../graph/program";
 import { compile, type Makers } from "../plan/compile";
-import { makersFor } from "../plan/makers";
+import { KINDS, makersFor, productsOf } from "../plan/makers";
 import type { Plan, Route, Target, Tuned } from "../plan/plan";
 import { RowsNeeded } from "../plan/writers";
 import { DeviceError } from "../util/errors";
@@ -193,7 +193,11 @@ export class WebGpuBackend {
   async tune(program: Program, options: TuneOptions): Promise<TuningReport> {
     await this.subgroups;
     // A chunk of its own: a page that does not tune does not download it.
-    const [{ tune }, { writeRecord }] = await Promise.all([import("./tune"), import("../plan/record")]);
+    const [{ tune }, { writeRecord }, products] = await Promise.all([
+      import("./tune"),
+      import("../plan/record"),
+      productsOf(KINDS),
+    ]);
     const { device, allocated: memory, target, store, key } = this;
     // Another page may have written since.
     const [recalled, known] = await Promise.all([this.recall(store && recordIn(store, key)), this.tuned]);
@@ -205,7 +209,7 @@ export class WebGpuBackend {
     this.tuned = Promise.resolve({ ...tuned, ignored: false });
     let kept = store !== null;
     try {
-      await store?.write(key, writeRecord(key, tuned));
+      await store?.write(key, writeRecord(key, tuned, products));
     } catch {
       kept = false;
     }
@@ -247,8 +251,8 @@ export class WebGpuBackend {
     const none = { tilings: { ...target.tilings }, routes: {} };
     const text = await record;
     if (text === null) return { ...none, ignored: false };
-    const { readRecord } = await import("../plan/record");
-    const found = readRecord(text, key, target);
+    const [{ readRecord }, products] = await Promise.all([import("../plan/record"), productsOf(KINDS)]);
+    const found = readRecord(text, key, target, products);
     return { ...(found ?? none), ignored: found === null };
   }
 }

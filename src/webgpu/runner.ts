@@ -38,9 +38,9 @@ export class GpuRunner implements Runner {
   private ran = false;
 
   private constructor(
-    private readonly device: GPUDevice,
-    private readonly memory: Memory,
-    private readonly plan: Plan,
+    readonly device: GPUDevice,
+    readonly memory: Memory,
+    readonly plan: Plan,
     private readonly resources: Resources,
     private readonly throwReported: () => void,
   ) {}
@@ -134,28 +134,9 @@ export class GpuRunner implements Runner {
   ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
     this.throwReported();
     this.upload(this.plan.inputs, inputs);
-    const { scalars, outputs, parameters, updates, history } = this.plan;
-    const result = await this.use(() =>
-      this.restoring(async () => {
-        const encoder = this.device.createCommandEncoder({ label: "trial" });
-        this.encode(encoder, { first: 0, records: [0], used: 1, every: 1, total: 1 });
-        this.device.queue.submit([encoder.finish()]);
-        const whole = Object.entries(outputs);
-        const values = await this.readBack([
-          ...whole.map(([, buffer]) => buffer),
-          ...updates.map((name) => parameters[name] as number),
-          ...(history === null ? [] : [history]),
-        ]);
-        const record = history === null ? [] : (values[values.length - 1] as Float32Array);
-        return {
-          outputs: Object.fromEntries([
-            ...whole.map(([name], i) => [name, values[i] as Float32Array] as const),
-            ...scalars.map((name, i) => [name, Float32Array.of(record[i] as number)] as const),
-          ]),
-          updates: Object.fromEntries(updates.map((name, i) => [name, values[whole.length + i] as Float32Array])),
-        };
-      }),
-    );
+    // A chunk of its own: a page that only trains does not download it.
+    const { trial } = await import("./trial");
+    const result = await this.use(() => trial(this));
     this.throwReported();
     return result;
   }
@@ -168,10 +149,10 @@ export class GpuRunner implements Runner {
     this.throwReported();
     this.upload(this.plan.inputs, inputs);
     // A chunk of its own: a page that only trains does not download it.
-    const { profile } = await import("./profile");
+    const [{ profile }, { restoring }] = await Promise.all([import("./profile"), import("./trial")]);
     const one = this.plan.route === "persistent" ? this.told(1, 0, 1, 1) : new Uint32Array(SLOT_BYTES / 4);
     const times = await this.use(() =>
-      this.restoring(() => profile(this.device, this.memory, this.resources.step, one, steps)),
+      restoring(this, () => profile(this.device, this.memory, this.resources.step, one, steps)),
     );
     this.throwReported();
     return times;
@@ -220,12 +201,12 @@ export class GpuRunner implements Runner {
     }
   }
 
-  private bufferOf(index: number): GPUBuffer {
+  bufferOf(index: number): GPUBuffer {
     return this.resources.slots[(this.plan.buffers[index] as Plan["buffers"][number]).slot] as GPUBuffer;
   }
 
   /** Records steps, each into its record, and what the tail makes of the records that are used. */
-  private encode(encoder: GPUCommandEncoder, { first, records, used, every, total }: Steps): void {
+  encode(encoder: GPUCommandEncoder, { first, records, used, every, total }: Steps): void {
     const pass = encoder.beginComputePass({ label: "steps" });
     if (this.plan.route === "persistent") {
       encode(pass, this.resources.step[0] as Recorded, this.told(records.length, first, every, total), 0);
@@ -295,7 +276,7 @@ export class GpuRunner implements Runner {
   }
 
   /** Copies of buffers on the host, int32 as numbers; through `kept`, or through a buffer made for it. */
-  private async readBack(buffers: readonly number[], kept: GPUBuffer | null = null): Promise<Float32Array[]> {
+  async readBack(buffers: readonly number[], kept: GPUBuffer | null = null): Promise<Float32Array[]> {
     const specs = buffers.map((index) => this.plan.buffers[index] as Plan["buffers"][number]);
     const staging =
       kept ??
@@ -322,32 +303,6 @@ export class GpuRunner implements Runner {
       return values;
     } finally {
       if (staging !== kept) this.memory.destroy(staging);
-    }
-  }
-
-  /** Runs `task` and puts parameters and outputs back as they were. */
-  private async restoring<T>(task: () => Promise<T>): Promise<T> {
-    const buffers = this.plan.buffers.flatMap(({ role }, i) =>
-      role === "parameter" || role === "output" ? [this.bufferOf(i)] : [],
-    );
-    // One may hold several of them.
-    const originals = [...new Set(buffers)];
-    const copies = originals.map((buffer) =>
-      this.memory.create(`copy of ${buffer.label}`, buffer.size, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
-    );
-    const copy = (from: readonly GPUBuffer[], to: readonly GPUBuffer[]) => {
-      const encoder = this.device.createCommandEncoder({ label: "copy" });
-      from.forEach((buffer, i) => {
-        encoder.copyBufferToBuffer(buffer, 0, to[i] as GPUBuffer, 0, buffer.size);
-      });
-      this.device.queue.submit([encoder.finish()]);
-    };
-    try {
-      copy(originals, copies);
-      return await task();
-    } finally {
-      copy(copies, originals);
-      for (const buffer of copies) this.memory.destroy(buffer);
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Program } from "../graph/program";
 import type { MatmulTiling } from "../kernels/tiling";
 import { candidates, tilingName } from "../plan/candidates";
 import { compile } from "../plan/compile";
-import { makersFor } from "../plan/makers";
+import { KINDS, makersFor } from "../plan/makers";
 import type { Dispatch, Plan, ProductShape, Route, Target, Tuned } from "../plan/plan";
 import { shapeClass } from "../plan/tiling";
 import { DeviceError } from "../util/errors";
@@ -65,12 +65,13 @@ export async function tune(
     onProgress?.({ what, elapsedMs });
     return true;
   };
-  const makers = await makersFor(program, target, { kinds: ["direct", "subgroup", "tiled"], rows: true });
+  const search = target.software ? (await import("../plan/software-tiling")).softwareTiling : null;
+  const makers = await makersFor(program, target, { kinds: KINDS, rows: true });
   const bench: Bench = { device, memory, target, makers, pipelines: new Pipelines(device), signal, begins };
   const tilings = { ...tuned.tilings };
   const products: TuningReport["products"] = [];
   for (const [name, { product, shapes }] of classesOf(planWith(bench, program, tilings))) {
-    const all = candidates(product, target);
+    const all = candidates(product, target, makers.tiling(product, target), search);
     const rows = await measureTilings(bench, shapes, all, (tiling) => {
       const plan = planWith(bench, program, { ...tilings, [name]: tiling });
       return {

@@ -3,13 +3,12 @@ import { describe, expect, test } from "vitest";
 import { constant, DeviceError, input, type Program, parameter } from "../../src/index";
 import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
-import { lowerPersistent } from "../../src/plan/persistent";
 import { type Dispatch, type Kernel, type Plan, planHash, type Target } from "../../src/plan/plan";
 import { randomGraphs } from "../graph/random-graphs";
 import { classifier, descent, HARDWARE, makersOf, SOFTWARE, twoLayer } from "./programs";
 
 function compile(program: Program, target: Target): Plan {
-  return compileFor(program, target, makersOf(target, mayRunWhole(program, target) ? lowerPersistent : null));
+  return compileFor(program, target, makersOf(target, mayRunWhole(program, target) ? undefined : "recorded"));
 }
 
 const recorded = (program: Program) => compile(program, { ...HARDWARE, route: "recorded" });
@@ -301,12 +300,12 @@ describe("a plan is plain data", () => {
 
   test("its kernels are told of while it is made, each as it will be compiled, where it can be no other plan", () => {
     const told: Kernel[] = [];
-    const { step } = compileFor(twoLayer(), SOFTWARE, makersOf(SOFTWARE, null), (kernel) => told.push(kernel));
+    const { step } = compileFor(twoLayer(), SOFTWARE, makersOf(SOFTWARE, "recorded"), (kernel) => told.push(kernel));
     const compiled = ({ kernel, label, source, slot, bindings }: Kernel) => {
       return { kernel, label, source, slot, access: bindings.map(({ access }) => access) };
     };
     expect(told.map(compiled)).toEqual(step.map(compiled));
-    compileFor(classifier(64, 2, 16, 3), HARDWARE, makersOf(HARDWARE, lowerPersistent), (kernel) => told.push(kernel));
+    compileFor(classifier(64, 2, 16, 3), HARDWARE, makersOf(HARDWARE), (kernel) => told.push(kernel));
     expect(told).toHaveLength(step.length);
   });
 

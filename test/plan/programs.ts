@@ -5,8 +5,10 @@ import { subgroupKernel } from "../../src/kernels/subgroup";
 import type { Makers } from "../../src/plan/compile";
 import { hardwareDefault } from "../../src/plan/hardware-tiling";
 import { lowerRows } from "../../src/plan/lower-rows";
+import { lowerPersistent } from "../../src/plan/persistent";
 import type { Target } from "../../src/plan/plan";
 import { ridersOf } from "../../src/plan/riders";
+import { chooseRoute } from "../../src/plan/route";
 import { softwareDefault } from "../../src/plan/software-tiling";
 
 /** A large GPU, as far as a plan knows. */
@@ -22,10 +24,10 @@ export const HARDWARE: Target = {
 export const SOFTWARE: Target = { ...HARDWARE, software: true };
 
 /** What plans for a target, with everything at hand. */
-export function makersOf({ software }: Target, whole: Makers["whole"]): Makers {
+export function makersOf({ software }: Target, route?: "recorded"): Makers {
   const products = { direct: directKernel, subgroup: subgroupKernel, tiled: tiledKernel };
   const defaults = software ? { tiling: softwareDefault, ridersOf: null } : { tiling: hardwareDefault, ridersOf };
-  return { ...defaults, products, rows: lowerRows, whole };
+  return { ...defaults, products, rows: lowerRows, whole: route ? null : { lowerPersistent, chooseRoute } };
 }
 
 /** seed-000's step: two products, ReLU, sum of squares, gradient descent. */

@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import type { MatmulTiling } from "../../src/kernels/tiling";
 import { candidates, fits, tilingName } from "../../src/plan/candidates";
 import { compile } from "../../src/plan/compile";
-import { lowerPersistent } from "../../src/plan/persistent";
 import { planHash, routeKey, type Target, type Tuned } from "../../src/plan/plan";
 import { readRecord, writeRecord } from "../../src/plan/record";
+import { softwareTiling } from "../../src/plan/software-tiling";
 import { shapeClass } from "../../src/plan/tiling";
 import { classifier, HARDWARE, makersOf, SOFTWARE, twoLayer } from "./programs";
 
@@ -17,7 +17,8 @@ const plain = { a: false, b: false };
 const tiling: MatmulTiling = { kind: "direct", tileM: 2, tileN: 4, splits: 1, workgroupSize: 64 };
 const first = shapeClass({ M: 64, N: 100, K: 1000, transposed: plain });
 const tuned: Tuned = { tilings: { [first]: tiling }, routes: { "1-2": "recorded" } };
-const recorded = (target: Target) => compile(twoLayer(), { ...target, route: "recorded" }, makersOf(target, null));
+const recorded = (target: Target) =>
+  compile(twoLayer(), { ...target, route: "recorded" }, makersOf(target, "recorded"));
 
 describe("candidates", () => {
   test.each(Object.entries(TARGETS))("begin with the default, each once, and run on the device: %s", (_, target) => {
@@ -25,8 +26,9 @@ describe("candidates", () => {
     fc.assert(
       fc.property(size, size, size, fc.boolean(), fc.boolean(), (M, N, K, a, b) => {
         const product = { M, N, K, transposed: { a, b } };
-        const all = candidates(product, target);
-        expect(all[0]).toEqual(makersOf(target, null).tiling(product, target));
+        const usual = makersOf(target).tiling(product, target);
+        const all = candidates(product, target, usual, target.software ? softwareTiling : null);
+        expect(all[0]).toEqual(usual);
         expect(new Set(all.map(tilingName)).size).toBe(all.length);
         expect(all.every((each) => fits(each, target))).toBe(true);
       }),
@@ -35,18 +37,22 @@ describe("candidates", () => {
   });
 
   test("are of several kinds, where the device has subgroups", () => {
-    const kinds = candidates({ M: 512, N: 512, K: 512, transposed: plain }, SUBGROUPS).map(({ kind }) => kind);
+    const size = { M: 512, N: 512, K: 512, transposed: plain };
+    const found = (target: Target) =>
+      candidates(size, target, makersOf(target).tiling(size, target), target.software ? softwareTiling : null);
+    const kinds = found(SUBGROUPS).map(({ kind }) => kind);
     expect(new Set(kinds)).toEqual(new Set(["subgroup", "direct"]));
-    const wide = candidates({ M: 512, N: 512, K: 512, transposed: plain }, TARGETS.WARPS).map(({ kind }) => kind);
+    const wide = found(TARGETS.WARPS).map(({ kind }) => kind);
     expect(new Set(wide)).toEqual(new Set(["tiled", "direct", "subgroup"]));
   });
 });
 
 describe("a record", () => {
-  const text = writeRecord("adapter", tuned);
+  const { products } = makersOf(HARDWARE);
+  const text = writeRecord("adapter", tuned, products);
 
   test("says again what was measured", () => {
-    expect(readRecord(text, "adapter", HARDWARE)).toEqual(tuned);
+    expect(readRecord(text, "adapter", HARDWARE, products)).toEqual(tuned);
   });
 
   const changed = (change: object) => JSON.stringify({ ...JSON.parse(text), ...change });
@@ -69,7 +75,7 @@ describe("a record", () => {
     ["that is empty", ""],
     ["that is null", "null"],
   ])("%s is left aside", (_, damaged) => {
-    expect(readRecord(damaged, "adapter", HARDWARE)).toBeNull();
+    expect(readRecord(damaged, "adapter", HARDWARE, products)).toBeNull();
   });
 });
 
@@ -90,8 +96,8 @@ describe("a plan", () => {
 
   test("takes the route that was measured for it", () => {
     const program = classifier(64, 2, 16, 3);
-    const makers = makersOf(HARDWARE, lowerPersistent);
-    const apart = compile(program, { ...HARDWARE, route: "recorded" }, makersOf(HARDWARE, null));
+    const makers = makersOf(HARDWARE);
+    const apart = compile(program, { ...HARDWARE, route: "recorded" }, makersOf(HARDWARE, "recorded"));
     const whole = compile(program, { ...HARDWARE, route: "persistent" }, makers);
     for (const route of ["recorded", "persistent"] as const) {
       const plan = compile(program, { ...HARDWARE, routes: { [routeKey(apart, whole)]: route } }, makers);
