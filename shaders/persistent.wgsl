@@ -1,5 +1,7 @@
 // A whole program in one dispatch: one workgroup runs `run.x` training steps, with weights, intermediates and data in
-// workgroup memory and a barrier wherever one operation needs what another left. One workgroup is one network.
+// workgroup memory and a barrier wherever one operation needs what another left. One workgroup is one network. Where it is one
+// subgroup and the weights are few, every thread holds all of them in variables, computes their updates for itself, and waits for
+// nobody.
 //
 //   binding     access      shape
 //   state       read_write  parameters, inputs, constants and outputs, one after the other, as bits: floats and integers alike
@@ -69,7 +71,9 @@ fn main(@builtin(local_invocation_index) local: u32) {
     // spec begin step
     if (local == 0u) { memory[0] = bitcast<u32>(bitcast<f32>(memory[0]) * 0.5); }
     // spec end
+    // spec begin wait
     workgroupBarrier();
+    // spec end
     record += select(0u, 1u, recorded);
   }
   // spec begin store

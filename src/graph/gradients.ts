@@ -101,7 +101,8 @@ export const GRADIENTS: Record<Op, Gradient> = {
     const weighted = node.mul(g);
     return [weighted.sub(node.mul(keepAxes(node, weighted)))];
   },
-  logSoftmax: (node, g) => [g.sub(node.exp().mul(keepAxes(node, g)))],
+  // Its softmax is made of what it has computed anyway, and needs no logarithm.
+  logSoftmax: (node, g) => [g.sub(operands(node)[0].softmax(node.attributes.from).mul(keepAxes(node, g)))],
 };
 
 /** For operations that broadcast: each gradient is summed back to its operand's shape. */

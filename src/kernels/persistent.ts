@@ -6,6 +6,8 @@ export interface PersistentSpec {
   readonly workgroupSize: number;
   /** Whether the workgroup is one subgroup. */
   readonly subgroup: boolean;
+  /** Whether threads hold what changes in variables of their own, and need not wait for one another. */
+  readonly held: boolean;
   /** Elements of workgroup memory. */
   readonly elements: number;
   readonly bindings: string;
@@ -23,6 +25,7 @@ fn joinMax(value: f32, local: u32) -> f32 { return subgroupMax(value); }
 export function persistentKernel({
   workgroupSize,
   subgroup,
+  held,
   elements,
   bindings,
   functions,
@@ -34,6 +37,7 @@ export function persistentKernel({
     constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1) },
     blocks: {
       ...(subgroup && { enable: "enable subgroups;\n", join: JOIN_SUBGROUP }),
+      ...(held && { wait: "" }),
       bindings,
       functions,
       load: indent(load, 2),

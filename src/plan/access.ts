@@ -107,3 +107,14 @@ export function asMatrix(access: Access, rows: number, columns: number): { trans
   if (sameAccess(access, canonical([rows, columns], [1, rows]))) return { transposed: true };
   return null;
 }
+
+/** The element that an access reads at the flat index `at` of its domain. */
+export function elementAt({ shape, strides }: Access, at: number): number {
+  let [left, element] = [at, 0];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const length = shape[axis] as number;
+    element += (left % length) * (strides[axis] as number);
+    left = Math.floor(left / length);
+  }
+  return element;
+}

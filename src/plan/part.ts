@@ -19,8 +19,12 @@ export interface Context {
   readonly subgroup: boolean;
   /** Values that a thread may read before a loop and keep. */
   readonly maxOnce: number;
+  /** Whether what the program changes is held in variables, of which every thread has its own, equal, copy. */
+  readonly held: boolean;
   /** The statements `body` for each of `count` values of `variable`, the threads side by side. */
   loop(variable: string, count: number, body: readonly string[]): string[];
+  /** Statements for each of `count` elements at an index: by threads side by side, or all by every thread where they are held. */
+  each(count: number, statements: (index: string) => readonly string[]): string[];
   /** The variable in which a thread begins a reduction to one number. Numbered by use, so that equal programs give equal text. */
   variableOf(node: Tensor): string;
   /** A number that no other part of the kernel has. */
@@ -44,10 +48,11 @@ export class Part extends Site {
   }
 
   override stored(node: Tensor, index: string, value: string): string[] {
-    const { stores, places } = this.context;
+    const { stores, places, held } = this.context;
+    const records = held ? "recorded && local == 0u" : "recorded";
     const lines = stores
       .recordsOf(node)
-      .map((at) => `if (recorded) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
+      .map((at) => `if (${records}) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
     if (stores.isStored(node)) lines.push(places.assign(stores.storageOf(node), index, value));
     return lines;
   }

@@ -1,18 +1,17 @@
 import type { Tensor } from "../graph/tensor";
-import { INITIAL } from "../kernels/partials";
 import { persistentKernel } from "../kernels/persistent";
-import { registerTile } from "../kernels/register-tile";
 import { declareSlot, withSlot } from "../kernels/slot";
-import { type Fusion, type Group, productOf } from "./group";
-import { layOut, type Resident, type Touches } from "./layout";
+import { times } from "../kernels/specialise";
+import type { Fusion, Group } from "./group";
+import { type Layout, layOut, type Resident, type Touches } from "./layout";
 import { labelOf, opsOf } from "./lower";
-import { type Context, Part, type Places } from "./part";
+import type { Context, Places } from "./part";
+import { loop, writeGroup } from "./persistent-group";
 import type { Target } from "./plan";
-import { rowsBody } from "./rows";
 import { passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
 import type { LoweredDispatch, Storage, Stores } from "./storage";
 import { sharesOf, writeSweep } from "./sweep";
-import { type Axis, Body } from "./wgsl";
+import { isNumber } from "./wgsl";
 
 /** What lives beyond a step. */
 export interface Residents {
@@ -31,9 +30,10 @@ export function lowerPersistent(
   fusion: Fusion,
   order: readonly Group[],
   stores: Stores,
-  { resident, state, offsets, history }: Residents,
+  residents: Residents,
   target: Target,
 ): LoweredDispatch | null {
+  const { resident } = residents;
   const { software } = target;
   const work = (group: Group) => workOf(fusion, group);
   const stages = stagesOf(fusion, order, stores, { software, workOf: work });
@@ -54,6 +54,44 @@ export function lowerPersistent(
   const layout = layOut(fusion, stages, stores, resident, passed, { capacity, bringsIn: !software });
   if (layout === null) return null;
 
+  const readOnly = new Set(resident.filter(({ access }) => access === "read").map(({ storage }) => storage));
+  const changing = [...layout.offsets.keys()].filter((storage) => !readOnly.has(storage));
+  const elements = changing.reduce((sum, storage) => sum + storage.elements, 0);
+  const most = MAX_HELD[software ? "software" : "hardware"];
+  // Every thread does all of what is written out.
+  const short = ({ kind, size }: Group) => kind === "combine" || (kind === "elementwise" && size <= most);
+  const mayHold = subgroup && elements <= most && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
+  const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly };
+  const write = (held: boolean) => writeWhole(fusion, order, stores, residents, target, whole, held);
+  return (mayHold ? write(true) : null) ?? write(false);
+}
+
+/** How a program is cut up and placed. */
+interface Whole {
+  readonly stages: readonly Stage[];
+  readonly layout: Layout;
+  /** Tensors that pass from kernel to kernel in registers alone. */
+  readonly passed: ReadonlySet<Tensor>;
+  readonly workgroupSize: number;
+  readonly subgroup: boolean;
+  /** Elements that threads share to join sums. */
+  readonly joined: number;
+  /** What the program does not change. */
+  readonly readOnly: ReadonlySet<Storage>;
+}
+
+/** The kernel; null where an element that is to be held in a variable is wanted at an index that is no number. */
+function writeWhole(
+  fusion: Fusion,
+  order: readonly Group[],
+  stores: Stores,
+  { resident, state, offsets, history }: Residents,
+  { software }: Target,
+  { stages, layout, passed, workgroupSize, subgroup, joined, readOnly }: Whole,
+  held: boolean,
+): LoweredDispatch | null {
+  const work = (group: Group) => workOf(fusion, group);
+  const sweeps = sweepsOf(stages);
   const bound = [state, ...(history ? [history] : [])].map((storage) => ({ storage, access: "read_write" as const }));
   const bindings = [
     `@group(0) @binding(0) var<storage, read_write> state: array<u32, ${state.elements}>;`,
@@ -61,11 +99,17 @@ export function lowerPersistent(
     declareSlot("run", bound.length, stores.slot),
   ];
 
+  let constant = true;
+  const isHeld = (storage: Storage) => held && layout.offsets.has(storage) && !readOnly.has(storage);
   const functions = new Set<string>();
   const step: string[] = [];
   /** WGSL of an element's bits: in workgroup memory, or else in the state. */
   const bits = (storage: Storage, index: string): string => {
     const offset = layout.offsets.get(storage);
+    if (offset !== undefined && isHeld(storage)) {
+      constant &&= isNumber(index);
+      return `h${offset + Number.parseInt(index, 10)}`;
+    }
     return offset === undefined ? `state[${offsets.get(storage)}u + ${index}]` : `memory[${offset}u + ${index}]`;
   };
   const places: Places = {
@@ -88,14 +132,20 @@ export function lowerPersistent(
       return known;
     },
     next: () => parts++,
+    held,
     loop: (variable, count, body) => loop(variable, count, workgroupSize, body),
+    each: (count, statements) =>
+      held
+        ? times(count, (i) => ["{", ...statements(`${i}u`).map((line) => `  ${line}`), "}"]).flat()
+        : loop("i", count, workgroupSize, statements("i")),
   };
   // A barrier stands only where a part touches what another one since the last barrier has written, or overwrites what it read.
   const pending = { read: new Set<number>(), written: new Set<number>() };
   const push = ({ reads, writes }: Touches, lines: readonly string[]) => {
     const waits =
-      [...reads].some((slot) => pending.written.has(slot)) ||
-      [...writes].some((slot) => pending.written.has(slot) || pending.read.has(slot));
+      !held &&
+      ([...reads].some((slot) => pending.written.has(slot)) ||
+        [...writes].some((slot) => pending.written.has(slot) || pending.read.has(slot)));
     if (waits) {
       step.push("workgroupBarrier();");
       pending.read.clear();
@@ -125,7 +175,7 @@ export function lowerPersistent(
       push({ reads: new Set([JOINED, ...reads]), writes }, lines);
     }
   }
-  if (joined > 0) functions.add(`var<workgroup> joined: array<f32, ${joined}>;`);
+  if (joined > 0 && !held) functions.add(`var<workgroup> joined: array<f32, ${joined}>;`);
   if (fusion.tail !== null)
     step.push("if (recorded) {", ...writeGroup(context, fusion.tail).map((line) => `  ${line}`), "}");
 
@@ -134,7 +184,7 @@ export function lowerPersistent(
     const runs: { inside: number; outside: number; elements: number }[] = [];
     for (const { storage, access } of resident) {
       const inside = layout.offsets.get(storage);
-      if (inside === undefined || (direction === "store" && access === "read")) continue;
+      if (inside === undefined || isHeld(storage) || (direction === "store" && access === "read")) continue;
       const outside = offsets.get(storage) as number;
       const last = runs[runs.length - 1];
       if (last && last.inside + last.elements === inside && last.outside + last.elements === outside)
@@ -147,15 +197,37 @@ export function lowerPersistent(
       return `for (var i = local; i < ${elements}u; i += ${workgroupSize}u) { ${line} }`;
     });
   };
+  if (!constant) return null;
+  // Variables by the place that their element would have in workgroup memory.
+  const variablesOf = (storage: Storage) =>
+    times(storage.elements, (i) => `h${(layout.offsets.get(storage) as number) + i}`);
+  const kept = resident.filter(({ storage }) => isHeld(storage));
+  const fresh = new Set([...layout.offsets.keys()].filter(isHeld).flatMap(variablesOf));
+  const taken = kept.flatMap(({ storage }) =>
+    variablesOf(storage).map((name, i) => {
+      fresh.delete(name);
+      return `var ${name} = state[${(offsets.get(storage) as number) + i}u];`;
+    }),
+  );
+  const given = kept.flatMap(({ storage }) =>
+    variablesOf(storage).map((name, i) => `state[${(offsets.get(storage) as number) + i}u] = ${name};`),
+  );
+  const memory = held
+    ? `${taken.length + fresh.size} values held by every thread`
+    : `${(layout.elements + joined) * 4} bytes of workgroup memory`;
   const kernel = persistentKernel({
     workgroupSize,
     subgroup,
+    held,
     elements: layout.elements,
     bindings: bindings.map((line) => `${line}\n`).join(""),
     functions: [...functions].map((text) => `${text}\n`).join(""),
-    load: copies("load"),
+    load: [...copies("load"), ...taken, ...[...fresh].map((name) => `var ${name} = 0u;`)],
     step,
-    store: copies("store"),
+    store: [
+      ...copies("store"),
+      ...(given.length > 0 ? ["if (local == 0u) {", ...given.map((line) => `  ${line}`), "}"] : []),
+    ],
   });
   return {
     kernel: { ...kernel, source: withSlot(kernel.source, stores.slot) },
@@ -170,7 +242,7 @@ export function lowerPersistent(
     },
     bytes: 0,
     output: "a whole step",
-    shapes: `${order.length} operations${loops(sweeps)}, ${(layout.elements + joined) * 4} bytes of workgroup memory`,
+    shapes: `${order.length} operations${loops(sweeps)}, ${memory}`,
   };
 }
 
@@ -184,6 +256,9 @@ function workOf(fusion: Fusion, group: Group): number {
   const K = group.root?.operands[0]?.shape[1] ?? 0;
   return (2 * K + opsOf(fusion, group)) * group.size;
 }
+
+/** Elements that a thread holds in variables: registers of a GPU are few; a software adapter keeps them in memory anyway. */
+const MAX_HELD = { hardware: 64, software: 160 };
 
 /** In touches: where the shares of a sweep's sums wait for one another. */
 const JOINED = -1;
@@ -215,136 +290,4 @@ function workgroupSizeFor(stages: readonly Stage[], target: Target): number {
   let size = 64;
   while (size < 256 && size < widest && size * 2 <= maxWorkgroupSize) size *= 2;
   return size;
-}
-
-/** The statements of one kernel as a part: a loop over its elements, the workgroup's threads side by side. */
-function writeGroup(context: Context, group: Group): string[] {
-  const part = new Part(context, group);
-  const begins = part.partialSpecs().map(({ op, variable }) => `var ${variable} = ${INITIAL[op]};`);
-  switch (group.kind) {
-    case "elementwise": {
-      const values = new Map<Tensor, string>();
-      const body = new Body(part.point("i", [], values), "v", part.declarations);
-      const end = part.epilogue(body, values, "i");
-      return [...begins, ...context.loop("i", group.size, [...body.lines, ...end])];
-    }
-    case "matmul":
-      return [...begins, ...product(context, part)];
-    case "rows":
-      return [...begins, ...rows(context, part)];
-    case "combine":
-      return combination(context, part);
-    default:
-      return group.kind satisfies never;
-  }
-}
-
-function loop(variable: string, count: number, workgroupSize: number, body: readonly string[]): string[] {
-  if (count === 1) return [`if (local == 0u) { let ${variable} = 0u;`, ...body.map((line) => `  ${line}`), "}"];
-  return [
-    `for (var ${variable} = local; ${variable} < ${count}u; ${variable} += ${workgroupSize}u) {`,
-    ...body.map((line) => `  ${line}`),
-    "}",
-  ];
-}
-
-function product(context: Context, part: Part): string[] {
-  const { root, a, b, M, N, K } = productOf(part.group);
-  // As large a tile as still leaves each thread one.
-  let [tileM, tileN] = [1, 1];
-  const tiles = (m: number, n: number) => Math.ceil(M / m) * Math.ceil(N / n);
-  for (const [m, n] of [
-    [1, 2],
-    [2, 1],
-    [1, 3],
-    [2, 2],
-    [4, 1],
-    [1, 4],
-    [2, 3],
-    [2, 4],
-    [4, 2],
-    [4, 3],
-    [4, 4],
-  ] as const) {
-    if (m <= M && n <= N && tiles(m, n) >= context.workgroupSize && m * n > tileM * tileN) [tileM, tileN] = [m, n];
-  }
-  const values = new Map<Tensor, string>([[root, "value"]]);
-  const axes: readonly Axis[] = [
-    { name: "atRow", length: M },
-    { name: "atColumn", length: N },
-  ];
-  const body = new Body(part.point("i", axes, values), "v", part.declarations);
-  const end = part.epilogue(body, values, "i");
-  const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
-  const columns = Math.ceil(N / tileN);
-  const tile = registerTile({
-    M,
-    N,
-    K,
-    tileM,
-    tileN,
-    kMultiple: K,
-    kBegin: "0u",
-    kEnd: `${K}u`,
-    a: (row, k) => part.load(a.tensor, a.transposed ? `${k} * ${M}u + ${row}` : `${row} * ${K}u + ${k}`),
-    b: (k, column) => part.load(b.tensor, b.transposed ? `${column} * ${K}u + ${k}` : `${k} * ${N}u + ${column}`),
-    a4: null,
-    b4: null,
-    epilogue: (row, column, sum) =>
-      `{ let atRow = ${row}; let atColumn = ${column}; let value = ${sum}; ${statements} }`,
-  });
-  return context.loop("tile", tiles(tileM, tileN), [
-    `let row = tile / ${columns}u * ${tileM}u;`,
-    `let column = tile % ${columns}u * ${tileN}u;`,
-    ...tile,
-  ]);
-}
-
-function rows(context: Context, part: Part): string[] {
-  const { split } = part.group;
-  if (split === null) throw new Error("internal: rows without a split");
-  const { outer, length, inner } = split;
-  const count = outer * inner;
-  let lanes = 1;
-  while (count * lanes * 2 <= context.workgroupSize && lanes * 4 <= length) lanes *= 2;
-  const rowsPerGroup = context.workgroupSize / lanes;
-  const { lines, usesArgmax } = rowsBody(part, { ...split, lanes, rowsPerGroup });
-  const first = `let first = row / ${inner}u * ${length * inner}u + row % ${inner}u;`;
-  if (lanes === 1) {
-    return context.loop("row", count, [
-      "let inRange = true;",
-      "let lane = 0u;",
-      first,
-      `let end = ${length}u;`,
-      ...lines,
-    ]);
-  }
-  part.declarations.add(`var<workgroup> laneValues: array<f32, ${context.workgroupSize}>;`);
-  if (usesArgmax) part.declarations.add(`var<workgroup> laneIndices: array<i32, ${context.workgroupSize}>;`);
-  const [lane, rowLocal] =
-    inner === 1 ? [`local % ${lanes}u`, `local / ${lanes}u`] : [`local / ${rowsPerGroup}u`, `local % ${rowsPerGroup}u`];
-  return [
-    "{",
-    `let lane = ${lane};`,
-    `let rowLocal = ${rowLocal};`,
-    "let row = rowLocal;",
-    `let inRange = row < ${count}u;`,
-    first,
-    `let end = select(0u, ${length}u, inRange);`,
-    ...lines,
-    "}",
-  ];
-}
-
-function combination(context: Context, part: Part): string[] {
-  const values = new Map<Tensor, string>();
-  const totals = part.group.combines.map(({ node, op }) => {
-    const total = `total${context.next()}`;
-    values.set(node, total);
-    return `let ${total} = ${op === "sum" ? "joinSum" : "joinMax"}(${context.variableOf(node)}, local);`;
-  });
-  const body = new Body(part.point("0u", [], values), "v", part.declarations);
-  const stored = part.group.combines.flatMap(({ node }) => part.stored(node, "0u", values.get(node) as string));
-  stored.push(...part.epilogue(body, values, "0u"));
-  return [...totals, "if (local == 0u) {", ...[...body.lines, ...stored].map((line) => `  ${line}`), "}"];
 }

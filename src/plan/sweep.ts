@@ -1,4 +1,5 @@
-import type { Tensor } from "../graph/tensor";
+import { elementwiseRow } from "../graph/ops";
+import { type Tensor, topological } from "../graph/tensor";
 import { accumulate, INITIAL } from "../kernels/partials";
 import { sizeOf } from "../util/shape";
 import { isInlinable } from "./expression";
@@ -62,16 +63,34 @@ class SweepWriter {
       else if (group.kind === "elementwise") this.elements(part);
       else this.reductions(part);
     }
+    const over = (lines: readonly string[]) => [
+      `for (var row = local; row < ${rows}u; row += ${workgroupSize}u) {`,
+      ...lines.map((line) => `  ${line}`),
+      "}",
+    ];
     const loop = [
       ...this.partials,
       ...this.totals.map(({ op, variable }) => `var ${variable} = ${INITIAL[op]};`),
       ...this.once.lines,
-      `for (var row = local; row < ${rows}u; row += ${workgroupSize}u) {`,
-      ...this.row.lines.map((line) => `  ${line}`),
-      "}",
+      ...this.perRecord(over),
       ...this.join(),
     ];
     return { loop, ends: this.ends.map((end) => end()) };
+  }
+
+  /** The loop; or two of them, where what is only recorded takes its time: then the steps that nobody asks for go without. */
+  private perRecord(over: (lines: readonly string[]) => string[]): string[] {
+    const { fusion, variableOf } = this.context;
+    const recorded = this.sweep.groups
+      .flatMap(({ partials }) => partials)
+      .filter(({ node }) => fusion.home.get(node) === fusion.tail);
+    const kept = new Set(topological([...fusion.stored]));
+    const alone = topological(recorded.map(({ value }) => value)).filter((node) => !kept.has(node));
+    const { lines } = this.row;
+    if (!alone.some(({ op }) => elementwiseRow(op)?.dear)) return over(lines);
+    const variables = recorded.map(({ node }) => `${variableOf(node)} `);
+    const rest = lines.filter((line) => !variables.some((variable) => line.startsWith(variable)));
+    return ["if (recorded) {", ...over(lines), "} else {", ...over(rest), "}"];
   }
 
   /** The element `row * stride + offset` of a tensor: a value of the row, or read from memory, once a step where it is every row's. */
@@ -208,11 +227,13 @@ class SweepWriter {
         this.add("sum", `${this.read(part, a.tensor, M, i)} * ${this.read(part, b.tensor, N, j)}`);
     }
     this.ends.push(() => {
-      const values = new Map<Tensor, string>([[root, "value"]]);
-      const body = new Body(part.point("i", [], values), "v", part.declarations);
-      const end = part.epilogue(body, values, "i");
-      const lines = [...this.joined("value", "sum", first), ...body.lines, ...end];
-      return { group: part.group, lines: this.context.loop("i", M * N, lines) };
+      const lines = this.context.each(M * N, (i) => {
+        const values = new Map<Tensor, string>([[root, "value"]]);
+        const body = new Body(part.point(i, [], values), "v", part.declarations);
+        const end = part.epilogue(body, values, i);
+        return [...this.joined("value", "sum", first, i), ...body.lines, ...end];
+      });
+      return { group: part.group, lines };
     });
   }
 
@@ -232,18 +253,21 @@ class SweepWriter {
       }
     }
     this.ends.push(() => {
-      const values = new Map<Tensor, string>();
-      const body = new Body(part.point("i", [], values), "v", part.declarations);
-      const sums: string[] = [];
-      const stores: string[] = [];
-      for (const node of group.members) {
-        const first = firsts.get(node);
-        const name = first === undefined ? body.value(fusion.definition(group, node)) : `total${first}`;
-        if (first !== undefined) sums.push(...this.joined(name, node.op === "max" ? "max" : "sum", first));
-        values.set(node, name);
-        stores.push(...part.stored(node, "i", name));
-      }
-      return { group, lines: this.context.loop("i", inner, [...sums, ...body.lines, ...stores]) };
+      const lines = this.context.each(inner, (i) => {
+        const values = new Map<Tensor, string>();
+        const body = new Body(part.point(i, [], values), "v", part.declarations);
+        const sums: string[] = [];
+        const stores: string[] = [];
+        for (const node of group.members) {
+          const first = firsts.get(node);
+          const name = first === undefined ? body.value(fusion.definition(group, node)) : `total${first}`;
+          if (first !== undefined) sums.push(...this.joined(name, node.op === "max" ? "max" : "sum", first, i));
+          values.set(node, name);
+          stores.push(...part.stored(node, i, name));
+        }
+        return [...sums, ...body.lines, ...stores];
+      });
+      return { group, lines };
     });
   }
 
@@ -252,7 +276,7 @@ class SweepWriter {
   }
 
   private join(): string[] {
-    const { subgroup, workgroupSize } = this.context;
+    const { subgroup, workgroupSize, held } = this.context;
     if (!subgroup) {
       const { pitch } = this.shares();
       return this.totals.map(({ variable }, i) => `joined[local * ${pitch}u + ${i}u] = ${variable};`);
@@ -260,6 +284,7 @@ class SweepWriter {
     const lines = this.totals.map(
       ({ op, variable }) => `let ${variable}_all = ${op === "sum" ? "subgroupAdd" : "subgroupMax"}(${variable});`,
     );
+    if (held) return lines;
     // Each thread stores another of them.
     for (let first = 0; first < this.totals.length; first += workgroupSize) {
       const round = this.totals.slice(first, first + workgroupSize).map(({ variable }) => `${variable}_all`);
@@ -270,8 +295,12 @@ class SweepWriter {
   }
 
   /** Lines that give `name` the total `first + i`. */
-  private joined(name: string, op: Total["op"], first: number): string[] {
-    const at = first === 0 ? "i" : `${first}u + i`;
+  private joined(name: string, op: Total["op"], first: number, i: string): string[] {
+    if (this.context.held) {
+      const { variable } = this.totals[first + Number.parseInt(i, 10)] as Total;
+      return [`let ${name} = ${variable}_all;`];
+    }
+    const at = first === 0 ? i : `${first}u + ${i}`;
     if (this.context.subgroup) return [`let ${name} = joined[${at}];`];
     const { shares, pitch } = this.shares();
     const share = `joined[q * ${pitch}u + ${at}]`;

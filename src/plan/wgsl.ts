@@ -1,6 +1,6 @@
 import { type DType, elementwiseRow } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import { type Access, isAligned } from "./access";
+import { type Access, elementAt, isAligned } from "./access";
 import type { Expression } from "./expression";
 
 /** Where an expression is evaluated. */
@@ -100,12 +100,18 @@ export function nameIn({ lines, known }: Scope, prefix: string, text: string): s
   return name;
 }
 
+/** Whether WGSL of an index is a number. */
+export function isNumber(index: string): boolean {
+  return /^\d+u$/.test(index);
+}
+
 /**
  * WGSL of the index that an access gives at the point `flat` of a domain. `axes`: coordinates that are known anyway, outermost
  * first.
  */
 export function indexAt(flat: string, axes: readonly Axis[], access: Access): string {
   if (isAligned(access)) return access.shape.length === 0 ? "0u" : flat;
+  if (isNumber(flat)) return `${elementAt(access, Number.parseInt(flat, 10))}u`;
   const terms: string[] = [];
   // From the last axis: as long as the access divides the known coordinates, take each from the one that it lies in.
   let left = [...axes];

@@ -64,8 +64,9 @@ const networks: fc.Arbitrary<Network> = fc
     ),
     loss: fc.constantFrom(...Object.keys(LOSSES)),
     momentum: fc.boolean(),
+    read: fc.boolean(),
   })
-  .map(({ rows, inputs, taken, layers, loss, momentum }) => {
+  .map(({ rows, inputs, taken, layers, loss, momentum, read }) => {
     const labels = input([rows], "int32");
     const data = input([taken ? 2 * rows : rows, inputs]);
     const named: Program["inputs"] = taken ? { data, labels, picked: input([rows], "int32") } : { data, labels };
@@ -99,8 +100,8 @@ const networks: fc.Arbitrary<Network> = fc
         updates[name] = tensor.sub((updates[`v.${name}`] as Tensor).mul(0.05));
       }
     });
-    const title = `${rows}x${inputs}${taken ? " taken" : ""} ${layers.map(({ units, form, bias }) => `-> ${units} ${form}, bias ${bias}`).join(" ")}; ${loss}${momentum ? ", momentum" : ""}`;
-    const outputs = { loss: value, read: z.argmax(1).toFloat32() };
+    const title = `${rows}x${inputs}${taken ? " taken" : ""} ${layers.map(({ units, form, bias }) => `-> ${units} ${form}, bias ${bias}`).join(" ")}; ${loss}${momentum ? ", momentum" : ""}${read ? ", read" : ""}`;
+    const outputs = { loss: value, ...(read && { read: z.argmax(1).toFloat32() }) };
     return { program: { inputs: named, parameters, outputs, updates }, title, [fc.toStringMethod]: () => title };
   });
 
@@ -119,20 +120,23 @@ function valuesOf(tensors: Record<string, Tensor>): Record<string, Values> {
 /** A failure prints the seed and the path that repeat it: give them here as `seed` and `path`. */
 const options: fc.Parameters<unknown> = { numRuns: 40, seed: 7, interruptAfterTimeLimit: 50_000, endOnFailure: true };
 
-async function agrees(on: () => Pick<Device, "compile">, numRuns: number): Promise<number> {
-  let swept = 0;
+/** How many of the networks were loops over their rows, and of how many every thread held all weights. */
+async function agrees(on: () => Pick<Device, "compile">, numRuns: number): Promise<{ swept: number; held: number }> {
+  let [swept, held] = [0, 0];
   await fc.assert(
     fc.asyncProperty(networks, async ({ program, title }) => {
       const session = await on().compile(program);
       try {
         if (/in a loop over \d+ rows/.test(session.explain())) swept++;
+        if (/\d+ values held by every thread/.test(session.explain())) held++;
         const inputs = valuesOf(program.inputs);
         session.write(valuesOf(program.parameters));
         // The second step starts from what the first has left.
         for (let step = 0; step < 2; step++) {
           const report = await session.verify(inputs);
           if (!report.ok) throw new Error(`${title}\n${report}\n${session.explain()}`);
-          await session.run(inputs, { steps: 3 });
+          // Steps that are not recorded may run apart from those that are.
+          await session.run(inputs, { steps: 3, every: 2 });
         }
       } finally {
         session.dispose();
@@ -140,14 +144,23 @@ async function agrees(on: () => Pick<Device, "compile">, numRuns: number): Promi
     }),
     { ...options, numRuns },
   );
-  return swept;
+  return { swept, held };
 }
 
 test("small networks that run as loops over their rows agree with float64", { timeout: 120_000 }, async () => {
-  expect(await agrees(() => device, 30)).toBeGreaterThan(14);
+  const { swept, held } = await agrees(() => device, 30);
+  expect(swept).toBeGreaterThan(14);
+  expect(held).toBeGreaterThan(7);
+});
+test("so they do on a GPU of such subgroups", { timeout: 120_000 }, async () => {
+  const gpu = await openOther({ route: "persistent", software: false });
+  const { held } = await agrees(() => gpu, 15).finally(() => gpu.close());
+  expect(held).toBeGreaterThan(2);
 });
 test("so they do without subgroups, in a workgroup of a GPU's size", { timeout: 120_000 }, async () => {
-  expect(await agrees(() => other, 15)).toBeGreaterThan(4);
+  const { swept, held } = await agrees(() => other, 15);
+  expect(swept).toBeGreaterThan(4);
+  expect(held).toBe(0);
 });
 
 test("a batch of many rows is shared by more threads than a subgroup has", { timeout: 60_000 }, async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { constant, DeviceError, input, type Program, parameter } from "../../src/index";
+import { constant, DeviceError, input, type Program, parameter, type Tensor } from "../../src/index";
 import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
 import { type Dispatch, type Kernel, type Plan, planHash, type Target } from "../../src/plan/plan";
@@ -219,10 +219,28 @@ describe("routes", () => {
     const plan = compile(classifier(100, 2, 3, 2), { ...SOFTWARE, subgroupSize, route: "persistent" });
     const [{ source, shapes }] = plan.step as [Dispatch];
     expect(shapes).toMatch(/\d+ of them in a loop over 100 rows/);
-    expect(source.match(/for \(var row = local; row < 100u/g)).toHaveLength(1);
+    // Either with the logarithm that the record alone wants, or without.
+    expect(source.match(/for \(var row = local; row < 100u/g)).toHaveLength(2);
+    expect(source.match(/\blog\(/g)).toHaveLength(2);
+    expect(source).toMatch(/if \(recorded\) \{\s+for \(var row = local/);
     expect(source.includes("enable subgroups;")).toBe(subgroupSize > 0);
     // What passes from layer to layer stays in registers: memory holds the scores and 17 weights, and on a GPU the data too.
     expect(source).toContain("const MEMORY = 217u;");
+  });
+
+  test("the few weights of a small network are held by every thread of a subgroup, which then waits for nobody", () => {
+    const { outputs, ...program } = classifier(100, 2, 3, 2);
+    const loss = { loss: outputs.loss as Tensor };
+    const whole = (target: Partial<Target>, each: Program) =>
+      compile(each, { ...SOFTWARE, subgroupSize: 4, route: "persistent", ...target }).step[0] as Dispatch;
+    const held = whole({}, { ...program, outputs: loss });
+    expect(held.shapes).toContain("17 values held by every thread");
+    expect(held.whole?.barriers).toBe(0);
+    // The logarithm is wanted by the record alone: steps that are not recorded have a loop without it.
+    expect(held.source.match(/for \(var row = local; row < 100u/g)).toHaveLength(2);
+    // A value of each row has no place there, nor have weights where threads are no subgroup.
+    expect(whole({}, { ...program, outputs }).shapes).toContain("workgroup memory");
+    expect(whole({ subgroupSize: 0 }, { ...program, outputs: loss }).shapes).toContain("workgroup memory");
   });
 
   test.each([

@@ -1,0 +1,147 @@
+import type { Tensor } from "../graph/tensor";
+import { INITIAL } from "../kernels/partials";
+import { registerTile } from "../kernels/register-tile";
+import { type Group, productOf } from "./group";
+import { type Context, Part } from "./part";
+import { rowsBody } from "./rows";
+import { type Axis, Body } from "./wgsl";
+
+/** The statements of one kernel as a part: a loop over its elements, the workgroup's threads side by side. */
+export function writeGroup(context: Context, group: Group): string[] {
+  const part = new Part(context, group);
+  const begins = part.partialSpecs().map(({ op, variable }) => `var ${variable} = ${INITIAL[op]};`);
+  switch (group.kind) {
+    case "elementwise": {
+      const lines = context.each(group.size, (i) => {
+        const values = new Map<Tensor, string>();
+        const body = new Body(part.point(i, [], values), "v", part.declarations);
+        const end = part.epilogue(body, values, i);
+        return [...body.lines, ...end];
+      });
+      // What every thread has summed counts once.
+      const sums = context.held ? part.partialSpecs().filter(({ op }) => op === "sum") : [];
+      const once = sums.map(({ variable }) => `if (local > 0u) { ${variable} = ${INITIAL.sum}; }`);
+      return [...begins, ...lines, ...once];
+    }
+    case "matmul":
+      return [...begins, ...product(context, part)];
+    case "rows":
+      return [...begins, ...rows(context, part)];
+    case "combine":
+      return combination(context, part);
+    default:
+      return group.kind satisfies never;
+  }
+}
+
+/** Statements for each of `count` values of `variable`, the threads of a workgroup side by side. */
+export function loop(variable: string, count: number, workgroupSize: number, body: readonly string[]): string[] {
+  if (count === 1) return [`if (local == 0u) { let ${variable} = 0u;`, ...body.map((line) => `  ${line}`), "}"];
+  return [
+    `for (var ${variable} = local; ${variable} < ${count}u; ${variable} += ${workgroupSize}u) {`,
+    ...body.map((line) => `  ${line}`),
+    "}",
+  ];
+}
+
+function product(context: Context, part: Part): string[] {
+  const { root, a, b, M, N, K } = productOf(part.group);
+  // As large a tile as still leaves each thread one.
+  let [tileM, tileN] = [1, 1];
+  const tiles = (m: number, n: number) => Math.ceil(M / m) * Math.ceil(N / n);
+  for (const [m, n] of [
+    [1, 2],
+    [2, 1],
+    [1, 3],
+    [2, 2],
+    [4, 1],
+    [1, 4],
+    [2, 3],
+    [2, 4],
+    [4, 2],
+    [4, 3],
+    [4, 4],
+  ] as const) {
+    if (m <= M && n <= N && tiles(m, n) >= context.workgroupSize && m * n > tileM * tileN) [tileM, tileN] = [m, n];
+  }
+  const values = new Map<Tensor, string>([[root, "value"]]);
+  const axes: readonly Axis[] = [
+    { name: "atRow", length: M },
+    { name: "atColumn", length: N },
+  ];
+  const body = new Body(part.point("i", axes, values), "v", part.declarations);
+  const end = part.epilogue(body, values, "i");
+  const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
+  const columns = Math.ceil(N / tileN);
+  const tile = registerTile({
+    M,
+    N,
+    K,
+    tileM,
+    tileN,
+    kMultiple: K,
+    kBegin: "0u",
+    kEnd: `${K}u`,
+    a: (row, k) => part.load(a.tensor, a.transposed ? `${k} * ${M}u + ${row}` : `${row} * ${K}u + ${k}`),
+    b: (k, column) => part.load(b.tensor, b.transposed ? `${column} * ${K}u + ${k}` : `${k} * ${N}u + ${column}`),
+    a4: null,
+    b4: null,
+    epilogue: (row, column, sum) =>
+      `{ let atRow = ${row}; let atColumn = ${column}; let value = ${sum}; ${statements} }`,
+  });
+  return context.loop("tile", tiles(tileM, tileN), [
+    `let row = tile / ${columns}u * ${tileM}u;`,
+    `let column = tile % ${columns}u * ${tileN}u;`,
+    ...tile,
+  ]);
+}
+
+function rows(context: Context, part: Part): string[] {
+  const { split } = part.group;
+  if (split === null) throw new Error("internal: rows without a split");
+  const { outer, length, inner } = split;
+  const count = outer * inner;
+  let lanes = 1;
+  while (count * lanes * 2 <= context.workgroupSize && lanes * 4 <= length) lanes *= 2;
+  const rowsPerGroup = context.workgroupSize / lanes;
+  const { lines, usesArgmax } = rowsBody(part, { ...split, lanes, rowsPerGroup });
+  const first = `let first = row / ${inner}u * ${length * inner}u + row % ${inner}u;`;
+  if (lanes === 1) {
+    return context.loop("row", count, [
+      "let inRange = true;",
+      "let lane = 0u;",
+      first,
+      `let end = ${length}u;`,
+      ...lines,
+    ]);
+  }
+  part.declarations.add(`var<workgroup> laneValues: array<f32, ${context.workgroupSize}>;`);
+  if (usesArgmax) part.declarations.add(`var<workgroup> laneIndices: array<i32, ${context.workgroupSize}>;`);
+  const [lane, rowLocal] =
+    inner === 1 ? [`local % ${lanes}u`, `local / ${lanes}u`] : [`local / ${rowsPerGroup}u`, `local % ${rowsPerGroup}u`];
+  return [
+    "{",
+    `let lane = ${lane};`,
+    `let rowLocal = ${rowLocal};`,
+    "let row = rowLocal;",
+    `let inRange = row < ${count}u;`,
+    first,
+    `let end = select(0u, ${length}u, inRange);`,
+    ...lines,
+    "}",
+  ];
+}
+
+function combination(context: Context, part: Part): string[] {
+  const values = new Map<Tensor, string>();
+  const totals = part.group.combines.map(({ node, op }) => {
+    const total = `total${context.next()}`;
+    values.set(node, total);
+    return `let ${total} = ${op === "sum" ? "joinSum" : "joinMax"}(${context.variableOf(node)}, local);`;
+  });
+  const body = new Body(part.point("0u", [], values), "v", part.declarations);
+  const stored = part.group.combines.flatMap(({ node }) => part.stored(node, "0u", values.get(node) as string));
+  stored.push(...part.epilogue(body, values, "0u"));
+  const first = context.held ? "{" : "if (local == 0u) {";
+  return [...totals, first, ...[...body.lines, ...stored].map((line) => `  ${line}`), "}"];
+}
