@@ -31,8 +31,8 @@ const TILES_M = (M + TILE_M - 1u) / TILE_M;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 // spec end
 
-// Where every sum is a variable a software adapter takes half as long again to compile, and no less to run: most of them lie in
-// memory all the same. An epilogue in a loop compiles in a fraction of the time of one for each sum.
+// The sums; or, where each is a variable of its own, what they come to: an epilogue in a loop compiles in a fraction of the time
+// of one for each sum.
 var<private> sums: array<f32, TILE_M * TILE_N>;
 
 // spec begin epilogue

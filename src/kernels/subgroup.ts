@@ -43,9 +43,11 @@ const SWAPS = ["", "quadSwapX", "quadSwapY", "quadSwapDiagonal"] as const;
 const QUAD = SWAPS.length;
 
 /** The sums of a tile. At an edge the last row and column are read again instead of what lies outside, and no element of K is. */
-function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: SubgroupTiling): string[] {
+function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize, variables }: SubgroupTiling): string[] {
   const { M, N, K, aTransposed, bTransposed, bVectors } = spec;
   const rest = K % QUAD;
+  const each = (line: (name: string, place: string) => string) =>
+    times(tileM, (i) => times(tileN, (j) => line(`sum${i}_${j}`, `sums[${i * tileN + j}]`)).join(" "));
   const row = (i: number) => (M % tileM === 0 ? `row + ${i}u` : `min(row + ${i}u, ${M - 1}u)`);
   const width = bVectors ? 4 : 1;
   const column = (j: number) =>
@@ -60,6 +62,7 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: Sub
       return `let column${j} = ${bTransposed ? `(${first}) * ${K}u` : bVectors ? `(${first}) / 4u` : first};`;
     }),
     `let quad = local % ${QUAD}u;`,
+    ...(variables ? each((name) => `var ${name} = 0.0;`) : []),
     "var k = split * K_CHUNK;",
   ];
   const whole = [
@@ -83,6 +86,7 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: Sub
     ...setup,
     ...(K >= QUAD ? whole : []),
     ...(rest > 0 ? [splits === 1 ? "{" : "if (k < kEnd) {", ...last, "}"] : []),
+    ...(variables ? each((name, place) => `${place} = ${name};`) : []),
   ];
 
   /** The loads and products of `count` k: the one that a thread loads, the u-th that it multiplies, and how it comes by that. */
@@ -104,7 +108,8 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize }: Sub
         times(count, (u) => `let a${i}_${u} = ${shared(`p${i}`, u)};`).join(" "),
         ...times(
           tileN,
-          (j) => `sums[${i * tileN + j}] += ${pairwise(times(count, (u) => `a${i}_${u} * ${b(j, u)}`))};`,
+          (j) =>
+            `${variables ? `sum${i}_${j}` : `sums[${i * tileN + j}]`} += ${pairwise(times(count, (u) => `a${i}_${u} * ${b(j, u)}`))};`,
         ),
       ]).flat(),
     ].map((line) => `  ${line}`);

@@ -19,6 +19,8 @@ export type MatmulTiling =
       readonly tileN: number;
       readonly splits: number;
       readonly subgroupSize: number;
+      /** Whether each sum is a variable, or all lie in an array: which compiles sooner, and takes a little longer to run. */
+      readonly variables: boolean;
     }
   | {
       readonly kind: "tiled";

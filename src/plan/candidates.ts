@@ -24,7 +24,8 @@ export function tilingName(tiling: MatmulTiling): string {
   const { kind, tileM, tileN, splits } = tiling;
   const threads =
     kind === "tiled" ? `, ${tiling.threadsM}x${tiling.threadsN} threads, ${tiling.tileK} of K at once` : "";
-  return `${kind} ${tileM}x${tileN}${threads}${splits === 1 ? "" : `, K in ${splits} parts`}`;
+  const sums = kind === "subgroup" && tiling.variables ? ", sums in variables" : "";
+  return `${kind} ${tileM}x${tileN}${threads}${sums}${splits === 1 ? "" : `, K in ${splits} parts`}`;
 }
 
 /** Whether a device can run a tiling; false too where what should be a tiling is none, as a file may hold it. */
@@ -38,7 +39,9 @@ export function fits(tiling: MatmulTiling, target: Target): boolean {
     case "direct":
       return count(tiling.workgroupSize, target.maxWorkgroupSize) && Number.isInteger(Math.log2(tiling.workgroupSize));
     case "subgroup":
-      return tiling.subgroupSize === target.subgroupSize && target.subgroupSize > 0;
+      return (
+        tiling.subgroupSize === target.subgroupSize && target.subgroupSize > 0 && typeof tiling.variables === "boolean"
+      );
     case "tiled": {
       const { tileK, threadsM, threadsN } = tiling;
       if (!count(tileK, 64) || !count(threadsM, 64) || !count(threadsN, 64)) return false;
@@ -61,8 +64,15 @@ function softwareCandidates(size: ProductShape, target: Target, search: Search):
   const lanes = subgroupsOf(target);
   const runs = [SESSION_RUNS / 10, SESSION_RUNS * 10, Number.POSITIVE_INFINITY];
   const inGroup = lanes > 0 ? runs.map((each) => search(size, lanes, each)) : [];
-  const split = [...inGroup].slice(-1).map((tiling): MatmulTiling => ({ ...tiling, splits: tiling.splits * 2 }));
-  return [...inGroup, ...split, ...(lanes > 0 ? [SESSION_RUNS] : runs).map((each) => search(size, 0, each))];
+  const last = inGroup.slice(-1);
+  const split = last.map((tiling): MatmulTiling => ({ ...tiling, splits: tiling.splits * 2 }));
+  const variables = [...inGroup.slice(-2)].map((tiling) => ({ ...tiling, variables: true }) as MatmulTiling);
+  return [
+    ...inGroup,
+    ...split,
+    ...variables,
+    ...(lanes > 0 ? [SESSION_RUNS] : runs).map((each) => search(size, 0, each)),
+  ];
 }
 
 /** Tiles of one thread, rows and columns: the larger the fewer loads a product, and the fewer threads there are. */
@@ -100,6 +110,6 @@ function tiledCandidates(size: ProductShape, target: Target): MatmulTiling[] {
       [4, 1],
       [8, 2],
     ] as const)
-      found.push({ kind: "subgroup", tileM, tileN, splits: 1, subgroupSize: target.subgroupSize });
+      found.push({ kind: "subgroup", tileM, tileN, splits: 1, subgroupSize: target.subgroupSize, variables: true });
   return found;
 }

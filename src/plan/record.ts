@@ -28,7 +28,8 @@ export function readRecord(text: string, key: string, target: Target, products: 
 const TILE = { tileM: 4, tileN: 4, splits: 2 } as const;
 const KINDS: readonly MatmulTiling[] = [
   { kind: "direct", ...TILE, workgroupSize: 4 },
-  { kind: "subgroup", ...TILE, subgroupSize: 4 },
+  { kind: "subgroup", ...TILE, subgroupSize: 4, variables: false },
+  { kind: "subgroup", ...TILE, subgroupSize: 4, variables: true },
   { kind: "tiled", ...TILE, tileK: 8, threadsM: 8, threadsN: 8 },
 ];
 

@@ -22,7 +22,7 @@ export function softwareTiling(size: ProductShape, subgroupSize: number, runs: n
       for (const parts of splits) {
         const tile = { tileM, tileN, splits: parts };
         const tiling = subgroupSize
-          ? ({ kind: "subgroup", ...tile, subgroupSize } as const)
+          ? ({ kind: "subgroup", ...tile, subgroupSize, variables: false } as const)
           : ({ kind: "direct", ...tile, workgroupSize: 4 } as const);
         const cost = softwareCost(size, tiling, runs);
         if (cost < least) [best, least] = [tiling, cost];

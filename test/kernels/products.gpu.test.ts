@@ -19,12 +19,13 @@ const direct = (tileM: number, tileN: number, splits = 1): MatmulTiling => ({
   splits,
   workgroupSize: 4,
 });
-const subgroup = (tileM: number, tileN: number, splits = 1): MatmulTiling => ({
+const subgroup = (tileM: number, tileN: number, splits = 1, variables = false): MatmulTiling => ({
   kind: "subgroup",
   tileM,
   tileN,
   splits,
   subgroupSize,
+  variables,
 });
 const tiled = (tileM: number, tileN: number, tileK: number, threads: number, splits = 1): MatmulTiling => ({
   kind: "tiled",
@@ -48,7 +49,9 @@ const SIZES = [
 
 const TILINGS: MatmulTiling[] = [
   ...[direct(3, 4), direct(4, 4, 2), tiled(2, 2, 8, 4), tiled(4, 2, 16, 4, 3)],
-  ...(subgroupSize > 0 ? [subgroup(1, 1), subgroup(4, 4), subgroup(3, 5, 2), subgroup(8, 2, 3)] : []),
+  ...(subgroupSize > 0
+    ? [subgroup(1, 1), subgroup(4, 4), subgroup(3, 5, 2), subgroup(8, 2, 3), subgroup(5, 4, 2, true)]
+    : []),
 ];
 const KERNELS = { direct: "product", subgroup: "subgroup", tiled: "matmul" };
 

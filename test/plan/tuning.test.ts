@@ -69,7 +69,7 @@ describe("a record", () => {
     ["with more threads than there are", changed({ tilings: { [first]: { ...tiling, workgroupSize: 1024 } } })],
     [
       "with subgroups that there are not",
-      changed({ tilings: { [first]: { ...tiling, kind: "subgroup", subgroupSize: 4 } } }),
+      changed({ tilings: { [first]: { ...tiling, kind: "subgroup", subgroupSize: 4, variables: true } } }),
     ],
     ["cut off", text.slice(0, -9)],
     ["that is empty", ""],
