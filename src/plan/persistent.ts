@@ -57,10 +57,10 @@ export function lowerPersistent(
   const readOnly = new Set(resident.filter(({ access }) => access === "read").map(({ storage }) => storage));
   const changing = [...layout.offsets.keys()].filter((storage) => !readOnly.has(storage));
   const elements = changing.reduce((sum, storage) => sum + storage.elements, 0);
-  const most = MAX_HELD[software ? "software" : "hardware"];
   // Every thread does all of what is written out.
-  const short = ({ kind, size }: Group) => kind === "combine" || (kind === "elementwise" && size <= most);
-  const mayHold = subgroup && elements <= most && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
+  const short = ({ kind, size }: Group) => kind === "combine" || (kind === "elementwise" && size <= MAX_HELD);
+  const mayHold =
+    subgroup && elements <= MAX_HELD && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
   const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly };
   const write = (held: boolean) => writeWhole(fusion, order, stores, residents, target, whole, held);
   return (mayHold ? write(true) : null) ?? write(false);
@@ -257,8 +257,8 @@ function workOf(fusion: Fusion, group: Group): number {
   return (2 * K + opsOf(fusion, group)) * group.size;
 }
 
-/** Elements that a thread holds in variables: registers of a GPU are few; a software adapter keeps them in memory anyway. */
-const MAX_HELD = { hardware: 64, software: 160 };
+/** Elements that a thread holds in variables: registers of a GPU are few, and a software adapter takes long to compile many. */
+const MAX_HELD = 48;
 
 /** In touches: where the shares of a sweep's sums wait for one another. */
 const JOINED = -1;
