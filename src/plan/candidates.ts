@@ -66,7 +66,7 @@ function softwareCandidates(size: ProductShape, target: Target, search: Search):
   const inGroup = lanes > 0 ? runs.map((each) => search(size, lanes, each)) : [];
   const last = inGroup.slice(-1);
   const split = last.map((tiling): MatmulTiling => ({ ...tiling, splits: tiling.splits * 2 }));
-  const variables = [...inGroup.slice(-2)].map((tiling) => ({ ...tiling, variables: true }) as MatmulTiling);
+  const variables = inGroup.slice(-2).map((tiling) => ({ ...tiling, variables: true }) as MatmulTiling);
   return [
     ...inGroup,
     ...split,

@@ -6,6 +6,9 @@ import { MOST_SUMS, SESSION_RUNS, subgroupsOf } from "./tiling";
 /** Rows or columns of a thread's tile that are tried. */
 const EDGES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 16, 20, 24, 32];
 
+/** So many sums compile as soon as variables as in an array. */
+const FEW_SUMS = 64;
+
 /** A good tiling for a software adapter before anything was measured. */
 export function softwareDefault(size: ProductShape, target: Target): MatmulTiling {
   return softwareTiling(size, subgroupsOf(target), SESSION_RUNS);
@@ -22,7 +25,7 @@ export function softwareTiling(size: ProductShape, subgroupSize: number, runs: n
       for (const parts of splits) {
         const tile = { tileM, tileN, splits: parts };
         const tiling = subgroupSize
-          ? ({ kind: "subgroup", ...tile, subgroupSize, variables: false } as const)
+          ? ({ kind: "subgroup", ...tile, subgroupSize, variables: tileM * tileN <= FEW_SUMS } as const)
           : ({ kind: "direct", ...tile, workgroupSize: 4 } as const);
         const cost = softwareCost(size, tiling, runs);
         if (cost < least) [best, least] = [tiling, cost];
