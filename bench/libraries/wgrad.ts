@@ -21,7 +21,7 @@ export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" |
     },
     async prepare(task, data) {
       const device = opened();
-      // As who trains for long would: W5 is what a first visit takes, without. The scans over size keep the defaults.
+      // As who trains for long would: W5 is what a first visit takes, without. The two routes that W6 scans keep the defaults.
       if (backend === "webgpu" && route === undefined) await device.tune(programOf(task), { budgetMs: TUNING_MS });
       return task.kind === "classifier" ? fitted(device, data) : stepped(device, task, data);
     },
