@@ -249,10 +249,15 @@ export class WebGpuBackend {
   private async recall(record: Promise<string | null> | null): Promise<Recalled> {
     const { key, target } = this;
     const none = { tilings: { ...target.tilings }, routes: {} };
-    const text = await record;
-    if (text === null) return { ...none, ignored: false };
-    const [{ readRecord }, products] = await Promise.all([import("../plan/record"), productsOf(KINDS)]);
-    const found = readRecord(text, key, target, products);
-    return { ...(found ?? none), ignored: found === null };
+    try {
+      const text = await record;
+      if (text === null) return { ...none, ignored: false };
+      const [{ readRecord }, products] = await Promise.all([import("../plan/record"), productsOf(KINDS)]);
+      const found = readRecord(text, key, target, products);
+      return { ...(found ?? none), ignored: found === null };
+    } catch {
+      // What cannot be read, for want of a chunk, is none.
+      return { ...none, ignored: false };
+    }
   }
 }

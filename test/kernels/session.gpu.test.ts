@@ -251,3 +251,21 @@ test('"auto" takes what runs faster here, and says which', async () => {
   device.close();
   webgpu.close();
 });
+
+test("a sum to one number that the step itself needs is computed, though nothing else reduces along rows", async () => {
+  const device = await open({ backend: "webgpu", route: "recorded", tuning: null });
+  try {
+    const [x, w] = [input([50]), parameter([])];
+    const session = await device.compile({
+      inputs: { x },
+      parameters: { w },
+      outputs: {},
+      updates: { w: w.add(x.sum()) },
+    });
+    expect(session.explain()).toMatch(/^ {2}1 {2}rows /m);
+    await session.run({ x: ones }, { steps: 3 });
+    expect(await session.read("w")).toEqual(Float32Array.of(150));
+  } finally {
+    device.close();
+  }
+});
