@@ -83,6 +83,12 @@ export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "ti
         `epilogue(firstRow + ${at("threadRow", "THREADS_M", i)}, firstColumn + ${at("threadColumn", "THREADS_N", j)}, split, sum${i}_${j});`,
     ),
   ).flat();
+  const sumsColumns = columns.length > 0;
+  const ends = [
+    "if (firstRow == 0u && local < COLUMNS && firstColumn + local < N) {",
+    ...["let i = firstColumn + local;", ...columns].map((line) => `  ${line}`),
+    "}",
+  ];
   const wholeK = K % splits === 0 && (K / splits) % tileK === 0;
   const [wholeM, wholeN] = [M % (tileM * threadsM) === 0, N % (tileN * threadsN) === 0];
   const source = specialise(matmul, {
@@ -103,8 +109,8 @@ export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "ti
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
       epilogue: epilogueFunction(spec, wholeM && wholeN ? null : "row < M && column < N"),
-      sums: indent([...sums(tileM, tileN), ...(columns.length > 0 ? ["var columnSum = 0.0;"] : [])], 2),
-      columnSums: indent(columns.length > 0 ? COLUMN_SUMS : [], 4),
+      sums: indent([...sums(tileM, tileN), ...(sumsColumns ? ["var columnSum = 0.0;"] : [])], 2),
+      columnSums: indent(sumsColumns ? COLUMN_SUMS : [], 4),
       loadA: indent(
         loadTile({
           buffer: a,
@@ -132,19 +138,7 @@ export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "ti
         4,
       ),
       products: indent(inner, 6),
-      stores: indent(
-        [
-          ...stores,
-          ...(columns.length > 0
-            ? [
-                "if (firstRow == 0u && local < COLUMNS && firstColumn + local < N) {",
-                ...["let i = firstColumn + local;", ...columns].map((line) => `  ${line}`),
-                "}",
-              ]
-            : []),
-        ],
-        2,
-      ),
+      stores: indent([...stores, ...(sumsColumns ? ends : [])], 2),
       after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
     },
   });

@@ -27,12 +27,7 @@ export async function makersFor(
     rows ? import("./lower-rows") : null,
     mayRunWhole(program, target) ? whole() : null,
   ]);
-  return {
-    ...defaults,
-    products,
-    rows: byRows && byRows.lowerRows,
-    whole: inWhole,
-  };
+  return { ...defaults, products, rows: byRows?.lowerRows ?? null, whole: inWhole };
 }
 
 /** Every kind of tiling. */

@@ -1,4 +1,5 @@
 import type { Tensor } from "../graph/tensor";
+import { sizeOf } from "../util/shape";
 import { isAligned } from "./access";
 import { isInlinable } from "./expression";
 import { type Fusion, type Group, productOf } from "./group";
@@ -20,11 +21,14 @@ export function ridersOf(
   writers: Writers,
 ): Ridden {
   const riders = new Map<Group, Group>();
-  const touches = new Map(order.map((group) => [group, touchesOf(fusion, stores, group)]));
-  const touched = (group: Group) => {
-    const { reads, writes } = touches.get(group) as NonNullable<ReturnType<typeof touches.get>>;
-    return { reads: new Set<unknown>(reads), writes: new Set<unknown>(writes) };
-  };
+  if (!order.some(({ kind }) => kind === "rows")) return { order, riders };
+  const touches = new Map(
+    order.map((group) => {
+      const { reads, writes } = touchesOf(fusion, stores, group);
+      return [group, { reads: new Set(reads), writes: new Set(writes) }] as const;
+    }),
+  );
+  const touched = (group: Group) => touches.get(group) as NonNullable<ReturnType<typeof touches.get>>;
   const apart = (a: Group, b: Group) => {
     const [one, other] = [touched(a), touched(b)];
     return !overlap(one.reads, other.writes) && !overlap(one.writes, other.reads) && !overlap(one.writes, other.writes);
@@ -66,6 +70,6 @@ function summedBy(fusion: Fusion, group: Group): Tensor | null {
     summed = value.tensor;
   }
   const { inner } = group.split as NonNullable<Group["split"]>;
-  const ofColumns = group.members.every(({ shape }) => shape.reduce((n, length) => n * length, 1) === inner);
+  const ofColumns = group.members.every(({ shape }) => sizeOf(shape) === inner);
   return ofColumns && group.partials.length === 0 ? summed : null;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Target } from "../../src/plan/plan";
 import { Session } from "../../src/session";
+import { sizeOf } from "../../src/util/shape";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
 import { keepsSubgroup, promisedSubgroup } from "../../src/webgpu/subgroups";
 import { normal } from "../graph/numbers";
@@ -48,13 +49,7 @@ test.each([true, false])(
       const session = new Session(program, await backend.compile(program), { throwIfGone() {}, disposed() {} });
       expect(/^ {2}1 {2}subgroup /m.test(session.explain())).toBe(kept);
       const inputs = Object.entries(program.inputs).map(([name, { shape }], i) => {
-        return [
-          name,
-          normal(
-            shape.reduce((n, length) => n * length, 1),
-            i,
-          ),
-        ] as const;
+        return [name, normal(sizeOf(shape), i)] as const;
       });
       const report = await session.verify(Object.fromEntries(inputs));
       expect(report.ok, String(report)).toBe(true);
