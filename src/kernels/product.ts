@@ -4,6 +4,7 @@ import { finishPartials, partialCount, scratchDeclaration } from "./partials";
 import { registerTile } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
 import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
+import { Turns } from "./turns";
 
 /** A product whose threads read their operands straight from storage. */
 export function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "direct" }): KernelText {
@@ -21,6 +22,7 @@ export function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "d
     kMultiple: splits === 1 ? K : K % 4 === 0 ? 4 : 1,
     kBegin: "split * K_CHUNK",
     kEnd: "kEnd",
+    turns: new Turns(),
     a: (row, k) => `${a}[${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}]`,
     b: (k, column) => `${b}[${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}]`,
     // An index is a multiple of 4 wherever vectors are asked for: M, N or K is, and tiles and chunks are.

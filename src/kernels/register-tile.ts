@@ -1,4 +1,5 @@
 import { PART, pairwise, times } from "./specialise";
+import type { Turns } from "./turns";
 
 export interface RegisterTile {
   readonly M: number;
@@ -11,6 +12,7 @@ export interface RegisterTile {
   /** WGSL of the bounds of k. */
   readonly kBegin: string;
   readonly kEnd: string;
+  readonly turns: Turns;
   /** WGSL of an operand's element. */
   a(row: string, k: string): string;
   b(k: string, column: string): string;
@@ -26,7 +28,7 @@ export interface RegisterTile {
  * edge tile reads its last row and column again instead of what lies outside, and stores only what is inside.
  */
 export function registerTile(tile: RegisterTile): string[] {
-  const { M, N, K, tileM, tileN, kMultiple, kBegin, kEnd, a4, b4, epilogue } = tile;
+  const { M, N, K, tileM, tileN, kMultiple, kBegin, kEnd, a4, b4, epilogue, turns } = tile;
   // Only where tiles do not divide the product is there an edge to look after.
   const [edgeM, edgeN] = [M % tileM !== 0, N % tileN !== 0];
   const within = (i: number, j: number) =>
@@ -40,6 +42,8 @@ export function registerTile(tile: RegisterTile): string[] {
   const columns = (j: number, width: number) =>
     edgeN && j > 0 ? `min(column + ${j}u, ${N - width}u)` : `column + ${j}u`;
   const inVectors = b4?.along === "column";
+  const over = (count: number, header: string, width: number) =>
+    turns.loop(count, () => [`for (${header}) {`, ...step(tile, width), "}"]);
   const sums = inVectors
     ? times(tileM, (i) => times(tileN / 4, (j) => `var sum${i}_${j} = vec4f();`).join(" "))
     : times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" "));
@@ -48,8 +52,8 @@ export function registerTile(tile: RegisterTile): string[] {
     ...times(tileN, (j) => `let column${j} = ${columns(j, inVectors ? 4 : 1)};`),
     ...sums,
     `var k = ${kBegin};`,
-    ...(unroll > 1 ? [`for (; k + ${unroll}u <= ${kEnd}; k += ${unroll}u) {`, ...step(tile, unroll), "}"] : []),
-    ...(unroll === 1 || kMultiple % unroll !== 0 ? [`for (; k < ${kEnd}; k++) {`, ...step(tile, 1), "}"] : []),
+    ...(unroll > 1 ? over(Math.floor(K / unroll), `; k + ${unroll}u <= ${kEnd}; k += ${unroll}u`, unroll) : []),
+    ...(unroll === 1 || kMultiple % unroll !== 0 ? over(unroll === 1 ? K : unroll - 1, `; k < ${kEnd}; k++`, 1) : []),
     ...times(tileM, (i) =>
       times(tileN, (j) => {
         const test = within(i, j);

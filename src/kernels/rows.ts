@@ -2,6 +2,7 @@ import rows from "../../shaders/rows.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { declarePartials, finishPartials, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, specialise } from "./specialise";
+import type { Turns } from "./turns";
 
 export interface RowsSpec {
   readonly outer: number;
@@ -29,6 +30,7 @@ export function joinLanes(
   lanes: number,
   rowsPerGroup: number,
   inner: number,
+  turns: Turns,
 ): string[] {
   if (lanes === 1) return [];
   const other = `local + half * ${inner === 1 ? 1 : rowsPerGroup}u`;
@@ -44,10 +46,12 @@ export function joinLanes(
     `laneValues[local] = ${variable};`,
     ...(op === "argmax" ? [`laneIndices[local] = ${index};`] : []),
     "workgroupBarrier();",
-    `for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {`,
-    `  if (lane < half) { ${join} }`,
-    "  workgroupBarrier();",
-    "}",
+    ...turns.loop(Math.log2(lanes), () => [
+      `for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {`,
+      `  if (lane < half) { ${join} }`,
+      "  workgroupBarrier();",
+      "}",
+    ]),
     `${variable} = laneValues[${mine}];`,
     ...(op === "argmax" ? [`${index} = laneIndices[${mine}];`] : []),
     "workgroupBarrier();",

@@ -5,6 +5,7 @@ import type { KernelText } from "../kernels/kernel";
 import type { PartialSpec } from "../kernels/partials";
 import { declareSlot, withSlot } from "../kernels/slot";
 import { readsVectors } from "../kernels/tiling";
+import { Turns } from "../kernels/turns";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
@@ -22,6 +23,7 @@ export class Lowering extends Site {
   private readonly bound: Map<Storage, { name: string; access: "read" | "read_write" }>;
   private readonly vectors: Map<Storage, string>;
   override readonly declarations: Set<string>;
+  override readonly turns = new Turns();
   usesSlot = false;
   /** WGSL of the place in the history that this step records to. */
   record = "slot.x";

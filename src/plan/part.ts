@@ -1,5 +1,6 @@
 import type { Tensor } from "../graph/tensor";
 import type { Partial as Begun } from "../kernels/partials";
+import type { Turns } from "../kernels/turns";
 import type { Fusion, Group } from "./group";
 import { asFloat, Site } from "./site";
 import type { Storage, Stores } from "./storage";
@@ -14,6 +15,7 @@ export interface Context {
   readonly stores: Stores;
   readonly places: Places;
   readonly functions: Set<string>;
+  readonly turns: Turns;
   readonly workgroupSize: number;
   /** Whether the workgroup is one subgroup, whose operations kernels may use. */
   readonly subgroup: boolean;
@@ -22,7 +24,7 @@ export interface Context {
   /** Whether what the program changes is held in variables, of which every thread has its own, equal, copy. */
   readonly held: boolean;
   /** The statements `body` for each of `count` values of `variable`, the threads side by side. */
-  loop(variable: string, count: number, body: readonly string[]): string[];
+  loop(variable: string, count: number, body: () => readonly string[]): string[];
   /** Statements for each of `count` elements at an index: by threads side by side, or all by every thread where they are held. */
   each(count: number, statements: (index: string) => readonly string[]): string[];
   /** The variable in which a thread begins a reduction to one number. Numbered by use, so that equal programs give equal text. */
@@ -34,6 +36,7 @@ export interface Context {
 /** A part of the persistent kernel. */
 export class Part extends Site {
   override readonly declarations: Set<string>;
+  override readonly turns: Turns;
 
   constructor(
     readonly context: Context,
@@ -41,6 +44,7 @@ export class Part extends Site {
   ) {
     super(context.fusion, group);
     this.declarations = context.functions;
+    this.turns = context.turns;
   }
 
   override load(tensor: Tensor, index: string): string {

@@ -1,6 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import { INITIAL } from "../kernels/partials";
 import { registerTile } from "../kernels/register-tile";
+import type { Turns } from "../kernels/turns";
 import { type Group, productOf } from "./group";
 import { type Context, Part } from "./part";
 import { rowsBody } from "./rows";
@@ -35,13 +36,19 @@ export function writeGroup(context: Context, group: Group): string[] {
 }
 
 /** Statements for each of `count` values of `variable`, the threads of a workgroup side by side. */
-export function loop(variable: string, count: number, workgroupSize: number, body: readonly string[]): string[] {
-  if (count === 1) return [`if (local == 0u) { let ${variable} = 0u;`, ...body.map((line) => `  ${line}`), "}"];
-  return [
+export function loop(
+  variable: string,
+  count: number,
+  workgroupSize: number,
+  turns: Turns,
+  body: () => readonly string[],
+): string[] {
+  if (count === 1) return [`if (local == 0u) { let ${variable} = 0u;`, ...body().map((line) => `  ${line}`), "}"];
+  return turns.loop(Math.ceil(count / workgroupSize), () => [
     `for (var ${variable} = local; ${variable} < ${count}u; ${variable} += ${workgroupSize}u) {`,
-    ...body.map((line) => `  ${line}`),
+    ...body().map((line) => `  ${line}`),
     "}",
-  ];
+  ]);
 }
 
 function product(context: Context, part: Part): string[] {
@@ -73,26 +80,28 @@ function product(context: Context, part: Part): string[] {
   const end = part.epilogue(body, values, "i");
   const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
   const columns = Math.ceil(N / tileN);
-  const tile = registerTile({
-    M,
-    N,
-    K,
-    tileM,
-    tileN,
-    kMultiple: K,
-    kBegin: "0u",
-    kEnd: `${K}u`,
-    a: (row, k) => part.load(a.tensor, a.transposed ? `${k} * ${M}u + ${row}` : `${row} * ${K}u + ${k}`),
-    b: (k, column) => part.load(b.tensor, b.transposed ? `${column} * ${K}u + ${k}` : `${k} * ${N}u + ${column}`),
-    a4: null,
-    b4: null,
-    epilogue: (row, column, sum) =>
-      `{ let atRow = ${row}; let atColumn = ${column}; let value = ${sum}; ${statements} }`,
-  });
-  return context.loop("tile", tiles(tileM, tileN), [
+  const tile = () =>
+    registerTile({
+      M,
+      N,
+      K,
+      tileM,
+      tileN,
+      kMultiple: K,
+      kBegin: "0u",
+      kEnd: `${K}u`,
+      turns: part.turns,
+      a: (row, k) => part.load(a.tensor, a.transposed ? `${k} * ${M}u + ${row}` : `${row} * ${K}u + ${k}`),
+      b: (k, column) => part.load(b.tensor, b.transposed ? `${column} * ${K}u + ${k}` : `${k} * ${N}u + ${column}`),
+      a4: null,
+      b4: null,
+      epilogue: (row, column, sum) =>
+        `{ let atRow = ${row}; let atColumn = ${column}; let value = ${sum}; ${statements} }`,
+    });
+  return context.loop("tile", tiles(tileM, tileN), () => [
     `let row = tile / ${columns}u * ${tileM}u;`,
     `let column = tile % ${columns}u * ${tileN}u;`,
-    ...tile,
+    ...tile(),
   ]);
 }
 
@@ -104,17 +113,18 @@ function rows(context: Context, part: Part): string[] {
   let lanes = 1;
   while (count * lanes * 2 <= context.workgroupSize && lanes * 4 <= length) lanes *= 2;
   const rowsPerGroup = context.workgroupSize / lanes;
-  const { lines, usesArgmax } = rowsBody(part, { ...split, lanes, rowsPerGroup });
+  const body = () => rowsBody(part, { ...split, lanes, rowsPerGroup });
   const first = `let first = row / ${inner}u * ${length * inner}u + row % ${inner}u;`;
   if (lanes === 1) {
-    return context.loop("row", count, [
+    return context.loop("row", count, () => [
       "let inRange = true;",
       "let lane = 0u;",
       first,
       `let end = ${length}u;`,
-      ...lines,
+      ...body().lines,
     ]);
   }
+  const { lines, usesArgmax } = body();
   part.declarations.add(`var<workgroup> laneValues: array<f32, ${context.workgroupSize}>;`);
   if (usesArgmax) part.declarations.add(`var<workgroup> laneIndices: array<i32, ${context.workgroupSize}>;`);
   const [lane, rowLocal] =
@@ -137,6 +147,8 @@ function combination(context: Context, part: Part): string[] {
   const totals = part.group.combines.map(({ node, op }) => {
     const total = `total${context.next()}`;
     values.set(node, total);
+    // What the kernel's own function does where a subgroup cannot.
+    if (!context.subgroup) context.turns.loop(Math.log2(context.workgroupSize), () => {});
     return `let ${total} = ${op === "sum" ? "joinSum" : "joinMax"}(${context.variableOf(node)}, local);`;
   });
   const body = new Body(part.point("0u", [], values), "v", part.declarations);

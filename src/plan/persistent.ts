@@ -2,6 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { persistentKernel } from "../kernels/persistent";
 import { declareSlot, withSlot } from "../kernels/slot";
 import { times } from "../kernels/specialise";
+import { Turns } from "../kernels/turns";
 import type { Fusion, Group } from "./group";
 import { type Layout, layOut, type Resident, type Touches } from "./layout";
 import { labelOf, opsOf } from "./lower";
@@ -24,7 +25,7 @@ export interface Residents {
 
 /**
  * The program as a single kernel in which one workgroup runs many steps, or null where it does not fit a workgroup's
- * memory. Written from the same groups and the same expressions as the dispatches of the recorded route.
+ * memory, or a step what a thread may loop. Written from the same groups and the same expressions as the dispatches of the recorded route.
  */
 export function lowerPersistent(
   fusion: Fusion,
@@ -63,7 +64,9 @@ export function lowerPersistent(
     subgroup && elements <= MAX_HELD && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
   const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly };
   const write = (held: boolean) => writeWhole(fusion, order, stores, residents, target, whole, held);
-  return (mayHold ? write(true) : null) ?? write(false);
+  const written = (mayHold ? write(true) : null) ?? write(false);
+  const { turns = 0, turnsOnce = 0 } = written?.whole ?? {};
+  return turns + turnsOnce > (target.maxTurns ?? Number.POSITIVE_INFINITY) ? null : written;
 }
 
 /** How a program is cut up and placed. */
@@ -102,6 +105,7 @@ function writeWhole(
   let constant = true;
   const isHeld = (storage: Storage) => held && layout.offsets.has(storage) && !readOnly.has(storage);
   const functions = new Set<string>();
+  const [turns, turnsOnce] = [new Turns(), new Turns()];
   const step: string[] = [];
   /** WGSL of an element's bits: in workgroup memory, or else in the state. */
   const bits = (storage: Storage, index: string): string => {
@@ -123,6 +127,7 @@ function writeWhole(
     stores: { ...stores, isStored: (node) => stores.isStored(node) && !passed.has(node) },
     places,
     functions,
+    turns,
     workgroupSize,
     subgroup,
     maxOnce: software ? 1024 : 64,
@@ -133,11 +138,11 @@ function writeWhole(
     },
     next: () => parts++,
     held,
-    loop: (variable, count, body) => loop(variable, count, workgroupSize, body),
+    loop: (variable, count, body) => loop(variable, count, workgroupSize, turns, body),
     each: (count, statements) =>
       held
         ? times(count, (i) => ["{", ...statements(`${i}u`).map((line) => `  ${line}`), "}"]).flat()
-        : loop("i", count, workgroupSize, statements("i")),
+        : loop("i", count, workgroupSize, turns, () => statements("i")),
   };
   // A barrier stands only where a part touches what another one since the last barrier has written, or overwrites what it read.
   const pending = { read: new Set<number>(), written: new Set<number>() };
@@ -194,7 +199,10 @@ function writeWhole(
     return runs.map(({ inside, outside, elements }) => {
       const [here, there] = [`memory[${inside}u + i]`, `state[${outside}u + i]`];
       const line = direction === "load" ? `${here} = ${there};` : `${there} = ${here};`;
-      return `for (var i = local; i < ${elements}u; i += ${workgroupSize}u) { ${line} }`;
+      return turnsOnce.loop(
+        Math.ceil(elements / workgroupSize),
+        () => `for (var i = local; i < ${elements}u; i += ${workgroupSize}u) { ${line} }`,
+      );
     });
   };
   if (!constant) return null;
@@ -239,6 +247,8 @@ function writeWhole(
       threads: workgroupSize,
       barriers: step.filter((line) => line === "workgroupBarrier();").length,
       sweptFlops: sweeps.flatMap(({ groups }) => groups).reduce((sum, group) => sum + work(group), 0),
+      turns: turns.total + 1,
+      turnsOnce: turnsOnce.total + 1,
     },
     bytes: 0,
     output: "a whole step",

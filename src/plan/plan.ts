@@ -37,6 +37,9 @@ export interface WholeStep {
   readonly barriers: number;
   /** Arithmetic of loops over rows, where values stay in registers. */
   readonly sweptFlops: number;
+  /** Turns of loops, at most, that a thread makes in a step, that of the steps' own loop among them; and beside it, once a dispatch. */
+  readonly turns: number;
+  readonly turnsOnce: number;
 }
 
 /** What of a dispatch is compiled. */
@@ -111,6 +114,8 @@ export interface Target extends Partial<Tuned> {
   readonly subgroupSize: number;
   /** Whether kernels are told numbers with their dispatch, rather than by a buffer. */
   readonly immediates: boolean;
+  /** Turns of loops that a thread may take in one dispatch, in all; more end in silence. Missing: no limit is known. */
+  readonly maxTurns?: number;
   /** The route to take wherever it is possible; else the faster one by estimate. */
   readonly route?: Route;
 }

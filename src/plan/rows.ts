@@ -98,7 +98,7 @@ export function rowsBody(
       if (node.op === "argmax") {
         lines.push(`var ${variable} = ${INITIAL.max};`, `var ${variable}_at = 2147483647i;`);
         steps.push(`if (l == lane || ${value} > ${variable}) { ${variable} = ${value}; ${variable}_at = i32(l); }`);
-        joins.push(...joinLanes("argmax", variable, `${variable}_at`, lanes, rowsPerGroup, inner));
+        joins.push(...joinLanes("argmax", variable, `${variable}_at`, lanes, rowsPerGroup, inner, site.turns));
         rowValues.set(node, `${variable}_at`);
       } else {
         const op = node.op === "sum" ? "sum" : "max";
@@ -109,7 +109,7 @@ export function rowsBody(
           if (blocked) parts.push([`var ${part} = 0.0;`, `${variable} += ${part};`]);
           steps.push(`${part} += ${value};`);
         }
-        joins.push(...joinLanes(op, variable, "", lanes, rowsPerGroup, inner));
+        joins.push(...joinLanes(op, variable, "", lanes, rowsPerGroup, inner, site.turns));
         rowValues.set(node, variable);
       }
       joins.push(...whenFirst(site.stored(node, "row", rowValues.get(node) as string)));
@@ -123,19 +123,21 @@ export function rowsBody(
     }
     if (steps.length === 0) continue;
     const statements = [`let i = first + l * ${inner}u;`, ...body.lines, ...steps].map((line) => `  ${line}`);
-    const over = (from: string, to: string) => [
-      `for (var l = ${from}; l < ${to}; l += ${lanes}u) {`,
-      ...statements,
-      "}",
-    ];
-    if (parts.length === 0) lines.push(...over("lane", "end"));
+    const { turns } = site;
+    const over = (from: string, to: string, count: number) =>
+      turns.loop(Math.ceil(count / lanes), () => [
+        `for (var l = ${from}; l < ${to}; l += ${lanes}u) {`,
+        ...statements,
+        "}",
+      ]);
+    if (parts.length === 0) lines.push(...over("lane", "end", length));
     else {
       const block = `${BLOCK * lanes}u`;
-      const blockLines = [
+      const blockLines = turns.loop(Math.ceil(length / (BLOCK * lanes)), () => [
         ...parts.map(([begin]) => begin),
-        ...over("block", `min(end, block + ${block})`),
+        ...over("block", `min(end, block + ${block})`, BLOCK * lanes),
         ...parts.map(([, end]) => end),
-      ];
+      ]);
       lines.push(
         `for (var block = lane; block < end; block += ${block}) {`,
         ...blockLines.map((line) => `  ${line}`),

@@ -1,5 +1,6 @@
 import type { Tensor } from "../graph/tensor";
 import { accumulate, type Partial as Begun } from "../kernels/partials";
+import type { Turns } from "../kernels/turns";
 import type { Access } from "./access";
 import type { Fusion, Group } from "./group";
 import { type Axis, type Body, indexAt, type Point } from "./wgsl";
@@ -8,6 +9,8 @@ import { type Axis, type Body, indexAt, type Point } from "./wgsl";
 export abstract class Site {
   /** Functions that the statements call. */
   abstract readonly declarations: Set<string>;
+  /** Of the loops that are written here. */
+  abstract readonly turns: Turns;
 
   constructor(
     readonly fusion: Fusion,

@@ -54,15 +54,17 @@ class SweepWriter {
 
   write(): WrittenSweep {
     const { rows, groups, sums } = this.sweep;
-    const { workgroupSize } = this.context;
-    for (const group of groups) {
-      const part = new Part(this.context, group);
-      for (const { op, variable } of part.partialSpecs()) this.partials.push(`var ${variable} = ${INITIAL[op]};`);
-      if (sums.has(group)) group.kind === "matmul" ? this.sumOfProducts(part) : this.sumOfRows(part);
-      else if (group.kind === "matmul") this.product(part);
-      else if (group.kind === "elementwise") this.elements(part);
-      else this.reductions(part);
-    }
+    const { workgroupSize, turns } = this.context;
+    turns.loop(Math.ceil(rows / workgroupSize), () => {
+      for (const group of groups) {
+        const part = new Part(this.context, group);
+        for (const { op, variable } of part.partialSpecs()) this.partials.push(`var ${variable} = ${INITIAL[op]};`);
+        if (sums.has(group)) group.kind === "matmul" ? this.sumOfProducts(part) : this.sumOfRows(part);
+        else if (group.kind === "matmul") this.product(part);
+        else if (group.kind === "elementwise") this.elements(part);
+        else this.reductions(part);
+      }
+    });
     const over = (lines: readonly string[]) => [
       `for (var row = local; row < ${rows}u; row += ${workgroupSize}u) {`,
       ...lines.map((line) => `  ${line}`),
@@ -80,7 +82,7 @@ class SweepWriter {
 
   /** The loop; or two of them, where what is only recorded takes its time: then the steps that nobody asks for go without. */
   private perRecord(over: (lines: readonly string[]) => string[]): string[] {
-    const { fusion, variableOf } = this.context;
+    const { fusion, turns, variableOf } = this.context;
     const recorded = this.sweep.groups
       .flatMap(({ partials }) => partials)
       .filter(({ node }) => fusion.home.get(node) === fusion.tail);
@@ -88,6 +90,8 @@ class SweepWriter {
     const alone = topological(recorded.map(({ value }) => value)).filter((node) => !kept.has(node));
     const { lines } = this.row;
     if (!alone.some(({ op }) => elementwiseRow(op)?.dear)) return over(lines);
+    // A step goes through one of the two, and may look at the other's condition.
+    turns.loop(0, () => {});
     const variables = recorded.map(({ node }) => `${variableOf(node)} `);
     const rest = lines.filter((line) => !variables.some((variable) => line.startsWith(variable)));
     return ["if (recorded) {", ...over(lines), "} else {", ...over(rest), "}"];
@@ -304,10 +308,10 @@ class SweepWriter {
     if (this.context.subgroup) return [`let ${name} = joined[${at}];`];
     const { shares, pitch } = this.shares();
     const share = `joined[q * ${pitch}u + ${at}]`;
-    return [
+    return this.context.turns.loop(shares, () => [
       `var ${name} = ${INITIAL[op]};`,
       `for (var q = 0u; q < ${shares}u; q++) { ${accumulate({ op, variable: name }, share)} }`,
-    ];
+    ]);
   }
 }
 

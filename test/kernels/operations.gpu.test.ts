@@ -102,7 +102,7 @@ describe.each([
     cases: [...sample(["matmul"], 20), ...sample(REDUCTIONS, 4)],
   },
 ])("so do $what", ({ openIt, cases }) => {
-  let other: OtherDevice;
+  let other: Pick<OtherDevice, "compile" | "close">;
   beforeAll(async () => {
     other = await openIt();
   });

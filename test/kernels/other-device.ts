@@ -2,10 +2,13 @@ import type { Program } from "../../src/index";
 import type { Target } from "../../src/plan/plan";
 import { Session } from "../../src/session";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
+import type { GpuRunner } from "../../src/webgpu/runner";
 import { keepsSubgroup, promisedSubgroup } from "../../src/webgpu/subgroups";
 
 export interface OtherDevice {
   compile(program: Program): Promise<Session>;
+  /** The same without what a session checks, and with the plan. */
+  runner(program: Program): Promise<GpuRunner>;
   close(): void;
 }
 
@@ -26,6 +29,7 @@ export async function openOther(planned: Partial<Target>): Promise<OtherDevice> 
   const owner = { throwIfGone() {}, disposed() {} };
   return {
     compile: async (program) => new Session(program, await backend.compile(program), owner),
+    runner: async (program) => (await backend.compile(program)) as GpuRunner,
     close: () => backend.close(),
   };
 }

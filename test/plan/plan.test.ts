@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { constant, DeviceError, input, type Program, parameter, type Tensor } from "../../src/index";
 import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
-import { type Dispatch, type Kernel, type Plan, planHash, type Target } from "../../src/plan/plan";
+import { type Dispatch, type Kernel, type Plan, planHash, type Target, type WholeStep } from "../../src/plan/plan";
 import { randomGraphs } from "../graph/random-graphs";
 import { classifier, descent, HARDWARE, makersOf, SOFTWARE, twoLayer } from "./programs";
 
@@ -289,6 +289,15 @@ describe("routes", () => {
   test("what does not fit a workgroup's memory is never persistent", () => {
     const plan = compile(classifier(100, 2, 3, 2), { ...HARDWARE, maxWorkgroupBytes: 2048, route: "persistent" });
     expect(plan.route).toBe("recorded");
+  });
+
+  test("a step of more turns than a thread may take in a dispatch is never persistent", () => {
+    const program = classifier(100, 2, 8, 3);
+    const on = (maxTurns?: number) =>
+      compile(program, { ...SOFTWARE, route: "persistent", ...(maxTurns !== undefined && { maxTurns }) });
+    const { turns, turnsOnce } = (on().step[0] as Dispatch).whole as WholeStep;
+    expect(on(turns + turnsOnce).route).toBe("persistent");
+    expect(on(turns + turnsOnce - 1).route).toBe("recorded");
   });
 
   test("constants and inputs stay outside where there is no room for them", () => {
