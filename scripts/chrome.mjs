@@ -196,6 +196,8 @@ export async function launchChrome(options = {}) {
       executablePath,
       headless: true,
       ...options,
+      timeout: 120_000, // a busy machine may need long to bring it up
+      protocolTimeout: 600_000,
       pipe: true, // Chrome ends when its pipe does: none is left behind, whatever happens to this process
       args: [...flags, ...(noSandbox ? ["--no-sandbox"] : []), ...more, ...(options.args ?? [])],
     });

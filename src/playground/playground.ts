@@ -234,6 +234,7 @@ function hear(message: Message): void {
       break;
     case "state":
       setTraining(message.state === "training");
+      if (latest && !training) showLook(latest); // what it stands at is read as soon as it stands
       if (message.state === "finished") setText(text("spoken"), `Stopped at step ${latest?.step}`);
       break;
     case "lost":

@@ -55,18 +55,14 @@ describe.each(["recorded", "persistent"] as const)("a session whose route is %s"
       expect(every.now?.every((value, i) => value === 5001 + i)).toBe(true);
     }));
 
-  test(
-    "leaves the device's memory as it was over 1,000 runs",
-    () =>
-      withCounter(async (session) => {
-        await session.run({ by: ones });
-        const before = device.memory();
-        for (let i = 0; i < 1000; i++) await session.run({ by: ones }, { steps: 2 });
-        expect(device.memory()).toEqual(before);
-        expect(await session.read("count")).toEqual(Float32Array.of(2001));
-      }),
-    120_000,
-  );
+  test("leaves the device's memory as it was over 1,000 runs", () =>
+    withCounter(async (session) => {
+      await session.run({ by: ones });
+      const before = device.memory();
+      for (let i = 0; i < 1000; i++) await session.run({ by: ones }, { steps: 2 });
+      expect(device.memory()).toEqual(before);
+      expect(await session.read("count")).toEqual(Float32Array.of(2001));
+    }));
 
   test("runs calls in their order, writes among them", () =>
     withCounter(async (session) => {
@@ -79,41 +75,39 @@ describe.each(["recorded", "persistent"] as const)("a session whose route is %s"
       expect(await value).toEqual(Float32Array.of(102));
     }));
 
-  test(
-    "stops at a whole step when it is aborted, and goes on after it",
-    () =>
-      withCounter(async (session) => {
-        const controller = new AbortController();
-        const reason = new Error("enough");
-        const run = session.run(
-          { by: ones },
-          { steps: 10_000_000, every: 1000, signal: controller.signal, onProgress: () => controller.abort(reason) },
-        );
-        await expect(run).rejects.toBe(reason);
-        const [count, sum] = [await session.read("count"), await session.read("sum")];
-        expect(count[0]).toBeGreaterThan(0);
-        expect(sum.every((value) => value === count[0])).toBe(true);
-        session.write({ count: [0] });
-        expect((await session.run({ by: ones })).now).toEqual(Float32Array.of(0));
-      }),
-    60_000,
-  );
+  test("stops at a whole step when it is aborted, and goes on after it", () =>
+    withCounter(async (session) => {
+      const controller = new AbortController();
+      const reason = new Error("enough");
+      const run = session.run(
+        { by: ones },
+        { steps: 10_000_000, every: 1000, signal: controller.signal, onProgress: () => controller.abort(reason) },
+      );
+      await expect(run).rejects.toBe(reason);
+      const [count, sum] = [await session.read("count"), await session.read("sum")];
+      expect(count[0]).toBeGreaterThan(0);
+      expect(sum.every((value) => value === count[0])).toBe(true);
+      session.write({ count: [0] });
+      expect((await session.run({ by: ones })).now).toEqual(Float32Array.of(0));
+    }));
 
   test("tells its progress, rising, at most 60 times a second, to the last step", () =>
     withCounter(async (session) => {
-      const told: { step: number; at: number; now: number }[] = [];
+      const told: { step: number; now: number }[] = [];
+      const start = performance.now();
       await session.run(
         { by: ones },
         {
           steps: 20_000,
           every: 100,
-          onProgress: ({ step, outputs }) => told.push({ step, at: performance.now(), now: outputs.now as number }),
+          onProgress: ({ step, outputs }) => told.push({ step, now: outputs.now as number }),
         },
       );
       expect(told[told.length - 1]).toMatchObject({ step: 20_000, now: 19_999 });
       for (let i = 1; i < told.length; i++) expect(told[i]?.step).toBeGreaterThan(told[i - 1]?.step as number);
-      for (let i = 1; i < told.length - 1; i++)
-        expect((told[i]?.at as number) - (told[i - 1]?.at as number)).toBeGreaterThan(15);
+      // However slow the machine: what is told late was timed before.
+      const seconds = (performance.now() - start) / 1000;
+      expect(told.length).toBeLessThanOrEqual(Math.ceil(seconds * 60) + 1);
     }));
 
   test("refuses what does not fit, and nothing is changed by it", () =>
@@ -220,9 +214,9 @@ describe("a device", () => {
     const gpu = (await adapter?.requestDevice()) as GPUDevice;
     const backend = new WebGpuBackend(gpu, adapter?.info as GPUAdapterInfo);
     const session = new Session(counter(), await backend.compile(counter()), { throwIfGone() {}, disposed() {} });
+    const told = new Promise((resolve) => gpu.addEventListener("uncapturederror", resolve, { once: true }));
     gpu.createBuffer({ label: "a broken buffer", size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
-    await gpu.queue.onSubmittedWorkDone();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await told;
     await expect(session.run({ by: ones })).rejects.toThrow(/reported an error.*a broken buffer/s);
     await session.run({ by: ones });
     backend.close();

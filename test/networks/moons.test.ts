@@ -2,14 +2,14 @@ import { describe, test } from "vitest";
 import type { Reference, Values } from "../../src/index";
 import { readGolden } from "../support/golden";
 import { expectClose, inFloat64, lossBounds } from "../support/parity";
-import { expectFinal, LONG_MS, started } from "./reference-runs";
+import { expectFinal, started } from "./reference-runs";
 import { moons } from "./seeds";
 
 // A file of its own, so that these 40,000 passes run beside those of seeds.test.ts.
 describe("the float64 reference against NumPy's float64", () => {
   // The seed program forks between passes 1,000 and 3,000 in any arithmetic that sums otherwise (parity.md): two printed
   // losses are held to 1e-9, the third lies inside the stretch, the others end in one valley or the other.
-  test("seed-004: the printed losses as far as the path is determined", { timeout: LONG_MS }, async () => {
+  test("seed-004: the printed losses as far as the path is determined", async () => {
     const golden = await readGolden("seed-004");
     const { session, inputs } = started(moons("handwritten", 3).program, golden);
     const loss = printedLosses(session, inputs, 20);
@@ -17,7 +17,7 @@ describe("the float64 reference against NumPy's float64", () => {
     expectClose("printed loss", loss, golden.values("losses"), bounds);
   });
 
-  test("seed-004 with one hidden neuron: to its end", { timeout: LONG_MS }, async () => {
+  test("seed-004 with one hidden neuron: to its end", async () => {
     const golden = await readGolden("seed-004-h1");
     const { session, inputs } = started(moons("handwritten", 1).program, golden);
     const loss = printedLosses(session, inputs, 20);

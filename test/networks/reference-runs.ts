@@ -2,9 +2,6 @@ import { type Program, type Reference, reference, type Tensor, type Values } fro
 import type { Golden } from "../support/golden";
 import { expectTensor, finalBounds, inFloat64, storedRounding } from "../support/parity";
 
-/** 500 steps of seed-000 in float64 take half a minute on a slow core. */
-export const LONG_MS = 180_000;
-
 export interface Started {
   session: Reference;
   inputs: Record<string, Values>;

@@ -23,7 +23,6 @@ export interface Lengths {
   "seed-004-h1": Record<Form, number>;
 }
 
-const LONG_MS = 180_000;
 const EPOCHS_OF_FLOAT32 = 70; // float32 leaves seed-003's path at about epoch 80 (parity.md)
 
 const SQUARES = [
@@ -75,7 +74,7 @@ export function seedRuns(device: () => Device, lengths: Lengths): void {
   describe.each(FORMS)("trajectories, %s", (form) => {
     const steps = (name: (typeof SQUARES)[number][0]) => (name === "seed-001" ? 2000 : lengths[name][form]);
 
-    test.each(SQUARES)("%s", { timeout: LONG_MS }, async (name, build) => {
+    test.each(SQUARES)("%s", async (name, build) => {
       const golden = await readGolden(name);
       await withSession(build(form).program, golden, async (session, inputs) => {
         const { loss } = (await session.run(inputs, { steps: steps(name) })) as { loss: Float32Array };
@@ -96,7 +95,7 @@ export function seedRuns(device: () => Device, lengths: Lengths): void {
 
     // Its path forks between passes 1,000 and 3,000 in any arithmetic that sums otherwise than NumPy's (parity.md): two
     // records are held to 1e-5, the third lies inside the stretch, and the valleys it may end in are 1.5 % apart at most.
-    test("seed-004", { timeout: LONG_MS }, async () => {
+    test("seed-004", async () => {
       const golden = await readGolden("seed-004");
       const records = lengths["seed-004"][form];
       await withSession(moons(form, 3).program, golden, async (session, inputs) => {
@@ -106,7 +105,7 @@ export function seedRuns(device: () => Device, lengths: Lengths): void {
       });
     });
 
-    test("seed-004 with one hidden neuron", { timeout: LONG_MS }, async () => {
+    test("seed-004 with one hidden neuron", async () => {
       const golden = await readGolden("seed-004-h1");
       const records = lengths["seed-004-h1"][form];
       await withSession(moons(form, 1).program, golden, async (session, inputs) => {
@@ -159,7 +158,7 @@ export function seedRuns(device: () => Device, lengths: Lengths): void {
     });
 
     describe.each(FORMS)("held to float64 from states of the golden run and from random ones, %s", (form) => {
-      test.each(CASES)("%s", { timeout: LONG_MS }, async (name, build) => {
+      test.each(CASES)("%s", async (name, build) => {
         const golden = await readGolden(name);
         const seed = build(form);
         const states = await statesOf(golden);

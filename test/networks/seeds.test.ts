@@ -11,7 +11,7 @@ import {
   storedRounding,
   trajectoryBounds,
 } from "../support/parity";
-import { expectFinal, LONG_MS, type Started, started } from "./reference-runs";
+import { expectFinal, type Started, started } from "./reference-runs";
 import { FORMS, type Form, moons, opened, randomParameters, rowBiases, type Seed, twoLayer, twoTwoOne } from "./seeds";
 
 const SQUARES = [
@@ -27,7 +27,7 @@ describe("the float64 reference against NumPy's float64", () => {
     ["seed-001", "grad", rowBiases],
     ["seed-002", "grad", twoLayer],
   ] as const;
-  test.each(wholeRuns)("%s, %s: the whole run", { timeout: LONG_MS }, async (name, form, build) => {
+  test.each(wholeRuns)("%s, %s: the whole run", async (name, form, build) => {
     const golden = await readGolden(name);
     const { session, inputs } = started(build(form).program, golden);
     const losses = golden.values("losses");

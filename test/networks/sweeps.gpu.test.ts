@@ -147,23 +147,23 @@ async function agrees(on: () => Pick<Device, "compile">, numRuns: number): Promi
   return { swept, held };
 }
 
-test("small networks that run as loops over their rows agree with float64", { timeout: 120_000 }, async () => {
+test("small networks that run as loops over their rows agree with float64", async () => {
   const { swept, held } = await agrees(() => device, 30);
   expect(swept).toBeGreaterThan(14);
   expect(held).toBeGreaterThan(7);
 });
-test("so they do on a GPU of such subgroups", { timeout: 120_000 }, async () => {
+test("so they do on a GPU of such subgroups", async () => {
   const gpu = await openOther({ route: "persistent", software: false });
   const { held } = await agrees(() => gpu, 15).finally(() => gpu.close());
   expect(held).toBeGreaterThan(2);
 });
-test("so they do without subgroups, in a workgroup of a GPU's size", { timeout: 120_000 }, async () => {
+test("so they do without subgroups, in a workgroup of a GPU's size", async () => {
   const { swept, held } = await agrees(() => other, 15);
   expect(swept).toBeGreaterThan(4);
   expect(held).toBe(0);
 });
 
-test("a batch of many rows is shared by more threads than a subgroup has", { timeout: 60_000 }, async () => {
+test("a batch of many rows is shared by more threads than a subgroup has", async () => {
   const program = classifier(700, 2, 3, 2);
   const session = await other.compile(program);
   session.write(valuesOf(program.parameters));

@@ -8,6 +8,9 @@ import { launchChrome } from "../../scripts/chrome.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** Of any one wait in a page: far beyond what a busy machine needs, and short of the test's own end. */
+const WAIT_MS = 240_000;
+
 const INSECURE = "wgrad.test";
 
 /** The built pages as a host would serve them, and a Chrome that opens them. */
@@ -51,6 +54,7 @@ export async function openSite(): Promise<Site> {
       const context = await browser.createBrowserContext();
       contexts.add(context);
       const page = await context.newPage();
+      page.setDefaultTimeout(WAIT_MS);
       const faults: string[] = [];
       page.on("console", (message) => {
         if (message.type() === "error") faults.push(message.text());
@@ -87,13 +91,29 @@ export async function numberOf(page: Page, selector: string): Promise<number> {
 }
 
 /** Waits until a figure is at least so large. */
-export async function reaches(page: Page, selector: string, least: number, timeout = 30_000): Promise<void> {
+export async function reaches(page: Page, selector: string, least: number): Promise<void> {
   await page.waitForFunction(
     (selector, least) =>
       Number.parseFloat(document.querySelector(selector)?.textContent?.replace(/,/g, "") ?? "") >= least,
-    { timeout, polling: 50 },
+    { polling: 50 },
     selector,
     least,
+  );
+}
+
+/** Waits until an element's text is this, or is like it. */
+export async function says(page: Page, selector: string, expected: string | RegExp): Promise<void> {
+  const [source, flags] = typeof expected === "string" ? [null, ""] : [expected.source, expected.flags];
+  await page.waitForFunction(
+    (selector, exact, source, flags) => {
+      const text = document.querySelector(selector)?.textContent?.trim();
+      return text !== undefined && (source === null ? text === exact : new RegExp(source, flags).test(text));
+    },
+    { polling: 50 },
+    selector,
+    String(expected),
+    source,
+    flags,
   );
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { ElementHandle, Page } from "puppeteer";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { numberOf, openSite, reaches, type Site, seriousFaults, textOf } from "./pages";
+import { numberOf, openSite, reaches, type Site, says, seriousFaults, textOf } from "./pages";
 
 let site: Site;
 const folder = mkdtempSync(join(tmpdir(), "wgrad-pages-"));
@@ -25,31 +25,11 @@ async function dropCsv(page: Page, name: string, text: string): Promise<void> {
   await input.uploadFile(path);
 }
 
-/** Milliseconds from the navigation to the first trained step that is seen. */
-async function firstStepMs(path: string): Promise<number> {
-  const { page } = await site.open(path, () => {
-    const seen = new MutationObserver(() => {
-      if (Number.parseFloat(document.querySelector("#figure-step")?.textContent ?? "0") <= 0) return;
-      document.documentElement.dataset.firstStepMs = String(performance.now());
-      seen.disconnect();
-    });
-    seen.observe(document, { subtree: true, childList: true, characterData: true });
-  });
-  await page.waitForSelector("html[data-first-step-ms]", { timeout: 60_000 });
-  const timeMs = await page.$eval("html", (html) => Number(html.dataset.firstStepMs));
-  await site.leave();
-  return timeMs;
-}
-
-test("it trains within two seconds of opening", async () => {
-  const times: number[] = [];
-  // Others may have the machine for a while: one of several must be in time.
-  while (times.length < 5 && !times.some((timeMs) => timeMs < 2000)) times.push(await firstStepMs("index.html"));
-  const software = await firstStepMs("index.html#backend=webgpu");
-  console.log(
-    `first step after ${times.map(Math.round).join(", ")} ms; with WebGPU asked for ${Math.round(software)} ms`,
-  );
-  expect(Math.min(...times)).toBeLessThan(2000);
+test.each(["index.html", "index.html#backend=webgpu"])("it trains as it opens, nobody asking: %s", async (path) => {
+  const { page, faults } = await site.open(path);
+  await reaches(page, "#figure-step", 1);
+  expect(await textOf(page, "#device")).toMatch(path.endsWith("webgpu") ? /^WebGPU/ : /^(WebGPU|CPU)$/);
+  expect(faults).toEqual([]);
 });
 
 test("its first load, until it trains, is less than 150 KB gzipped", async () => {
@@ -69,16 +49,10 @@ test("its first load, until it trains, is less than 150 KB gzipped", async () =>
 });
 
 test("it trains as it opens, learns moons, pauses, and takes another rate up at once", async () => {
-  const { page, faults } = await site.open("index.html");
-  await reaches(page, "#figure-held", 95);
-  expect(await page.$eval("#train", (button) => button.textContent)).toMatch(/Pause|Train/);
   // Long enough that it is under way when it is paused.
-  await page.$eval("input#steps", (field) => {
-    field.value = "1000000";
-    field.dispatchEvent(new Event("change"));
-  });
-  if ((await textOf(page, "#train")) === "Train") await page.click("#train");
-  await page.waitForFunction(() => document.querySelector("#train")?.textContent === "Pause");
+  const { page, faults } = await site.open("index.html#steps=1000000");
+  await reaches(page, "#figure-held", 95);
+  expect(await textOf(page, "#train")).toBe("Pause");
   const before = await numberOf(page, "#figure-step");
   await page.$eval("input#rate", (field) => {
     field.value = "0.002";
@@ -89,7 +63,6 @@ test("it trains as it opens, learns moons, pauses, and takes another rate up at 
   expect(await numberOf(page, "#figure-step")).toBeGreaterThanOrEqual(before); // nor begun anew
   await page.click("#train");
   await page.waitForFunction(() => document.querySelector("#train")?.textContent === "Train");
-  await new Promise((resolve) => setTimeout(resolve, 300));
   const paused = await numberOf(page, "#figure-step");
   await new Promise((resolve) => setTimeout(resolve, 400));
   expect(await numberOf(page, "#figure-step")).toBe(paused);
@@ -103,10 +76,18 @@ test("it trains as it opens, learns moons, pauses, and takes another rate up at 
 test("a link opens the same page, and a reload goes on where it stood", async () => {
   const { page, faults } = await site.open("index.html#data=circles&layers=5t-3r&rate=0.02&steps=400&seed=3");
   await reaches(page, "#figure-step", 400);
+  await page.evaluateOnNewDocument(() => {
+    const seen = new MutationObserver(() => {
+      const step = Number(document.querySelector("#figure-step")?.textContent ?? 0);
+      if (step > 0) document.documentElement.dataset.firstSeen ??= String(step);
+    });
+    seen.observe(document, { subtree: true, childList: true, characterData: true });
+  });
   const link = await page.evaluate(() => location.href);
   expect(link).toContain("layers=5t-3r");
   await page.reload();
-  await reaches(page, "#figure-step", 400, 10_000);
+  await reaches(page, "#figure-step", 400);
+  expect(await page.$eval("html", (html) => html.dataset.firstSeen)).toBe("400"); // none before it was taken again
   const other = await site.open(link.slice(site.address.length));
   await reaches(other.page, "#figure-step", 400);
   expect(await textOf(other.page, "#network-size")).toBe(await textOf(page, "#network-size"));
@@ -156,24 +137,20 @@ test("a table is trained on; its bad rows are named, and one that is too large i
   );
 
   await dropCsv(page, "one.csv", "a\n1\n2");
-  await page.waitForSelector("#csv-body [role=alert]");
-  expect(await textOf(page, "#csv-body [role=alert]")).toContain("fewer than two columns");
+  await says(page, "#csv-body [role=alert]", /fewer than two columns/);
   await page.click("#csv-body button");
 
   await dropCsv(page, "wide.csv", `${"a,".repeat(5000)}b\n`);
-  await page.waitForSelector("#csv-body [role=alert]");
-  expect(await textOf(page, "#csv-body [role=alert]")).toContain("Row 1 has 5,001 columns; at most 256");
+  await says(page, "#csv-body [role=alert]", /Row 1 has 5,001 columns; at most 256/);
   await page.click("#csv-body button");
 
   await dropCsv(page, "long.csv", "1,2\n".repeat(1_600_000));
-  await page.waitForSelector("#csv-body [role=alert]");
-  expect(await textOf(page, "#csv-body [role=alert]")).toContain("more than 3 million fields");
+  await says(page, "#csv-body [role=alert]", /more than 3 million fields/);
   await page.click("#csv-body button");
 
   const line = "0.123456789,0.987654321,1\n";
   await dropCsv(page, "huge.csv", line.repeat(Math.ceil(101e6 / line.length)));
-  await page.waitForSelector("#csv-body [role=alert]");
-  expect(await textOf(page, "#csv-body [role=alert]")).toContain("at most 100 MB");
+  await says(page, "#csv-body [role=alert]", /at most 100 MB/);
   expect(faults).toEqual([]);
 });
 
@@ -226,8 +203,7 @@ test("digits are learned, misread ones shown, and a drawn 1 is read", async () =
   await page.mouse.down();
   await page.mouse.move(pad.x + pad.width * 0.5, pad.y + pad.height * 0.88, { steps: 12 });
   await page.mouse.up();
-  await page.waitForFunction(() => document.querySelector("#pad-answer")?.textContent?.startsWith("That is"));
-  expect(await textOf(page, "#pad-answer")).toBe("That is a 1");
+  await says(page, "#pad-answer", "That is a 1");
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
@@ -237,9 +213,7 @@ test("the GPU process is killed, and training goes on from the last snapshot", a
   await reaches(page, "#figure-step", 32); // the first steps leave a snapshot
   const session = await site.browser.target().createCDPSession();
   session.send("Browser.crashGpuProcess").catch(() => {}); // it answers nothing when it works
-  await page.waitForFunction(() => /device went away/.test(document.querySelector("#notice-text")?.textContent ?? ""), {
-    timeout: 20_000,
-  });
+  await says(page, "#notice-text", /device went away/);
   const said = await textOf(page, "#notice-text");
   const from = Number(/from step ([\d,]+)/.exec(said)?.[1]?.replace(/,/g, ""));
   expect(from).toBeGreaterThan(0);
@@ -251,7 +225,7 @@ test("Verify holds this browser's own adapter to the bounds, and its report can 
   const { page, faults } = await site.open("verify.html");
   await page.select("#extent", "sample");
   await page.click("#run");
-  await page.waitForFunction(() => document.querySelector("#save-json:not(:disabled)"), { timeout: 60_000 });
+  await page.waitForSelector("#save-json:not(:disabled)");
   expect(await textOf(page, "#verdict")).toMatch(/^All \d+ checks are within their bounds/);
   expect(await textOf(page, "#adapter")).toContain("WebGPU on");
   expect(await page.$$eval("#rows tr", (rows) => rows.length)).toBeGreaterThan(35);
@@ -295,7 +269,7 @@ test("without WebGPU the CPU trains, alone in the race, and is verified; each pa
   await page.goto(`${site.withoutGpu}verify.html`);
   await page.select("#extent", "sample");
   await page.click("#run");
-  await page.waitForFunction(() => document.querySelector("#save-json:not(:disabled)"), { timeout: 60_000 });
+  await page.waitForSelector("#save-json:not(:disabled)");
   expect(await textOf(page, "#adapter")).toMatch(/^On the CPU instead. open: there is no WebGPU here/);
   expect(await textOf(page, "#verdict")).toMatch(/^All \d+ checks are within their bounds/);
   expect(faults).toEqual([]);

@@ -50,7 +50,7 @@ describe("products", () => {
     }
   }
 
-  test("of any sizes, with a bias and a sum", { timeout: 120_000 }, async () => {
+  test("of any sizes, with a bias and a sum", async () => {
     const size = fc.integer({ min: 1, max: 70 });
     await fc.assert(
       fc.asyncProperty(size, size, size, fc.constantFrom(...LAYOUTS), async (M, K, N, [aT, bT]) => {
@@ -111,7 +111,7 @@ describe("views that share no axes", () => {
   });
 });
 
-test("random graphs agree with float64", { timeout: 120_000 }, async () => {
+test("random graphs agree with float64", async () => {
   await fc.assert(
     fc.asyncProperty(randomGraphs, async ({ program, parameters, inputs, steps }) => {
       const { session } = await compiled(program);
@@ -123,7 +123,7 @@ test("random graphs agree with float64", { timeout: 120_000 }, async () => {
   );
 });
 
-test("parameters are replaced all at once, whatever reads and writes whatever", { timeout: 120_000 }, async () => {
+test("parameters are replaced all at once, whatever reads and writes whatever", async () => {
   const forms: ((x: Tensor, y: Tensor) => Tensor)[] = [
     (_x, y) => y,
     (x, y) => x.mul(0.5).add(y.mul(0.25)),

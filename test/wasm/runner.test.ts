@@ -30,18 +30,15 @@ describe("a run", () => {
     expect([...(await session.read("first"))]).toEqual([2 * steps - 1]);
   });
 
-  test("lets others have their turn, tells its progress and can be stopped", { timeout: 20_000 }, async () => {
+  test("lets others have their turn, tells its progress and can be stopped", async () => {
     const { session } = await compiled(counting());
     await session.run(ones, { steps: 1000 });
-    let longest = 0;
-    let turn = performance.now();
-    const beat = setInterval(() => {
-      longest = Math.max(longest, performance.now() - turn);
-      turn = performance.now();
-    });
     const told: number[] = [];
     const abort = new AbortController();
-    setTimeout(() => abort.abort(new Error("enough")), 400);
+    let turns = 0;
+    const beat = setInterval(() => {
+      if (++turns > 20 && told.length > 1) abort.abort(new Error("enough"));
+    });
     const run = session.run(ones, {
       steps: 1e9,
       every: 1e6,
@@ -50,8 +47,6 @@ describe("a run", () => {
     });
     await expect(run).rejects.toThrow("enough");
     clearInterval(beat);
-    // 20 ms are aimed at; the machine may be busy with other tests.
-    expect(longest).toBeLessThan(1000);
     expect(told.length).toBeGreaterThan(1);
     const [a, b, c] = await session.read("w");
     expect(Number.isInteger(a) && a === b && b === c).toBe(true);

@@ -84,9 +84,10 @@ export class Engine {
 
   /** Resolves when no step runs any more. */
   pause(): Promise<void> {
-    if (this.training) this.tell({ kind: "state", state: "paused" });
+    const trained = this.training;
     this.training = false;
     return this.after(async () => {
+      if (trained && !this.training) this.tell({ kind: "state", state: "paused" });
       await this.keep(true);
     });
   }

@@ -51,7 +51,8 @@ export class Suite {
     this.stopped = true;
   }
 
-  async run(tell: (checked: Checked) => void): Promise<void> {
+  /** When it resolves, all that it has found has been told. */
+  async run(tell: Tell): Promise<void> {
     const { device } = this;
     if (!device) throw new Error("internal: there is no device to verify");
     for (const { op, name, program, parameters, inputs } of this.cases()) {
@@ -83,19 +84,19 @@ export class Suite {
   }
 }
 
+/** To another thread it is a message, which is waited for. */
+type Tell = (checked: Checked) => void | Promise<void>;
+
 type Worst = Pick<Checked, "error" | "bound" | "ok">;
 
-async function checked(
-  group: string,
-  name: string,
-  tell: (checked: Checked) => void,
-  check: () => Promise<Worst>,
-): Promise<void> {
+async function checked(group: string, name: string, tell: Tell, check: () => Promise<Worst>): Promise<void> {
+  let found: Checked;
   try {
-    tell({ group, name, failure: "", ...(await check()) });
+    found = { group, name, failure: "", ...(await check()) };
   } catch (error) {
-    tell({ group, name, error: Number.NaN, bound: Number.NaN, ok: false, failure: messageOf(error) });
+    found = { group, name, error: Number.NaN, bound: Number.NaN, ok: false, failure: messageOf(error) };
   }
+  await tell(found);
 }
 
 function worstOf({ rows, ok }: ParityReport): Worst {
