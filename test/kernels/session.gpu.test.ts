@@ -216,6 +216,7 @@ describe("a device", () => {
     const session = new Session(counter(), await backend.compile(counter()), { throwIfGone() {}, disposed() {} });
     const told = new Promise((resolve) => gpu.addEventListener("uncapturederror", resolve, { once: true }));
     gpu.createBuffer({ label: "a broken buffer", size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
+    await gpu.queue.onSubmittedWorkDone(); // what was called may wait in the browser until something is asked of it
     await told;
     await expect(session.run({ by: ones })).rejects.toThrow(/reported an error.*a broken buffer/s);
     await session.run({ by: ones });
