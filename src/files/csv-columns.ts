@@ -12,47 +12,65 @@ export interface Place {
   shown: string;
 }
 
-/** Where the chosen columns lie. `names` is null where the file has no header. Throws FormatError. */
+/** Where the chosen columns lie, given the fields of the first row, and whether it names them. Throws FormatError. */
 export function findColumns(
   columns: readonly Column[],
-  names: readonly string[] | null,
-  width: number,
+  first: readonly string[],
+  header: boolean,
   delimiter: string,
 ): Place[] {
+  const width = first.length;
+  const names = header ? first : null;
+  const named = new Map<string, number>();
+  const repeated = new Set<string>();
+  if (columns.some((column) => typeof column === "string")) {
+    names?.forEach((name, at) => {
+      if (named.has(name)) repeated.add(name);
+      else named.set(name, at);
+    });
+  }
+  const find = (column: string): number => {
+    if (names === null) {
+      throw new FormatError(`csv: column ${quoted(column)} is chosen by name, and header is false; choose by number.`);
+    }
+    const at = named.get(column);
+    if (at === undefined) {
+      throw new FormatError(
+        `csv: column ${quoted(column)} is not there; the file has ${names.slice(0, 20).map(quoted).join(", ")}${names.length > 20 ? ", …" : ""}${delimiterHint(names, delimiter)}.`,
+      );
+    }
+    if (repeated.has(column)) {
+      throw new FormatError(`csv: the header has ${quoted(column)} twice; choose by number, ${at} or another.`);
+    }
+    return at;
+  };
   const places = columns.map((column): Place => {
-    const at = typeof column === "string" ? findName(column, names, delimiter) : column < 0 ? width + column : column;
+    const at = typeof column === "string" ? find(column) : column < 0 ? width + column : column;
     if (at < 0 || at >= width) {
       throw new FormatError(
-        `csv: column ${column} is not there; the file has ${width}, 0 to ${width - 1}${hint(width, delimiter)}.`,
+        `csv: column ${column} is not there; the file has ${width}, 0 to ${width - 1}${delimiterHint(first, delimiter)}.`,
       );
     }
     const name = names?.[at];
     if (name === undefined) return { at, name: `column ${at + 1}`, shown: `column ${at + 1}` };
     return { at, name, shown: `column ${at + 1} (${quoted(name)})` };
   });
-  const twice = places.find(({ at }, i) => places.findIndex((other) => other.at === at) !== i);
+  const seen = new Set<number>();
+  const twice = places.find(({ at }) => seen.size === seen.add(at).size);
   if (twice !== undefined) throw new FormatError(`csv: ${twice.shown} is chosen twice; it must be chosen once.`);
   return places;
 }
 
-function findName(column: string, names: readonly string[] | null, delimiter: string): number {
-  if (names === null) {
-    throw new FormatError(`csv: column ${quoted(column)} is chosen by name, and header is false; choose by number.`);
-  }
-  const at = names.indexOf(column);
-  if (at === -1) {
-    throw new FormatError(
-      `csv: column ${quoted(column)} is not there; the file has ${names.slice(0, 20).map(quoted).join(", ")}${names.length > 20 ? ", …" : ""}${hint(names.length, delimiter)}.`,
-    );
-  }
-  if (names.indexOf(column, at + 1) !== -1) {
-    throw new FormatError(`csv: the header has ${quoted(column)} twice; choose by number, ${at} or another.`);
-  }
-  return at;
-}
-
-function hint(width: number, delimiter: string): string {
-  return width > 1 ? "" : ` (is ${quoted(delimiter)} between its fields? Else give delimiter)`;
+/**
+ * For a message about a row that does not read: which other character seems to be between its fields. Of a row with several
+ * fields "," is none: there it is more likely a decimal comma.
+ */
+export function delimiterHint(fields: readonly string[], delimiter: string): string {
+  const others = fields.length > 1 ? [";", "\t", "|"] : [";", "\t", "|", ",", " "];
+  const found = others.find((other) => other !== delimiter && fields.some((field) => field.includes(other)));
+  return found === undefined
+    ? ""
+    : ` (is ${quoted(delimiter)} between its fields? Else give delimiter: ${quoted(found)})`;
 }
 
 const NUMBER = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
@@ -67,7 +85,10 @@ export class NumberColumns {
   private numbers: Float32Array<ArrayBuffer>;
   private length = 0;
 
-  constructor(private readonly places: readonly Place[]) {
+  constructor(
+    private readonly places: readonly Place[],
+    private readonly delimiter: string,
+  ) {
     this.names = places.map(({ name }) => name);
     this.numbers = new Float32Array(64 * places.length);
   }
@@ -81,7 +102,7 @@ export class NumberColumns {
       if (!NUMBER.test(field) || !Number.isFinite(value)) {
         const found = field === "" ? "is empty" : `has ${quoted(field)}`;
         throw new FormatError(
-          `csv: row ${row}, ${shown} ${found}; there must be a decimal number, finite in float32.${hint}`,
+          `csv: row ${row}, ${shown} ${found}; there must be a decimal number, finite in float32${delimiterHint(fields, this.delimiter)}.${hint}`,
         );
       }
       this.numbers[this.length++] = value;

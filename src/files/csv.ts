@@ -1,6 +1,14 @@
 import Papa from "papaparse";
 import { FormatError } from "../util/errors";
-import { ClassColumn, type Column, findColumns, isNumber, NumberColumns, type Place } from "./csv-columns";
+import {
+  ClassColumn,
+  type Column,
+  delimiterHint,
+  findColumns,
+  isNumber,
+  NumberColumns,
+  type Place,
+} from "./csv-columns";
 import { quoted } from "./json";
 
 export type { Column } from "./csv-columns";
@@ -96,18 +104,16 @@ class Table {
   readonly features: NumberColumns;
   readonly label: ClassColumn | null;
   readonly targets: NumberColumns | null;
-  private readonly width: number;
 
   constructor(
-    first: readonly string[],
+    private readonly first: readonly string[],
     private readonly firstRow: number,
-    options: CsvOptions & Partial<CsvLabelOptions & CsvTargetOptions>,
+    private readonly options: CsvOptions & Partial<CsvLabelOptions & CsvTargetOptions>,
   ) {
     const { label, targets, features, classes, delimiter = "," } = options;
     const chosen = [...(label === undefined ? [] : [label]), ...(targets ?? []), ...(features ?? [])];
     const header = options.header ?? (chosen.some((column) => typeof column === "string") || !first.some(isNumber));
-    const names = header ? first : null;
-    const find = (columns: readonly Column[]): Place[] => findColumns(columns, names, first.length, delimiter);
+    const find = (columns: readonly Column[]): Place[] => findColumns(columns, first, header, delimiter);
 
     const labelPlace = label === undefined ? [] : find([label]);
     const targetPlaces = find(targets ?? []);
@@ -115,16 +121,17 @@ class Table {
     const rest = first.map((_, at) => at).filter((at) => !taken.has(at));
     const featurePlaces = find(features ?? rest);
     if (featurePlaces.length === 0) {
-      throw new FormatError(`csv: none of the ${first.length} columns is left for x; at least one must be.`);
+      throw new FormatError(
+        `csv: none of the ${first.length} columns is left for x; at least one must be${delimiterHint(first, delimiter)}.`,
+      );
     }
     const both = featurePlaces.find(({ at }) => taken.has(at));
     if (both !== undefined) {
       throw new FormatError(`csv: ${both.shown} is chosen for x and for y; it must be one of them.`);
     }
-    this.width = first.length;
-    this.features = new NumberColumns(featurePlaces);
+    this.features = new NumberColumns(featurePlaces, delimiter);
     this.label = labelPlace[0] === undefined ? null : new ClassColumn(labelPlace[0], classes ?? null);
-    this.targets = targets === undefined ? null : new NumberColumns(targetPlaces);
+    this.targets = targets === undefined ? null : new NumberColumns(targetPlaces, delimiter);
     if (!header) {
       const hint = options.header === false ? "" : " Where row 1 names the columns, give header: true.";
       this.add(first, firstRow, hint);
@@ -132,9 +139,12 @@ class Table {
   }
 
   add(fields: readonly string[], row: number, hint = ""): void {
-    if (fields.length !== this.width) {
-      const same = `row ${this.firstRow} has ${this.width}`;
-      throw new FormatError(`csv: row ${row} has ${fields.length} fields, and ${same}; each row must have as many.`);
+    const { first, firstRow } = this;
+    if (fields.length !== first.length) {
+      const hinted = delimiterHint([...first, ...fields], this.options.delimiter ?? ",");
+      throw new FormatError(
+        `csv: row ${row} has ${fields.length} fields, and row ${firstRow} has ${first.length}; each row must have as many${hinted}.`,
+      );
     }
     this.features.add(fields, row, hint);
     this.label?.add(fields, row);
@@ -159,7 +169,7 @@ function eachRow(text: string, delimiter: string, take: (fields: string[], row: 
       const [error] = errors;
       if (error !== undefined) {
         throw new FormatError(
-          `csv: row ${row}: ${error.message}; a field that begins with a quote must end with one, and a quote in it be written twice.`,
+          `csv: row ${row}: ${error.message}; a field that begins with a quote must end with one, and a quote in it be written twice${delimiterHint(data, delimiter)}.`,
         );
       }
       const fields = data.map((field) => field.trim());

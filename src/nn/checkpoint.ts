@@ -28,7 +28,7 @@ const FORMAT = "wgrad checkpoint 1";
 export function writeCheckpoint(
   { values, optimizer, steps, place }: Checkpoint,
   shapes: Record<string, Shape>,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const tensors = Object.entries(shapes).map(([name, shape]) => [
     name,
     { shape, values: values[name] as Float32Array },

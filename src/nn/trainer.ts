@@ -47,14 +47,14 @@ export interface Trainer {
    * A safetensors file that `load_state_dict` of the same PyTorch Sequential takes as it is: float32, a weight as
    * [units, inputs].
    */
-  save(): Promise<Uint8Array>;
+  save(): Promise<Uint8Array<ArrayBuffer>>;
   /** Takes weights from such a file. Throws FormatError, ShapeError or RangeError, and then changes nothing. */
   load(file: Uint8Array): void;
   /**
    * All that training goes on from, as a safetensors file: weights, the optimizer's state, the step, and the place in the
    * fit that runs or was stopped last. May be called while a fit runs.
    */
-  checkpoint(): Promise<Uint8Array>;
+  checkpoint(): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Goes back to a checkpoint of a trainer of the same network and optimizer. Was it taken within a fit, the next
    * `fit`, given the same data and options, is the rest of that one, and gives the same bits as if nothing had come between.
@@ -170,7 +170,7 @@ class NetworkTrainer implements Trainer {
     this.parts.state.write(weights);
   }
 
-  async save(): Promise<Uint8Array> {
+  async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.throwIfUnusable("save");
     return writeWeights(this.parts.model.parameters, (await this.parts.state.weights()).weights);
   }
@@ -180,7 +180,7 @@ class NetworkTrainer implements Trainer {
     this.parts.state.write(readWeights(file, this.parts.model.parameters));
   }
 
-  async checkpoint(): Promise<Uint8Array> {
+  async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {
     this.throwIfUnusable("checkpoint");
     const { rule, state } = this.parts;
     // Queued together, so that the step is the one that the weights belong to.

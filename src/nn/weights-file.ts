@@ -4,7 +4,7 @@ import { formatShape, type Shape, sameShape } from "../util/shape";
 import type { Arrays } from "./state";
 
 /** Weights as PyTorch's Linear keeps them: [units, inputs], the transpose of ours. */
-export function writeWeights(shapes: Record<string, Shape>, weights: Arrays): Uint8Array {
+export function writeWeights(shapes: Record<string, Shape>, weights: Arrays): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, FileTensor> = {};
   for (const [name, shape] of Object.entries(shapes)) {
     const values = weights[name] as Float32Array;

@@ -112,6 +112,20 @@ describe("readCsv", () => {
     expectFormatError(() => readCsv(text, { label: -1 }), "Where row 1 names the columns, give header: true.");
   });
 
+  test("reads a table of 200,000 columns, all of them named", () => {
+    // Where each column is sought among all the others, these are 10^10 comparisons, and the test's time is up.
+    const columns = Array.from({ length: 200_000 }, (_, i) => `c${i}`);
+    const text = `${columns.join(",")}\n${columns.map((_, i) => i).join(",")}\n`;
+    const last = columns.length - 1;
+    const whole = readCsv(text);
+    expect([whole.rows, whole.x.length, whole.columns.length]).toEqual([1, last + 1, last + 1]);
+    expect(columns.every((name, i) => whole.columns[i] === name && whole.x[i] === i)).toBe(true);
+    const features = columns.toReversed();
+    const reversed = readCsv(text, { features });
+    expect(features.every((name, i) => reversed.columns[i] === name && reversed.x[i] === last - i)).toBe(true);
+    expectFormatError(() => readCsv(text, { features: [...features, "c7"] }), 'csv: column 8 ("c7") is chosen twice');
+  });
+
   test("reads a file of several parts, parted anywhere", () => {
     const line = `${"0.25,".repeat(99)}"-1234.5",a\n`;
     const { x, y, rows } = readCsv(line.repeat(20_000), { label: -1 }); // 10 million characters
@@ -152,6 +166,48 @@ describe("a table is refused, by row and column", () => {
     ["a column twice", "a,b\n1,2", { features: [0, "a"] }, 'column 1 ("a") is chosen twice'],
     ["no column left", "a\n1", { label: "a" }, "none of the 1 columns is left for x"],
     ["another delimiter", "a;b\n1;2", { label: "b" }, 'is "," between its fields? Else give delimiter'],
+    [
+      "semicolons",
+      "a;b\n1;2",
+      {},
+      'has "1;2"; there must be a decimal number, finite in float32 (is "," between its fields? Else give delimiter: ";").',
+    ],
+    [
+      "semicolons, no header",
+      "1;2\n3;4",
+      { label: -1 },
+      'none of the 1 columns is left for x; at least one must be (is "," between its fields? Else give delimiter: ";").',
+    ],
+    [
+      "semicolons and decimal commas",
+      "a;b\n1,5;2,5",
+      {},
+      'row 2 has 3 fields, and row 1 has 1; each row must have as many (is "," between its fields? Else give delimiter: ";").',
+    ],
+    [
+      "semicolons and quotes",
+      '"a";"b"\n1;2',
+      {},
+      'row 1: Trailing quote on quoted field is malformed; a field that begins with a quote must end with one, and a quote in it be written twice (is "," between its fields? Else give delimiter: ";").',
+    ],
+    [
+      "tabs",
+      "a\tb\n1\t2",
+      { label: 1 },
+      'column 1 is not there; the file has 1, 0 to 0 (is "," between its fields? Else give delimiter: "\\t").',
+    ],
+    [
+      "spaces",
+      "1 2\n3 4",
+      { header: false },
+      'has "1 2"; there must be a decimal number, finite in float32 (is "," between its fields? Else give delimiter: " ").',
+    ],
+    [
+      "commas, where another delimiter is given",
+      "1,2",
+      { delimiter: ";", header: false },
+      '(is ";" between its fields? Else give delimiter: ",")',
+    ],
     ["a zip archive", "PK\x03\x04\0\0\n\x01,\x02", {}, "fields"],
   ])("for %s", (_, text, options, message) => {
     expectFormatError(() => readCsv(text, options as CsvOptions), message);
