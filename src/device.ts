@@ -15,7 +15,7 @@ export interface OpenOptions {
   backend?: "auto" | "webgpu" | "cpu";
   /** Where to look for WebGPU; default `navigator.gpu`. In Node: `create([])` of the package `webgpu`. */
   gpu?: GPU;
-  powerPreference?: GPUPowerPreference;
+  powerPreference?: "low-power" | "high-performance";
   /** How WebGPU runs programs: by default what is faster. "persistent" is taken wherever a program fits it. For measuring. */
   route?: Route;
   /** Where `tune` keeps its records; default the browser's IndexedDB, in Node none (see wgrad/files/tuning). Null for none. */

@@ -50,3 +50,13 @@ export { DeviceError, FormatError, ShapeError } from "./util/errors";
 export type { Shape } from "./util/shape";
 export type { TuningStore } from "./webgpu/store";
 export type { TuneOptions, TuningReport } from "./webgpu/tune";
+
+/**
+ * What the declarations name of WebGPU, for a TypeScript whose DOM has none of it (before 6.0). Where it has, or @webgpu/types
+ * are there, these add nothing to theirs.
+ */
+declare global {
+  interface GPU {}
+  interface GPUBuffer {}
+  interface GPUDevice {}
+}

@@ -13,7 +13,7 @@ export class Memory {
   }
 
   /** A zeroed buffer. Throws DeviceError, with both numbers, where it is larger than the device allows. */
-  create(label: string, sizeBytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+  create(label: string, sizeBytes: number, usage: number): GPUBuffer {
     const size = Math.max(4, Math.ceil(sizeBytes / 4) * 4);
     const { maxBufferSize } = this.device.limits;
     if (size > maxBufferSize) {

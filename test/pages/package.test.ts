@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const tsc = join(root, "node_modules/typescript/bin/tsc");
 const folder = mkdtempSync(join(tmpdir(), "wgrad-consumer-"));
 
 const program = `
@@ -45,6 +44,24 @@ for (const read of files) {
 console.log(JSON.stringify({ backend: device.backend, trained, refused, array: [...array?.values ?? []], onnx, refusals }));
 `;
 
+/** What is written goes into a Blob as it is, to be downloaded or stored: its memory is no other thread's. */
+const blobs = `
+import { adam, dense, open, sequential, squaredError, trainer, writeSafetensors } from "wgrad";
+import { writeNpy, writeNpz } from "wgrad/files/npy";
+import { writeOnnx } from "wgrad/files/onnx";
+
+const device = await open({ backend: "cpu" });
+const layers = [dense(1)];
+const model = sequential(1, layers);
+const net = await trainer(device, model, { loss: squaredError(), optimizer: adam() });
+const one = { shape: [1], values: [1] };
+const files = [
+  await net.save(), await net.checkpoint(), writeSafetensors({ one }), writeNpy(one), writeNpz({ one }),
+  writeOnnx(model, await net.weights()),
+].map((file) => new Blob([file]));
+console.log(files.every(({ size }) => size > 0));
+`;
+
 /** The README's code, as it is printed. */
 const readme = Object.fromEntries(
   [...readFileSync(join(root, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i) => [
@@ -52,7 +69,7 @@ const readme = Object.fromEntries(
     code as string,
   ]),
 );
-const sources = ["program.ts", ...Object.keys(readme)];
+const sources = ["program.ts", "blobs.ts", ...Object.keys(readme)];
 
 /** Runs npm as this test's own npm does, without the network. */
 function npm(args: string[], cwd: string): string {
@@ -66,8 +83,9 @@ function npm(args: string[], cwd: string): string {
 }
 
 /** What the compiler says: nothing, where all is well. */
-function compile(module: string, moduleResolution: string): string {
-  const options = { strict: true, target: "ES2022", module, moduleResolution, skipLibCheck: false, types: [] };
+function compile(typescript: string, module: string, moduleResolution: string, skipLibCheck: boolean): string {
+  const tsc = join(root, "node_modules", typescript, "bin/tsc");
+  const options = { strict: true, target: "ES2022", module, moduleResolution, skipLibCheck, types: [] };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: sources }));
   return spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" }).stdout;
 }
@@ -77,7 +95,7 @@ beforeAll(() => {
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   if (!tarball) throw new Error("npm pack left no tarball");
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
-  for (const [name, text] of Object.entries({ "program.ts": program, ...readme }))
+  for (const [name, text] of Object.entries({ "program.ts": program, "blobs.ts": blobs, ...readme }))
     writeFileSync(join(folder, name), text);
   npm(["install", `./${tarball}`], folder);
 });
@@ -92,10 +110,18 @@ test("the packed library brings its module, its declarations, its licence and no
 });
 
 test.each([
-  ["NodeNext", "NodeNext"],
-  ["ESNext", "Bundler"],
-])("a consumer's TypeScript compiles against it, module %s with %s resolution", (module, moduleResolution) => {
-  expect(compile(module, moduleResolution)).toBe("");
+  ["typescript", "NodeNext", "NodeNext", false],
+  ["typescript", "ESNext", "Bundler", false],
+  ["typescript", "NodeNext", "NodeNext", true],
+  // The last whose DOM knows no WebGPU.
+  ["typescript-5.9", "NodeNext", "NodeNext", false],
+  ["typescript-5.9", "ESNext", "Bundler", true],
+])("a consumer's %s compiles against it, module %s with %s resolution, skipLibCheck %s", (...how) => {
+  expect(compile(...how)).toBe("");
+});
+
+test("what is written goes into a Blob", () => {
+  expect(execFileSync(process.execPath, [join(folder, "blobs.js")], { encoding: "utf8" })).toBe("true\n");
 });
 
 test("the compiled consumer trains on the CPU in plain Node", () => {
