@@ -2,6 +2,7 @@ import type { ParityReport } from "./cpu/parity";
 import type { Arrays, KernelTime, Runner } from "./cpu/runner";
 import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
 import { DeviceError } from "./util/errors";
+import { byName } from "./util/names";
 
 export interface RunOptions {
   steps?: number;
@@ -92,7 +93,7 @@ export class Session {
     checkValues("verify", this.program.inputs, inputs, true);
     const copies = copy(this.program.inputs, inputs);
     return this.queue(async () => {
-      const state: Arrays = {};
+      const state: Arrays = byName([]);
       for (const name of Object.keys(this.program.parameters)) state[name] = await this.runner.read(name);
       const got = await this.runner.trial(copies);
       // The judge is a chunk of its own: a page that only trains does not download it.
@@ -126,9 +127,10 @@ export class Session {
 
 /** Copies, so that the caller may change the arrays before the queue reaches the call; int32 where the tensor is. */
 function copy(tensors: Program["inputs"], values: Record<string, Values>): Arrays {
-  const copies: Arrays = {};
-  for (const [name, array] of Object.entries(values)) {
-    copies[name] = tensors[name]?.dtype === "int32" ? new Int32Array(array) : new Float32Array(array);
-  }
-  return copies;
+  return byName(
+    Object.entries(values).map(([name, array]) => [
+      name,
+      tensors[name]?.dtype === "int32" ? new Int32Array(array) : new Float32Array(array),
+    ]),
+  );
 }

@@ -1,4 +1,5 @@
-import type { Program, Values } from "../graph/program";
+import type { Program } from "../graph/program";
+import { byName } from "../util/names";
 import { sizeOf } from "../util/shape";
 import { ReferenceSession } from "./reference";
 
@@ -93,9 +94,7 @@ export class CpuRunner implements Runner {
     // Another session of the same program, so that nothing of this one changes, the last outputs included; from the values
     // that read() gives, so that a judge who reads them starts from the same.
     const other = new ReferenceSession(this.program);
-    const before: Record<string, Values> = {};
-    for (const name of Object.keys(parameters)) before[name] = Float32Array.from(this.session.read(name));
-    other.write(before);
+    other.write(byName(Object.keys(parameters).map((name) => [name, Float32Array.from(this.session.read(name))])));
     other.run(inputs);
     const read = (names: readonly string[]) =>
       Object.fromEntries(names.map((name) => [name, Float32Array.from(other.read(name))]));

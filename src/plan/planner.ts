@@ -1,5 +1,6 @@
 import type { Program } from "../graph/program";
 import { literalOf, Tensor } from "../graph/tensor";
+import { byName } from "../util/names";
 import { sizeOf } from "../util/shape";
 import { canonical } from "./access";
 import type { Expression } from "./expression";
@@ -241,10 +242,8 @@ export class Planner {
       workgroups: kernel.workgroups,
       bindings: bindings.map(({ storage, access }) => ({ buffer: index.get(storage) as number, access })),
     });
-    const named = (tensors: Record<string, Tensor>) =>
-      Object.fromEntries(
-        Object.entries(tensors).map(([name, tensor]) => [name, index.get(this.storageOf(tensor)) as number]),
-      );
+    const named = (tensors: Named) =>
+      byName(tensors.map(([name, tensor]) => [name, index.get(this.storageOf(tensor)) as number]));
     return {
       route,
       reason: "",
@@ -255,13 +254,9 @@ export class Planner {
       scalars: this.scalars,
       records: this.records,
       history: this.history && (index.get(this.history) as number),
-      inputs: named(this.program.inputs),
-      parameters: named(this.program.parameters),
-      outputs: Object.fromEntries(
-        this.outputs
-          .filter(([, node]) => sizeOf(node.shape) !== 1)
-          .map(([name, node]) => [name, index.get(this.storageOf(node)) as number]),
-      ),
+      inputs: named(Object.entries(this.program.inputs)),
+      parameters: named(Object.entries(this.program.parameters)),
+      outputs: named(this.outputs.filter(([, node]) => sizeOf(node.shape) !== 1)),
       updates: this.updates.map(([name]) => name),
     };
   }

@@ -2,6 +2,7 @@ import type { Arrays } from "../cpu/runner";
 import type { Program } from "../graph/program";
 import { compile } from "../plan/compile";
 import { type Route, routeKey } from "../plan/plan";
+import { byName } from "../util/names";
 import { sizeOf } from "../util/shape";
 import { median } from "./profile";
 import { GpuRunner } from "./runner";
@@ -22,7 +23,7 @@ export async function measureRoute(bench: Bench, program: Program): Promise<Meas
   const recorded = compile(program, { ...target, route: "recorded" }, { ...makers, whole: null });
   const persistent = compile(program, { ...target, route: "persistent" }, makers);
   if (persistent.route !== "persistent") return null;
-  const inputs: Arrays = {};
+  const inputs: Arrays = byName([]);
   for (const [name, { shape, dtype }] of Object.entries(program.inputs)) {
     inputs[name] = new (dtype === "int32" ? Int32Array : Float32Array)(sizeOf(shape));
   }
