@@ -45,19 +45,26 @@ export function holdBack(
   return { training: take(Int32Array.from(training)), heldBack: take(order.subarray(end - rows, end)) };
 }
 
-/** Shifts and scales each column, so that over the rows of `reference` it has mean 0 and deviation 1. */
-export function standardised({ x, y }: Table, reference: Table): Table {
+export interface Columns {
+  mean: Float64Array;
+  deviation: Float64Array;
+}
+
+/** Mean and standard deviation of each column. */
+export function columnsOf({ x, y }: Table): Columns {
   const width = x.length / y.length;
-  const [means, deviations] = [new Float64Array(width), new Float64Array(width)];
-  const rows = reference.y.length;
-  reference.x.forEach((value, i) => {
-    means[i % width] = (means[i % width] as number) + value / rows;
+  const [mean, variance] = [new Float64Array(width), new Float64Array(width)];
+  x.forEach((value, i) => {
+    mean[i % width] = (mean[i % width] as number) + value / y.length;
   });
-  reference.x.forEach((value, i) => {
-    deviations[i % width] = (deviations[i % width] as number) + (value - (means[i % width] as number)) ** 2 / rows;
+  x.forEach((value, i) => {
+    variance[i % width] = (variance[i % width] as number) + (value - (mean[i % width] as number)) ** 2 / y.length;
   });
-  const scaled = x.map(
-    (value, i) => (value - (means[i % width] as number)) / Math.sqrt(deviations[i % width] as number),
-  );
-  return { x: scaled, y };
+  return { mean, deviation: variance.map(Math.sqrt) };
+}
+
+/** Shifts and scales each column: over the rows that `mean` and `deviation` are of, it then has mean 0 and deviation 1. */
+export function standardised({ x, y }: Table, { mean, deviation }: Columns): Table {
+  const column = (i: number) => i % mean.length;
+  return { x: x.map((value, i) => (value - (mean[column(i)] as number)) / (deviation[column(i)] as number)), y };
 }

@@ -1,7 +1,7 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 export interface OnnxNode {
-  op: "Gemm" | "Relu" | "Tanh" | "Sigmoid" | "Softmax";
+  op: "Gemm" | "Relu" | "Tanh" | "Sigmoid" | "Softmax" | "Sub" | "Div" | "Mul" | "Add";
   /** Names of graph inputs, initializers or other nodes' outputs. */
   inputs: readonly string[];
   output: string;

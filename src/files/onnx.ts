@@ -22,7 +22,23 @@ export interface OnnxModel {
   readonly layers: readonly OnnxLayer[];
 }
 
+/** A number for each column: its mean, and its standard deviation, which is above 0. */
+export interface OnnxColumns {
+  readonly mean: ArrayLike<number>;
+  readonly deviation: ArrayLike<number>;
+}
+
 export interface OnnxOptions {
+  /**
+   * What each of the `inputs` columns of x was standardised by before the network was trained on it. The file then takes
+   * rows as they were before: its first nodes are (x - mean) / deviation. Left out: rows as the network was given them.
+   */
+  standardize?: OnnxColumns;
+  /**
+   * What each of the outputs' targets was standardised by. The file then gives numbers as they were before: its last
+   * nodes are y * deviation + mean. Not together with `probabilities`.
+   */
+  restore?: OnnxColumns;
   /**
    * Makes probabilities of the last layer's outputs, as `predict` does: "softmax" for a network trained with
    * softmaxCrossEntropy, "sigmoid" with binaryCrossEntropy. Left out: the outputs as they are.
@@ -39,22 +55,28 @@ const MAX_BYTES = 2 ** 31 - 1;
 
 /**
  * Writes a trained network as an ONNX file: "input" float32 [batch, inputs] -> "output" float32 [batch, outputs], the
- * batch of any size. A dense layer is a Gemm and its activation; operator set 13, IR version 7, which runtimes since
+ * batch of any size. x is as the network was trained on it, or as it was before that with `standardize`. A dense layer is a Gemm and its activation; operator set 13, IR version 7, which runtimes since
  * 2021 read. `weights` are as `Trainer.weights` gives them: by the names of `Model.parameters`, a weight
  * [inputs, units], a bias [units]; the file's initializers keep these names.
  *
- * Throws TypeError for what is no network, ShapeError for weights that are missing, unknown or of another length, and
- * RangeError for weights that are not finite in float32 and a file past 2 GiB. Source: ONNX, Operators.md and IR.md.
+ * Throws TypeError for what is no network, ShapeError for weights that are missing, unknown or of another length and
+ * for means and deviations that are not one a column, and RangeError for numbers that are not finite in float32, a
+ * deviation that is not above 0 there and a file past 2 GiB. Source: ONNX, Operators.md and IR.md.
  */
 export function writeOnnx(
   model: OnnxModel,
   weights: Readonly<Record<string, ArrayLike<number>>>,
   options: OnnxOptions = {},
 ): Uint8Array<ArrayBuffer> {
-  const { probabilities, name = "network" } = options;
+  const { probabilities, standardize, restore, name = "network" } = options;
   if (probabilities !== undefined && !Object.hasOwn(PROBABILITIES, probabilities)) {
     throw new TypeError(
       `writeOnnx: probabilities is ${quoted(probabilities)}; it must be "softmax", "sigmoid" or left out.`,
+    );
+  }
+  if (probabilities !== undefined && restore !== undefined) {
+    throw new TypeError(
+      "writeOnnx: restore is for numbers, and probabilities are none; one of the two must be left out.",
     );
   }
   if (typeof name !== "string" || name === "") {
@@ -73,6 +95,24 @@ export function writeOnnx(
     throw new RangeError(`writeOnnx: the file would have ${sizeBytes} bytes; at most ${MAX_BYTES} are allowed.`);
   }
   if (probabilities !== undefined) steps.push({ op: PROBABILITIES[probabilities] });
+  if (standardize !== undefined) {
+    const [mean, rest, deviation] = columns("standardize", standardize, model.inputs);
+    tensors.unshift(mean, rest, deviation);
+    steps.unshift(
+      { op: "Sub", operands: [mean.name] },
+      { op: "Sub", operands: [rest.name] },
+      { op: "Div", operands: [deviation.name] },
+    );
+  }
+  if (restore !== undefined) {
+    const [mean, rest, deviation] = columns("restore", restore, outputs);
+    tensors.push(mean, rest, deviation);
+    steps.push(
+      { op: "Mul", operands: [deviation.name] },
+      { op: "Add", operands: [rest.name] },
+      { op: "Add", operands: [mean.name] },
+    );
+  }
   return encodeModel({
     name,
     nodes: chained(steps),
@@ -134,6 +174,35 @@ function build(model: OnnxModel, weights: Readonly<Record<string, ArrayLike<numb
     }
   }
   return { steps, tensors, outputs: width };
+}
+
+/**
+ * The initializers of columns that are standardised. What float32 leaves of a mean has one of its own: beside a small
+ * deviation it is not small.
+ */
+function columns(option: string, given: OnnxColumns, length: number): [OnnxTensor, OnnxTensor, OnnxTensor] {
+  if (typeof given !== "object" || given === null) {
+    throw new TypeError(`writeOnnx: ${option} is ${quoted(given)}; it must be { mean, deviation }.`);
+  }
+  const tensor = (part: "mean" | "deviation"): OnnxTensor => {
+    const name = `${option}.${part}`;
+    const found = given[part]?.length;
+    if (found !== length) {
+      throw new ShapeError(`writeOnnx: ${name} has ${found ?? "no"} values; it must have one a column, ${length}.`);
+    }
+    const values = Float32Array.from(given[part]);
+    const at = values.findIndex((value) => !Number.isFinite(value) || (part === "deviation" && !(value > 0)));
+    if (at !== -1) {
+      const wanted = part === "mean" ? "finite" : "finite and above 0";
+      throw new RangeError(
+        `writeOnnx: ${name}: value ${at} is ${String(given[part][at])}; it must be ${wanted} in float32.`,
+      );
+    }
+    return { name, shape: [length], values };
+  };
+  const [mean, deviation] = [tensor("mean"), tensor("deviation")];
+  const rest = mean.values.map((value, at) => (given.mean[at] as number) - value);
+  return [mean, { name: `${option}.rest`, shape: [length], values: rest }, deviation];
 }
 
 function take(weights: Readonly<Record<string, ArrayLike<number>>>, name: string, shape: number[]): OnnxTensor {

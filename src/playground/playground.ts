@@ -141,14 +141,20 @@ byId("share", HTMLButtonElement).addEventListener("click", async () => {
     setText(text("kept"), "The link is in the address bar.");
   }
 });
-byId("save", HTMLButtonElement).addEventListener("click", async () => {
-  download(`wgrad-${config.data}.safetensors`, await engine.save(), "application/octet-stream");
-  setText(text("kept"), "Saved; PyTorch's load_state_dict takes it.");
+byId("save", HTMLButtonElement).addEventListener("click", () => {
+  void offer("safetensors", () => engine.save(), "PyTorch's load_state_dict takes it. Its rows are standardised ones.");
 });
-byId("onnx", HTMLButtonElement).addEventListener("click", async () => {
-  download(`wgrad-${config.data}.onnx`, await engine.onnx(), "application/octet-stream");
-  setText(text("kept"), "Saved.");
+byId("onnx", HTMLButtonElement).addEventListener("click", () => {
+  void offer("onnx", () => engine.onnx(), "it takes rows as they are in the data, and standardises them itself.");
 });
+async function offer(kind: string, made: () => Promise<Uint8Array>, what: string): Promise<void> {
+  try {
+    download(`wgrad-${config.data}.${kind}`, await made(), "application/octet-stream");
+    setText(text("kept"), `Saved; ${what}`);
+  } catch (error) {
+    setText(text("kept"), messageOf(error));
+  }
+}
 const weightsFile = byId("weights-file", HTMLInputElement);
 byId("open-weights", HTMLButtonElement).addEventListener("click", () => weightsFile.click());
 weightsFile.addEventListener("change", () => {

@@ -1,5 +1,6 @@
 import * as ort from "onnxruntime-web";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { textOf } from "../../examples/data";
 import { main as digits } from "../../examples/digits";
 import { main as iris } from "../../examples/iris";
 import { main as mnist } from "../../examples/mnist";
@@ -8,6 +9,7 @@ import { main as moons } from "../../examples/seeds/moons";
 import { main as rowBiases } from "../../examples/seeds/row-biases";
 import { main as twoLayer } from "../../examples/seeds/two-layer";
 import { main as twoTwoOne } from "../../examples/seeds/two-two-one";
+import { readCsv } from "../../src/files/csv";
 import { type Device, open, readSafetensors } from "../../src/index";
 import { readGolden } from "../support/golden";
 import { expectClose, lossBounds } from "../support/parity";
@@ -34,6 +36,11 @@ describe("examples", () => {
     const session = await ort.InferenceSession.create(onnx, { executionProviders: ["wasm"] });
     const { output } = await session.run({ input: new ort.Tensor("float32", new Float32Array(8), [2, 4]) });
     expect(output?.dims).toEqual([2, 3]);
+    const { x, y } = readCsv(await textOf("iris.csv"), { label: -1, header: true });
+    const { output: said } = await session.run({ input: new ort.Tensor("float32", x, [150, 4]) });
+    const shares = said?.data as Float32Array;
+    const sure = (row: number) => shares[3 * row + (y[row] as number)] as number;
+    expect([...y.keys()].filter((row) => sure(row) > 0.5).length).toBeGreaterThan(0.95 * 150);
     await session.release();
   });
 

@@ -153,6 +153,45 @@ describe("writeOnnx", () => {
     expect([...y]).toEqual([5 - 10, 7 + 10, 0 - 0, 0 + 0]); // relu([5, 7, 10]) and relu([-1, -2, -2])
   });
 
+  test("standardises rows and restores numbers, and a mean that is large beside its deviation costs nothing", async () => {
+    const mean = [2_000_000.123, -0.25];
+    const deviation = [0.7, 3];
+    const out = { mean: [1e6 + 0.1, -3], deviation: [0.01, 2] };
+    const linear = { inputs: 2, layers: [{ name: "dense", units: 2, bias: false } as const] };
+    const own = { "0.weight": [1, 0.5, -2, 1] };
+    const x = Float32Array.of(2_000_000, 1, 2_000_001.25, -4, 1_999_999, 0);
+    const { y } = await run(writeOnnx(linear, own, { standardize: { mean, deviation } }), x, 2);
+    const { y: whole } = await run(writeOnnx(linear, own, { standardize: { mean, deviation }, restore: out }), x, 2);
+    for (let row = 0; row < 3; row++) {
+      const [a, b] = [0, 1].map((c) => ((x[row * 2 + c] as number) - (mean[c] as number)) / (deviation[c] as number));
+      const expected = [(a as number) - 2 * (b as number), (a as number) / 2 + (b as number)];
+      expected.forEach((value, c) => {
+        expect(Math.abs((y[row * 2 + c] as number) - value)).toBeLessThan(1e-6);
+        const restored = value * (out.deviation[c] as number) + (out.mean[c] as number);
+        expect(Math.abs((whole[row * 2 + c] as number) - restored)).toBeLessThan(c === 0 ? 0.0626 : 1e-5); // a float32 near 1e6
+      });
+    }
+  });
+
+  test("refuses what cannot be standardised by, with the value", () => {
+    const write = (options: OnnxOptions) => () => writeOnnx(model, weights, options);
+    const fits = { mean: [0, 0], deviation: [1, 1] };
+    expect(write({ standardize: { ...fits, mean: [0] } })).toThrow(ShapeError);
+    expect(write({ standardize: { ...fits, mean: [0] } })).toThrow("standardize.mean has 1 values; it must have one a");
+    expect(write({ restore: { ...fits, deviation: [1, 1, 1] } })).toThrow("restore.deviation has 3 values");
+    for (const value of [0, -1, Number.NaN, 1e-60]) {
+      expect(write({ standardize: { ...fits, deviation: [1, value] } })).toThrow(RangeError);
+      expect(write({ standardize: { ...fits, deviation: [1, value] } })).toThrow(
+        `value 1 is ${value}; it must be finite`,
+      );
+    }
+    expect(write({ standardize: { ...fits, mean: [1e39, 0] } })).toThrow(
+      "value 0 is 1e+39; it must be finite in float32",
+    );
+    expect(write({ restore: fits, probabilities: "softmax" })).toThrow(TypeError);
+    expect(write({ standardize: null as never })).toThrow("standardize is null; it must be { mean, deviation }");
+  });
+
   test("gives the same bytes for the same network", () => {
     expect(writeOnnx(model, weights)).toEqual(writeOnnx(model, weights));
     const text = new TextDecoder("latin1").decode(writeOnnx(model, weights, { name: "iris" }));

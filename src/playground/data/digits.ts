@@ -7,6 +7,8 @@ export interface Digits {
 }
 
 export const heldBackRows = 360;
+/** The largest number of a pixel in the file. */
+export const MOST_INK = 16;
 
 /**
  * The 1,797 digits, 360 of them held back, in an order drawn from `seed`.
@@ -23,7 +25,9 @@ export async function loadDigits(seed: number): Promise<{ training: Digits; held
   const order = randomState(seed).permutation(rows.length);
   const cut = rows.length - heldBackRows;
   const take = (indices: Int32Array): Digits => ({
-    x: Float32Array.from([...indices].flatMap((index) => (rows[index] ?? []).slice(0, 64).map((pixel) => pixel / 16))),
+    x: Float32Array.from(
+      [...indices].flatMap((index) => (rows[index] ?? []).slice(0, 64).map((pixel) => pixel / MOST_INK)),
+    ),
     y: indices.map((index) => rows[index]?.[64] ?? -1),
   });
   return { training: take(order.subarray(0, cut)), heldBack: take(order.subarray(cut)) };

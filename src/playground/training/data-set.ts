@@ -1,6 +1,6 @@
 import { blobs, circles, moons, type Points, randomState, spirals, xor } from "../../index";
 import type { Config } from "../config";
-import { loadDigits } from "../data/digits";
+import { loadDigits, MOST_INK } from "../data/digits";
 import iris from "../data/iris.csv?raw";
 
 export interface Rows {
@@ -105,7 +105,7 @@ async function digits(seed: number): Promise<DataSet> {
     classes: Array.from({ length: 10 }, (_, digit) => String(digit)),
     target: null,
     mean: new Array<number>(64).fill(0),
-    deviation: new Array<number>(64).fill(1),
+    deviation: new Array<number>(64).fill(MOST_INK),
     training,
     heldBack,
     image: 8,

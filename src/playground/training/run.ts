@@ -121,8 +121,9 @@ export class Run {
     };
   }
 
+  /** The network as a file that takes rows as they are in the data and, of numbers, gives them as they are there. */
   async onnx(): Promise<Uint8Array> {
-    const { config, model, trainer } = this;
+    const { config, data, model, trainer } = this;
     const { writeOnnx } = await import("../../files/onnx");
     const layers = config.layers.map(({ units, activation }) => ({ name: "dense" as const, units, activation }));
     const ends = ({ softmaxCrossEntropy: "softmax", binaryCrossEntropy: "sigmoid", squaredError: null } as const)[
@@ -131,7 +132,11 @@ export class Run {
     return writeOnnx(
       { inputs: model.inputs, layers: [...layers, { name: "dense", units: model.outputs }] },
       await trainer.weights(),
-      ends === null ? {} : { probabilities: ends },
+      {
+        standardize: { mean: data.mean, deviation: data.deviation },
+        ...(ends && !data.target && { probabilities: ends }),
+        ...(data.target && { restore: { mean: [data.target.mean], deviation: [data.target.deviation] } }),
+      },
     );
   }
 
