@@ -23,8 +23,7 @@ function contentSecurityPolicy(): Plugin {
   return {
     name: "content-security-policy",
     apply: "build",
-    transformIndexHtml(html) {
-      if (html.includes("<style>")) return []; // the pictures that npm start takes carry their own
+    transformIndexHtml() {
       const attrs = { "http-equiv": "Content-Security-Policy", content: policy };
       return [{ tag: "meta", attrs, injectTo: "head-prepend" }];
     },

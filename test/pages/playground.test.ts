@@ -311,6 +311,40 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   expect(faults).toEqual([]);
 });
 
+test.each(["index.html", "lessons.html", "race.html", "verify.html", "src/playground/start/index.html"])(
+  "%s runs nothing but its own files, and looks as it should without more",
+  async (path) => {
+    const { page, faults } = await site.open(path);
+    expect(faults).toEqual([]);
+    expect(await page.$("meta[http-equiv=Content-Security-Policy]")).not.toBeNull();
+    const refused = await page.evaluate(async () => {
+      const said: string[] = [];
+      const both = new Promise<void>((resolve) => {
+        document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+          if (said.push(effectiveDirective) === 3) resolve();
+        });
+      });
+      const script = document.createElement("script");
+      script.textContent = "document.title = 'taken over'";
+      const style = document.createElement("style");
+      style.textContent = "body { display: none }";
+      document.head.append(script, style);
+      void fetch("https://example.org/").catch(() => {});
+      await both;
+      return said.sort();
+    });
+    expect(refused).toEqual(["connect-src", "script-src-elem", "style-src-elem"]);
+    expect(await page.title()).not.toBe("taken over");
+  },
+);
+
+test("the three networks of npm start train and are drawn under the same rules", async () => {
+  const { page, faults } = await site.open("src/playground/start/index.html?run&cpu");
+  await page.waitForSelector("figure canvas");
+  expect(await page.$eval("body", (body) => getComputedStyle(body).maxWidth)).toBe("1010px");
+  expect(faults).toEqual([]);
+});
+
 test("the pages fit a phone", async () => {
   const { page } = await site.open("verify.html");
   await page.setViewport({ width: 390, height: 844 });
