@@ -43,7 +43,13 @@ export class Session {
       const known = [...Object.keys(parameters), ...Object.keys(outputs)].join(", ");
       throw new TypeError(`read: there is no "${name}"; parameters and outputs are ${known}`);
     }
-    return this.queue(() => this.runner.read(name));
+    const [value] = await this.readAll([name]);
+    return value as Float32Array;
+  }
+
+  /** @internal Known names, in their order, all as of the same step. */
+  async readAll(names: readonly string[]): Promise<Float32Array[]> {
+    return this.queue((sent) => this.runner.read(names, sent));
   }
 
   /**
@@ -52,6 +58,15 @@ export class Session {
    * comes back as of the last step. Throws TypeError, ShapeError or RangeError for inputs that do not fit, before anything runs.
    */
   async run(inputs: Record<string, Values>, options: RunOptions = {}): Promise<Record<string, Float32Array>> {
+    return this.runAndRead(inputs, options, []);
+  }
+
+  /** @internal As `run`; the parameters `state` come back beside the outputs, as of the last step. */
+  async runAndRead(
+    inputs: Record<string, Values>,
+    options: RunOptions,
+    state: readonly string[],
+  ): Promise<Record<string, Float32Array>> {
     this.throwIfUnusable("run");
     checkValues("run", this.program.inputs, inputs, true);
     const { steps, every } = checkSteps(options);
@@ -67,9 +82,9 @@ export class Session {
         told = now;
         onProgress({ step, steps, outputs });
       });
-    return this.queue(() => {
+    return this.queue((sent) => {
       signal?.throwIfAborted();
-      return this.runner.run(copies, { steps, every, signal, progress });
+      return this.runner.run(copies, { steps, every, signal, progress, state, sent });
     });
   }
 
@@ -93,8 +108,9 @@ export class Session {
     checkValues("verify", this.program.inputs, inputs, true);
     const copies = copy(this.program.inputs, inputs);
     return this.queue(async () => {
-      const state: Arrays = byName([]);
-      for (const name of Object.keys(this.program.parameters)) state[name] = await this.runner.read(name);
+      const names = Object.keys(this.program.parameters);
+      const values = await this.runner.read(names);
+      const state: Arrays = byName(names.map((name, i) => [name, values[i] as Float32Array]));
       const got = await this.runner.trial(copies);
       // The judge is a chunk of its own: a page that only trains does not download it.
       const [{ stepBounds }, { compareStep }] = await Promise.all([import("./cpu/bounds"), import("./cpu/parity")]);
@@ -110,12 +126,17 @@ export class Session {
     this.device.disposed();
   }
 
-  private queue<T>(task: () => Promise<T>): Promise<T> {
+  /** Begins a task when those before it are over, or have told `sent`: the device takes them up in this order anyway. */
+  private queue<T>(task: (sent: () => void) => Promise<T>): Promise<T> {
+    let sent: () => void = () => {};
+    const isSent = new Promise<void>((resolve) => {
+      sent = resolve;
+    });
     const result = this.last.then(() => {
       this.throwIfUnusable("the call");
-      return task();
+      return task(sent);
     });
-    this.last = result.catch(() => {});
+    this.last = Promise.race([isSent, result]).catch(() => {});
     return result;
   }
 

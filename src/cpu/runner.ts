@@ -12,6 +12,10 @@ export interface RunRequest {
   readonly signal?: AbortSignal | undefined;
   /** Told between submissions how many steps are done and each scalar output's latest value. */
   progress?: ((step: number, outputs: Record<string, number>) => void) | undefined;
+  /** Parameters that come back beside the outputs, as of the last step. */
+  readonly state?: readonly string[];
+  /** Told when all of the run is on its way: what the device is given from then on comes after it. */
+  sent?: () => void;
 }
 
 export interface KernelTime {
@@ -23,10 +27,11 @@ export interface KernelTime {
   bytes: number;
 }
 
-/** A compiled program on one backend. A session gives it one call at a time, with checked values. */
+/** A compiled program on one backend. A session gives it checked values, and the next call once the one before is sent or over. */
 export interface Runner {
   write(values: Arrays): void;
-  read(name: string): Promise<Float32Array>;
+  /** Parameters and outputs, in the order of the names, all of the same step. */
+  read(names: readonly string[], sent?: () => void): Promise<Float32Array[]>;
   run(inputs: Arrays, request: RunRequest): Promise<Record<string, Float32Array>>;
   /** Outputs and updates of one step from the current state, which is left as it was. */
   trial(inputs: Arrays): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }>;
@@ -58,11 +63,14 @@ export class CpuRunner implements Runner {
     this.session.write(values);
   }
 
-  async read(name: string): Promise<Float32Array> {
-    return Float32Array.from(this.session.read(name));
+  async read(names: readonly string[]): Promise<Float32Array[]> {
+    return names.map((name) => Float32Array.from(this.session.read(name)));
   }
 
-  async run(inputs: Arrays, { steps, every, signal, progress }: RunRequest): Promise<Record<string, Float32Array>> {
+  async run(
+    inputs: Arrays,
+    { steps, every, signal, progress, state = [] }: RunRequest,
+  ): Promise<Record<string, Float32Array>> {
     const histories = new Map(this.scalars.map((name) => [name, new Float32Array(Math.ceil(steps / every))]));
     let results: Record<string, Float64Array> = {};
     let turn = performance.now();
@@ -81,9 +89,12 @@ export class CpuRunner implements Runner {
         turn = performance.now();
       }
     }
-    return Object.fromEntries(
-      Object.entries(results).map(([name, value]) => [name, histories.get(name) ?? Float32Array.from(value)]),
-    );
+    return Object.fromEntries([
+      ...Object.entries(results).map(
+        ([name, value]) => [name, histories.get(name) ?? Float32Array.from(value)] as const,
+      ),
+      ...state.map((name) => [name, Float32Array.from(this.session.read(name))] as const),
+    ]);
   }
 
   async trial(

@@ -10,6 +10,8 @@ export interface PersistentSpec {
   readonly held: boolean;
   /** Elements of workgroup memory. */
   readonly elements: number;
+  /** The element of the state that counts steps. */
+  readonly count: number;
   readonly bindings: string;
   readonly functions: string;
   readonly load: readonly string[];
@@ -27,6 +29,7 @@ export function persistentKernel({
   subgroup,
   held,
   elements,
+  count,
   bindings,
   functions,
   load,
@@ -34,7 +37,7 @@ export function persistentKernel({
   store,
 }: PersistentSpec): KernelText {
   const source = specialise(persistent, {
-    constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1) },
+    constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1), COUNT: count },
     blocks: {
       ...(subgroup && { enable: "enable subgroups;\n", join: JOIN_SUBGROUP }),
       ...(held && { wait: "" }),

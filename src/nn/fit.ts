@@ -80,14 +80,18 @@ export async function runFit(run: FitRun): Promise<History> {
   let pace = FIRST_STEPS;
   while (training.position < steps) {
     signal?.throwIfAborted();
-    if (performance.now() - kept > SNAPSHOT_MS) await keep();
     const from = training.position;
     const inEpoch = validation ? batches.stepsPerEpoch - (from % batches.stepsPerEpoch) : Infinity;
+    const count = training.reach(Math.min(steps - from, inEpoch, pace));
+    const validates = validation !== null && (count === inEpoch || from + count === steps);
     const broken = new AbortController();
     const began = performance.now();
+    // Whoever wants the weights after this run has them read along with its losses: a wait of its own may take as long as the run.
+    const keeps = from + count === steps || began + (count / pace) * 1000 * RUN_SECONDS - kept > SNAPSHOT_MS;
     let losses: Float32Array;
     try {
-      losses = await training.advance(training.reach(Math.min(steps - from, inEpoch, pace)), {
+      losses = await training.advance(count, {
+        reads: keeps || validates,
         signal: signal ? AbortSignal.any([signal, broken.signal]) : broken.signal,
         onStep(done, loss) {
           if (Number.isFinite(loss)) progress.tell(done, loss);
@@ -99,17 +103,17 @@ export async function runFit(run: FitRun): Promise<History> {
       throw error;
     }
     if (losses.some((loss) => !Number.isFinite(loss))) await stop();
+    if (keeps) await keep();
     pace = Math.max(16, Math.ceil((losses.length / (performance.now() - began)) * 1000 * RUN_SECONDS));
     history.losses(from, losses);
     const { position } = training;
-    if (validation && (position % batches.stepsPerEpoch === 0 || position === steps)) {
+    if (validates) {
       const result = await run.evaluate(validation);
       history.validated(result);
       progress.validated(result);
     }
     progress.tell(position, losses[losses.length - 1] as number);
   }
-  await keep();
   return history.end(validation !== null, (performance.now() - start) / 1000);
 }
 

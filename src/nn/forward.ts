@@ -54,16 +54,22 @@ export class Forward {
     const result = new Float32Array(count * outputs);
     // Taken once, so that all rows are predicted by the same weights, also while a fit runs.
     const { version, weights } = await this.state.weights();
+    const ahead = new Ahead();
     for (let from = 0; from < count; ) {
       const size = this.predictedRows(count - from);
       const session = await this.predictionOf(size);
       const taken = Math.min(size, count - from);
       const part = padded(x.subarray(from * inputs, (from + taken) * inputs), size * inputs);
+      const at = from * outputs;
       this.renew(session, version, weights);
-      const { prediction } = await session.run({ x: part });
-      result.set((prediction as Float32Array).subarray(0, taken * outputs), from * outputs);
+      await ahead.add(
+        session.run({ x: part }).then(({ prediction }) => {
+          result.set((prediction as Float32Array).subarray(0, taken * outputs), at);
+        }),
+      );
       from += taken;
     }
+    await ahead.all();
     return result;
   }
 
@@ -87,6 +93,7 @@ export class Forward {
     let hits = 0;
     let penalty = 0;
     const { version, weights } = await this.state.weights();
+    const ahead = new Ahead();
     for (let from = 0; from < rows.count; from += capacity) {
       const count = Math.min(capacity, rows.count - from);
       // From here to run() nothing waits, so that another evaluation cannot come between.
@@ -95,11 +102,15 @@ export class Forward {
         session.write(pieceOf(rows, from, count, capacity));
       evaluating.held = { rows, from };
       session.write({ step: [0] });
-      const results = await session.run({ count: [count] }, { steps: Math.ceil(count / chunk) });
-      terms += sum(results.terms);
-      hits += sum(results.hits);
-      penalty = results.penalty?.[0] ?? 0;
+      await ahead.add(
+        session.run({ count: [count] }, { steps: Math.ceil(count / chunk) }).then((results) => {
+          terms += sum(results.terms);
+          hits += sum(results.hits);
+          penalty = results.penalty?.[0] ?? 0;
+        }),
+      );
     }
+    await ahead.all();
     const { outputs } = this.model;
     const loss = terms / this.loss.divisor(rows.count, outputs) + penalty;
     return this.loss.hits === null ? { loss } : { loss, accuracy: hits / (rows.count * this.loss.elements(outputs)) };
@@ -130,6 +141,22 @@ export class Forward {
 
   dispose(): void {
     for (const session of this.sessions) session.dispose();
+  }
+}
+
+/** Runs that go ahead while earlier ones are not answered yet: so many at most, since each has its inputs on the way. */
+class Ahead {
+  private static readonly MOST = 8;
+  private runs: Promise<void>[] = [];
+
+  async add(run: Promise<void>): Promise<void> {
+    run.catch(() => {}); // told where it is waited for
+    this.runs.push(run);
+    if (this.runs.length >= Ahead.MOST) await this.runs.shift();
+  }
+
+  async all(): Promise<void> {
+    await Promise.all(this.runs);
   }
 }
 

@@ -50,10 +50,13 @@ export class State {
 
   private async read(names: readonly string[]): Promise<Arrays> {
     const { owner } = this;
-    const arrays = await Promise.all(
-      names.map((name) => (owner === null ? (this.values[name] as Float32Array) : owner.read(name))),
-    );
+    const arrays = owner === null ? names.map((name) => this.values[name] as Float32Array) : await owner.readAll(names);
     return Object.fromEntries(names.map((name, i) => [name, arrays[i] as Float32Array]));
+  }
+
+  /** Takes in everything as it is now, read beside something else. */
+  took(values: Arrays): void {
+    this.known = { version: this.version, values, whole: true };
   }
 
   /** Replaces some or all. */
@@ -66,9 +69,11 @@ export class State {
   /** Hands everything to a session that will train; the session before has no part in it any more. */
   async moveTo(session: Session): Promise<void> {
     if (this.owner === session) return;
-    session.write(await this.all());
+    const values = await this.all();
+    session.write(values);
     this.owner = session;
     this.values = {};
+    this.took(values);
   }
 
   /** To be called when the owner runs steps. */

@@ -1,8 +1,8 @@
 import type { Values } from "../graph/program";
-import type { Session } from "../session";
+import type { RunOptions, Session } from "../session";
 import type { Batches } from "./batches";
 import type { Rule } from "./optimizers";
-import type { State } from "./state";
+import type { Arrays, State } from "./state";
 
 export interface TrainingOptions {
   readonly session: Session;
@@ -25,6 +25,8 @@ export interface TrainingOptions {
 
 export interface AdvanceOptions {
   readonly signal?: AbortSignal;
+  /** Whether all that is trained is read along at the end, for who asks the state next. */
+  readonly reads?: boolean;
   onStep?(done: number, loss: number): void;
 }
 
@@ -50,7 +52,7 @@ export class Training {
   }
 
   /** One run of `steps` steps, at most `reach`; their losses. While it runs, what the next needs is made ready. */
-  async advance(steps: number, { signal, onStep }: AdvanceOptions = {}): Promise<Float32Array> {
+  async advance(steps: number, { signal, reads = false, onStep }: AdvanceOptions = {}): Promise<Float32Array> {
     const { session, state } = this.options;
     const from = this.position;
     this.upload(from);
@@ -58,19 +60,22 @@ export class Training {
     session.write({ step: [0] });
     this.base = from;
     state.changed();
-    const running = session.run(inputs, {
+    const options: RunOptions = {
       steps,
       ...(signal && { signal }),
       ...(onStep && { onProgress: ({ step, outputs }) => onStep(from + step, outputs.loss as number) }),
-    });
+    };
+    const running = session.runAndRead(inputs, options, reads ? state.names : []);
+    let values: Arrays | null = null;
     try {
       const next = from + steps;
       if (next < this.options.steps) {
         this.upload(next);
         this.ready = this.tables(next, Math.min(steps, this.options.steps - next));
       }
-      const { loss } = await running;
+      const { loss, ...read } = await running;
       this.position = from + steps;
+      if (reads) values = read;
       return loss as Float32Array;
     } catch (error) {
       await running.catch(() => {});
@@ -79,6 +84,7 @@ export class Training {
       throw error;
     } finally {
       state.changed();
+      if (values !== null) state.took(values);
     }
   }
 

@@ -228,6 +228,7 @@ function writeWhole(
     subgroup,
     held,
     elements: layout.elements,
+    count: state.elements - 1,
     bindings: bindings.map((line) => `${line}\n`).join(""),
     functions: [...functions].map((text) => `${text}\n`).join(""),
     load: [...copies("load"), ...taken, ...[...fresh].map((name) => `var ${name} = 0u;`)],

@@ -2,8 +2,20 @@ import type { DType } from "../graph/ops";
 import type { Slot } from "../kernels/slot";
 import type { MatmulTiling } from "../kernels/tiling";
 
-/** What a buffer is for. All but intermediates stay as they are between steps; "whole" is an allocation with all that lies in it. */
-export type Role = "input" | "parameter" | "constant" | "output" | "partials" | "history" | "intermediate" | "whole";
+/**
+ * What a buffer is for. All but intermediates stay as they are between steps; "whole" is an allocation with all that lies in it,
+ * "count" how many steps a persistent kernel has done.
+ */
+export type Role =
+  | "input"
+  | "parameter"
+  | "constant"
+  | "output"
+  | "partials"
+  | "history"
+  | "intermediate"
+  | "whole"
+  | "count";
 
 export interface PlanBuffer {
   readonly name: string;
@@ -87,6 +99,10 @@ export interface Plan {
   /** How many records the history and the partial results of the tail have room for. */
   readonly records: number;
   readonly history: number | null;
+  /** Where the device counts the steps that it has done; null where each step is dispatched. */
+  readonly count: number | null;
+  /** Steps of one submission at most: what a thread may loop on this adapter. */
+  readonly maxSteps: number;
   readonly inputs: Readonly<Record<string, number>>;
   readonly parameters: Readonly<Record<string, number>>;
   /** Outputs that are not scalar. */

@@ -125,17 +125,21 @@ export class Planner {
       offsets.set(storage, elements);
       elements += storage.elements;
     }
-    const state: Storage = { name: "state", elements: Math.max(1, elements), dtype: "float32" };
+    // Last, the steps that were done.
+    const count: Storage = { name: "steps done", elements: 1, dtype: "int32" };
+    offsets.set(count, elements);
+    const state: Storage = { name: "state", elements: elements + 1, dtype: "float32" };
     if (state.elements * 4 > this.target.maxBindingBytes) return null;
     const residents = { resident, offsets, state, history: this.history };
     const dispatch = write(this.fusion, this.order, stores, residents, this.target);
     if (dispatch === null) return null;
     this.add(state, "whole");
+    this.add(count, "count");
     this.records = Math.max(
       MIN_RECORDS,
       Math.min(MAX_PERSISTENT_RECORDS, Math.floor(HISTORY_BYTES / (4 * Math.max(1, this.scalars.length)))),
     );
-    return this.assemble("persistent", [dispatch], null, { state, offsets });
+    return this.assemble("persistent", [dispatch], null, { state, offsets, count });
   }
 
   private stores(): Stores {
@@ -200,7 +204,7 @@ export class Planner {
     route: Route,
     step: readonly LoweredDispatch[],
     tail: LoweredDispatch | null,
-    packed: { state: Storage; offsets: ReadonlyMap<Storage, number> } | null = null,
+    packed: { state: Storage; offsets: ReadonlyMap<Storage, number>; count: Storage } | null = null,
   ): Plan {
     const all = [...step, ...(tail ? [tail] : [])];
     const spans = new Map<Storage, [number, number]>();
@@ -254,6 +258,8 @@ export class Planner {
       scalars: this.scalars,
       records: this.records,
       history: this.history && (index.get(this.history) as number),
+      count: packed && (index.get(packed.count) as number),
+      maxSteps: Number.POSITIVE_INFINITY,
       inputs: named(Object.entries(this.program.inputs)),
       parameters: named(Object.entries(this.program.parameters)),
       outputs: named(this.outputs.filter(([, node]) => sizeOf(node.shape) !== 1)),

@@ -52,16 +52,22 @@ export class WasmRunner implements Runner {
     this.set(this.compiled.parameters, values);
   }
 
-  async read(name: string): Promise<Float32Array> {
-    const parameter = this.compiled.parameters.get(name);
-    if (parameter) return this.get(parameter);
-    if (!this.ran) throw new TypeError(`read: output "${name}" has no value before the first run`);
-    const output = this.compiled.outputs.get(name);
-    return output ? this.get(output) : Float32Array.of(this.lastScalars.get(name) as number);
+  async read(names: readonly string[]): Promise<Float32Array[]> {
+    const { parameters, outputs } = this.compiled;
+    return names.map((name) => {
+      const parameter = parameters.get(name);
+      if (parameter) return this.get(parameter);
+      if (!this.ran) throw new TypeError(`read: output "${name}" has no value before the first run`);
+      const output = outputs.get(name);
+      return output ? this.get(output) : Float32Array.of(this.lastScalars.get(name) as number);
+    });
   }
 
-  async run(inputs: Arrays, { steps, every, signal, progress }: RunRequest): Promise<Record<string, Float32Array>> {
-    const { scalars, outputs, records } = this.compiled;
+  async run(
+    inputs: Arrays,
+    { steps, every, signal, progress, state = [] }: RunRequest,
+  ): Promise<Record<string, Float32Array>> {
+    const { scalars, outputs, parameters, records } = this.compiled;
     this.set(this.compiled.inputs, inputs);
     const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
     for (let done = 0; done < steps; ) {
@@ -90,7 +96,11 @@ export class WasmRunner implements Runner {
       }
     }
     const results = scalars.map((name, i) => [name, histories[i] as Float32Array] as const);
-    return Object.fromEntries([...results, ...[...outputs].map(([name, buffer]) => [name, this.get(buffer)] as const)]);
+    return Object.fromEntries([
+      ...results,
+      ...[...outputs].map(([name, buffer]) => [name, this.get(buffer)] as const),
+      ...state.map((name) => [name, this.get(parameters.get(name) as Buffer)] as const),
+    ]);
   }
 
   async trial(

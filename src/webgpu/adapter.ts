@@ -238,7 +238,7 @@ export class WebGpuBackend {
       if (!(error instanceof RowsNeeded)) throw error;
       plan = planned(await makersFor(program, target, { kinds, rows: true }));
     }
-    return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, () => {
+    return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, target.software, () => {
       const error = this.reported;
       this.reported = null;
       if (error) throw error;

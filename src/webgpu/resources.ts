@@ -1,10 +1,8 @@
 import type { Plan } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
+import { IN_FLIGHT } from "./pace";
 import { type Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
-
-/** Submissions under way at once: while one is read back the next computes. */
-export const IN_FLIGHT = 2;
 
 /** What a plan takes of a device, made once. */
 export interface Resources {
@@ -55,8 +53,8 @@ export async function allocate(
         if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, offset, arrayOf(dtype, values));
       }
       const records = usesUniform ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
-      const recordBytes = plan.records * plan.scalars.length * 4;
-      const turns = plan.history === null ? 0 : IN_FLIGHT;
+      const recordBytes = plan.records * plan.scalars.length * 4 + (plan.count === null ? 0 : 4);
+      const turns = recordBytes === 0 ? 0 : IN_FLIGHT;
       const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
       const outputs = Object.values(plan.outputs);
       const staging = outputs.length > 0 ? create("outputs read-back", sizeOf(plan, outputs), readable) : null;

@@ -3,35 +3,35 @@ import { explain } from "../plan/explain";
 import type { Plan } from "../plan/plan";
 import { DeviceError } from "../util/errors";
 import type { Memory } from "./memory";
-import { Pace } from "./pace";
+import { estimateMs, Pace } from "./pace";
 import { encode, type Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
-import { allocate, arrayOf, IN_FLIGHT, type Resources, release, sizeOf } from "./resources";
+import { allocate, arrayOf, type Resources, release, sizeOf } from "./resources";
+import { type Steps, stepsFrom } from "./submission";
 
 /** How long after a failed read-back the loss of the device may still be told. */
 const LOSS_MS = 200;
 
-/** Steps of one submission. */
-interface Steps {
-  /** The first step's number in the run, and how many the run has. */
-  readonly first: number;
-  readonly total: number;
-  readonly every: number;
-  /** The record of each step. */
-  readonly records: readonly number[];
-  readonly used: number;
-}
-
+/** Steps on their way, and what comes back of them. */
 interface Submission {
-  readonly steps: number;
-  /** Steps whose scalars are recorded, in the order of the records. */
-  readonly recorded: readonly number[];
+  readonly steps: Steps;
+  readonly sentMs: number;
+  /** A record of the scalars for each step that is recorded. */
   readonly done: Promise<Float32Array>;
 }
 
 /** A plan on a GPU: buffers, pipelines and bind groups are made here once; a run only records, submits and reads back. */
 export class GpuRunner implements Runner {
-  private readonly pace = new Pace();
-  private readonly lastScalars = new Map<string, number>();
+  private readonly pace: Pace;
+  /** The scalar outputs of the last step that was done, once the runs up to here are answered. Never rejects. */
+  private latest: Promise<ReadonlyMap<string, number>> = Promise.resolve(new Map());
+  /** Steps that the device must have counted, where its kernel counts them. */
+  private counted = 0;
+  /** Why nothing that is on the device can be believed any more. */
+  private fault: DeviceError | null = null;
+  /** Read-back buffers that are in use. */
+  private readonly mapped = new Set<GPUBuffer>();
+  /** Submissions of all runs that are not answered yet. None of these rejects. */
+  private readonly unanswered = new Set<Promise<unknown>>();
   private disposed = false;
   private freed = false;
   private busy = 0;
@@ -42,91 +42,130 @@ export class GpuRunner implements Runner {
     readonly memory: Memory,
     readonly plan: Plan,
     private readonly resources: Resources,
-    private readonly throwReported: () => void,
-  ) {}
+    software: boolean,
+    private readonly reported: () => void,
+  ) {
+    this.pace = new Pace(estimateMs(plan, software));
+  }
 
   static async create(
     device: GPUDevice,
     memory: Memory,
     pipelines: Pipelines,
     plan: Plan,
+    software: boolean,
     throwReported: () => void,
   ): Promise<GpuRunner> {
     throwReported();
-    return new GpuRunner(device, memory, plan, await allocate(device, memory, pipelines, plan), throwReported);
+    const resources = await allocate(device, memory, pipelines, plan);
+    return new GpuRunner(device, memory, plan, resources, software, throwReported);
   }
 
   write(values: Arrays): void {
     this.upload(this.plan.parameters, values);
   }
 
-  async read(name: string): Promise<Float32Array> {
+  async read(names: readonly string[], sent?: () => void): Promise<Float32Array[]> {
     this.throwReported();
-    if (!Object.hasOwn(this.plan.parameters, name) && !this.ran)
-      throw new TypeError(`read: output "${name}" has no value before the first run`);
-    const scalar = this.lastScalars.get(name);
-    if (scalar !== undefined) return Float32Array.of(scalar);
-    const values = await this.use(() =>
-      this.readBack([this.plan.parameters[name] ?? (this.plan.outputs[name] as number)]),
+    const { parameters, scalars } = this.plan;
+    const unknown = names.find((name) => !Object.hasOwn(parameters, name));
+    if (unknown !== undefined && !this.ran)
+      throw new TypeError(`read: output "${unknown}" has no value before the first run`);
+    const inRecord = (name: string) => !Object.hasOwn(parameters, name) && scalars.includes(name);
+    const { latest } = this;
+    const whole = names.filter((name) => !inRecord(name));
+    const values = whole.length > 0 ? this.use(() => this.readBack(whole.map((name) => this.bufferNamed(name)))) : [];
+    sent?.();
+    const [read, record] = await Promise.all([values, names.some(inRecord) ? latest : new Map<string, number>()]);
+    this.throwReported();
+    let next = 0;
+    return names.map((name) =>
+      inRecord(name) ? Float32Array.of(record.get(name) as number) : (read[next++] as Float32Array),
     );
-    this.throwReported();
-    return values[0] as Float32Array;
   }
 
-  async run(inputs: Arrays, { steps, every, signal, progress }: RunRequest): Promise<Record<string, Float32Array>> {
+  async run(inputs: Arrays, request: RunRequest): Promise<Record<string, Float32Array>> {
     this.throwReported();
     this.upload(this.plan.inputs, inputs);
-    const { scalars } = this.plan;
+    const before = this.latest;
+    const scalars = new Map<string, number>();
+    const running = this.use(() => this.steps(request, scalars));
+    // What has run before still counts for what this run did not come to.
+    this.latest = running.then(
+      () => scalars,
+      async () => new Map([...(await before), ...scalars]),
+    );
+    return running;
+  }
+
+  /** The steps of a run: submissions go ahead while news of earlier ones is under way, and what is read at the end goes with the last. */
+  private async steps(
+    { steps, every, signal, progress, state = [], sent }: RunRequest,
+    latest: Map<string, number>,
+  ): Promise<Record<string, Float32Array>> {
+    const { scalars, outputs, records } = this.plan;
     const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
+    const names = [...Object.keys(outputs), ...state];
+    let values: Promise<Float32Array[]> | null = null;
     let submitted = 0;
     let done = 0;
-    let turn = 0;
     const flying: Submission[] = [];
-    await this.use(async () => {
-      let since = performance.now();
-      while (done < steps) {
-        while (flying.length < IN_FLIGHT && submitted < steps && !signal?.aborted) {
-          const submission = this.submit(submitted, this.pace.next(steps - submitted), { steps, every }, turn);
-          turn = (turn + 1) % IN_FLIGHT;
-          submitted += submission.steps;
-          flying.push(submission);
+    while (done < steps) {
+      while (submitted < steps && this.pace.takes(flying.length) && !signal?.aborted) {
+        if (!this.mayReadBack()) {
+          // Those of the run before have all read-back buffers.
+          if (flying.length === 0) await Promise.race(this.unanswered);
+          if (!this.mayReadBack()) break;
+          continue;
         }
-        const first = flying.shift();
-        if (first === undefined) break;
-        const values = await first.done;
-        const now = performance.now();
-        this.pace.took(first.steps, now - since);
-        since = now;
-        done += first.steps;
-        first.recorded.forEach((step, record) => {
-          scalars.forEach((name, i) => {
-            const value = values[record * scalars.length + i] as number;
-            if (step % every === 0) (histories[i] as Float32Array)[step / every] = value;
-            this.lastScalars.set(name, value);
-          });
-        });
-        this.ran = true;
-        this.throwReported();
-        if (progress && (done < steps || !signal?.aborted)) progress(done, Object.fromEntries(this.lastScalars));
+        const most = Math.min(this.pace.next(steps - submitted), this.plan.maxSteps);
+        const submission = this.submit(stepsFrom(submitted, most, every, records));
+        submitted += submission.steps.records.length;
+        flying.push(submission);
       }
-    });
-    if (done < steps) signal?.throwIfAborted();
-    const whole = Object.entries(this.plan.outputs);
-    const read =
-      whole.length > 0
-        ? await this.use(() =>
-            this.readBack(
-              whole.map(([, buffer]) => buffer),
-              this.resources.staging,
-            ),
-          )
-        : [];
+      if (submitted === steps && values === null) {
+        values = names.length > 0 ? this.readBack(names.map((name) => this.bufferNamed(name))) : Promise.resolve([]);
+        values.catch(() => {}); // told below
+        sent?.();
+      }
+      const first = flying.shift();
+      if (first === undefined) {
+        if (signal?.aborted) break;
+        continue;
+      }
+      const read = await first.done;
+      this.pace.answered(first.sentMs, first.steps.records.length, performance.now());
+      done += first.steps.records.length;
+      first.steps.recorded.forEach((step, record) => {
+        scalars.forEach((name, i) => {
+          const value = read[record * scalars.length + i] as number;
+          if (step % every === 0) (histories[i] as Float32Array)[step / every] = value;
+          latest.set(name, value);
+        });
+      });
+      this.throwReported();
+      if (progress && (done < steps || !signal?.aborted)) progress(done, Object.fromEntries(latest));
+    }
+    if (values === null) throw signal?.reason;
+    const read = await values;
     this.throwReported();
     const results = [
-      ...scalars.map((name, i) => [name, histories[i]] as const),
-      ...whole.map(([name], i) => [name, read[i]] as const),
+      ...scalars.map((name, i) => [name, histories[i] as Float32Array] as const),
+      ...names.map((name, i) => [name, read[i] as Float32Array] as const),
     ];
-    return Object.fromEntries(results as [string, Float32Array][]);
+    return Object.fromEntries(results);
+  }
+
+  /** Throws what the device has reported, or why its state is not to be believed. */
+  private throwReported(): void {
+    if (this.fault) throw this.fault;
+    this.reported();
+  }
+
+  /** The buffer of a parameter, or of an output that is not in the record. */
+  private bufferNamed(name: string): number {
+    const { parameters, outputs } = this.plan;
+    return (Object.hasOwn(parameters, name) ? parameters[name] : outputs[name]) as number;
   }
 
   async trial(
@@ -136,7 +175,9 @@ export class GpuRunner implements Runner {
     this.upload(this.plan.inputs, inputs);
     // A chunk of its own: a page that only trains does not download it.
     const { trial } = await import("./trial");
-    const result = await this.use(() => trial(this));
+    const result = await this.use(() =>
+      trial(this, (found, steps) => this.compareCount(found, afterSteps(this.counted, steps), steps)),
+    );
     this.throwReported();
     return result;
   }
@@ -150,7 +191,7 @@ export class GpuRunner implements Runner {
     this.upload(this.plan.inputs, inputs);
     // A chunk of its own: a page that only trains does not download it.
     const [{ profile }, { restoring }] = await Promise.all([import("./profile"), import("./trial")]);
-    const one = this.plan.route === "persistent" ? this.told(1, 0, 1, 1) : new Uint32Array(SLOT_BYTES / 4);
+    const one = this.plan.route === "persistent" ? this.told(1, 0, 1) : new Uint32Array(SLOT_BYTES / 4);
     const times = await this.use(() =>
       restoring(this, () => profile(this.device, this.memory, this.resources.step, one, steps)),
     );
@@ -206,10 +247,10 @@ export class GpuRunner implements Runner {
   }
 
   /** Records steps, each into its record, and what the tail makes of the records that are used. */
-  encode(encoder: GPUCommandEncoder, { first, records, used, every, total }: Steps): void {
+  encode(encoder: GPUCommandEncoder, { first, every, records, recorded }: Steps): void {
     const pass = encoder.beginComputePass({ label: "steps" });
     if (this.plan.route === "persistent") {
-      encode(pass, this.resources.step[0] as Recorded, this.told(records.length, first, every, total), 0);
+      encode(pass, this.resources.step[0] as Recorded, this.told(records.length, first, every), 0);
       pass.end();
       return;
     }
@@ -219,68 +260,94 @@ export class GpuRunner implements Runner {
       numbers[0] = record;
       for (const kernel of this.resources.step) encode(pass, kernel, numbers, record * pitch);
     }
-    if (this.resources.tail !== null && used > 0) {
+    if (this.resources.tail !== null) {
       pass.setPipeline(this.resources.tail.pipeline);
       pass.setBindGroup(0, this.resources.tail.bindGroup);
-      pass.dispatchWorkgroups(used);
+      pass.dispatchWorkgroups(recorded.length);
     }
     pass.end();
   }
 
   /** What a persistent kernel is told, written where it reads that from a buffer. */
-  private told(steps: number, first: number, every: number, total: number): Uint32Array<ArrayBuffer> {
-    const numbers = Uint32Array.of(steps, first, every, total);
+  private told(steps: number, first: number, every: number): Uint32Array<ArrayBuffer> {
+    // The last step of all is recorded, asked for or not.
+    const numbers = Uint32Array.of(steps, first, every, first + steps);
     if (this.resources.records !== null) this.device.queue.writeBuffer(this.resources.records, 0, numbers);
     return numbers;
   }
 
-  private submit(
-    first: number,
-    most: number,
-    { steps: total, every }: { steps: number; every: number },
-    turn: number,
-  ): Submission {
-    const wanted = (step: number) => step % every === 0 || step === total - 1;
-    // The last record takes what nobody asked for.
-    const bin = this.plan.records - 1;
-    const records: number[] = [];
-    const recorded: number[] = [];
-    while (records.length < most) {
-      const step = first + records.length;
-      if (!wanted(step)) records.push(bin);
-      else if (recorded.length === bin) break;
-      else {
-        records.push(recorded.length);
-        recorded.push(step);
-      }
-    }
+  private submit(steps: Steps): Submission {
     const encoder = this.device.createCommandEncoder({ label: "steps" });
-    this.encode(encoder, { first, records, used: recorded.length, every, total });
-    const staging = this.resources.ring[turn];
-    const sizeBytes = recorded.length * this.plan.scalars.length * 4;
-    if (staging && this.plan.history !== null && sizeBytes > 0) {
-      encoder.copyBufferToBuffer(this.bufferOf(this.plan.history), 0, staging, 0, sizeBytes);
-    }
+    this.encode(encoder, steps);
+    const { count, history, scalars, buffers } = this.plan;
+    const staging = this.resources.ring.find((buffer) => !this.mapped.has(buffer)) ?? null;
+    const recordBytes = steps.recorded.length * scalars.length * 4;
+    const countBytes = count === null ? 0 : 4;
+    if (staging !== null && count !== null)
+      encoder.copyBufferToBuffer(this.bufferOf(count), buffers[count]?.offset ?? 0, staging, 0, countBytes);
+    if (staging !== null && history !== null)
+      encoder.copyBufferToBuffer(this.bufferOf(history), 0, staging, countBytes, recordBytes);
     this.device.queue.submit([encoder.finish()]);
-    const done =
-      staging && sizeBytes > 0
-        ? staging.mapAsync(GPUMapMode.READ, 0, sizeBytes).then(() => {
-            const values = new Float32Array(staging.getMappedRange(0, sizeBytes).slice(0));
-            staging.unmap();
-            return values;
-          })
-        : this.device.queue.onSubmittedWorkDone().then(() => new Float32Array(0));
-    // An error is told to whoever waits; where nobody does any more, it must not end the program.
-    done.catch(() => {});
-    return { steps: records.length, recorded, done };
+    const sentMs = performance.now();
+    this.ran = true;
+    this.counted = afterSteps(this.counted, steps);
+    const { counted } = this;
+    const done = (async () => {
+      if (staging === null) {
+        await this.device.queue.onSubmittedWorkDone();
+        return new Float32Array(0);
+      }
+      const bytes = await this.mappedBytes(staging, countBytes + recordBytes);
+      if (count !== null) this.compareCount(new Uint32Array(bytes, 0, 1)[0] as number, counted, steps);
+      return new Float32Array(bytes, countBytes);
+    })();
+    const answered = done.then(
+      () => {},
+      // An error is told to whoever waits; where nobody does any more, it must not end the program.
+      () => {},
+    );
+    this.unanswered.add(answered);
+    void answered.then(() => this.unanswered.delete(answered));
+    return { steps, sentMs, done };
   }
 
-  /** Copies of buffers on the host, int32 as numbers; through `kept`, or through a buffer made for it. */
-  async readBack(buffers: readonly number[], kept: GPUBuffer | null = null): Promise<Float32Array[]> {
+  private mayReadBack(): boolean {
+    const { ring } = this.resources;
+    return ring.length === 0 || ring.some((buffer) => !this.mapped.has(buffer));
+  }
+
+  /** A copy of a read-back buffer's first bytes. */
+  private async mappedBytes(buffer: GPUBuffer, sizeBytes: number): Promise<ArrayBuffer> {
+    this.mapped.add(buffer);
+    try {
+      await buffer.mapAsync(GPUMapMode.READ, 0, sizeBytes);
+      const bytes = buffer.getMappedRange(0, sizeBytes).slice(0);
+      buffer.unmap();
+      return bytes;
+    } finally {
+      this.mapped.delete(buffer);
+    }
+  }
+
+  /** Nothing is believed of a kernel that did not do all of its steps: adapters may end its loops early, and say nothing. */
+  private compareCount(found: number, counted: number, { first, records }: Steps): void {
+    if (found === counted) return;
+    this.fault ??= new DeviceError(
+      `the adapter ended a kernel before it was done: the ${records.length} steps from step ${first} on were not counted to their end, ` +
+        'so that nothing on the device is to be believed. Compile again on a device from open({ route: "recorded" }), whose kernels are short, and write the values again',
+    );
+    throw this.fault;
+  }
+
+  /** Copies of buffers on the host, int32 as numbers; through the buffer that is kept for outputs, or through one made for it. */
+  async readBack(buffers: readonly number[]): Promise<Float32Array[]> {
+    const { staging: forOutputs } = this.resources;
+    const sizeBytes = sizeOf(this.plan, buffers);
+    const kept =
+      forOutputs !== null && forOutputs.size >= sizeBytes && !this.mapped.has(forOutputs) ? forOutputs : null;
     const specs = buffers.map((index) => this.plan.buffers[index] as Plan["buffers"][number]);
     const staging =
-      kept ??
-      this.memory.create("read-back", sizeOf(this.plan, buffers), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+      kept ?? this.memory.create("read-back", sizeBytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     try {
       const encoder = this.device.createCommandEncoder({ label: "read-back" });
       let end = 0;
@@ -289,8 +356,7 @@ export class GpuRunner implements Runner {
         end += elements * 4;
       });
       this.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ);
-      const bytes = staging.getMappedRange();
+      const bytes = await this.mappedBytes(staging, end);
       end = 0;
       const values = specs.map(({ elements, dtype }) => {
         const at = end;
@@ -299,10 +365,14 @@ export class GpuRunner implements Runner {
           ? Float32Array.from(new Int32Array(bytes, at, elements))
           : new Float32Array(bytes, at, elements).slice();
       });
-      staging.unmap();
       return values;
     } finally {
       if (staging !== kept) this.memory.destroy(staging);
     }
   }
+}
+
+/** The count of a kernel that counts its steps, after some more: the integers that a float32 holds, from 0 on again after the last. */
+function afterSteps(counted: number, { records }: Steps): number {
+  return (counted + records.length) & 0xffffff;
 }

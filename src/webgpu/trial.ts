@@ -1,5 +1,6 @@
 import type { Plan } from "../plan/plan";
 import type { Memory } from "./memory";
+import { type Steps, stepsFrom } from "./submission";
 
 /** What runs a plan, as far as it is needed to try a step. */
 interface Runs {
@@ -7,28 +8,29 @@ interface Runs {
   readonly memory: Memory;
   readonly plan: Plan;
   bufferOf(index: number): GPUBuffer;
-  encode(
-    encoder: GPUCommandEncoder,
-    steps: { first: number; total: number; every: number; records: readonly number[]; used: number },
-  ): void;
+  encode(encoder: GPUCommandEncoder, steps: Steps): void;
   readBack(buffers: readonly number[]): Promise<Float32Array[]>;
 }
 
-/** Outputs and updates of one step from the current state, which is left as it was. */
+/** Outputs and updates of one step from the current state, which is left as it was. `counted` is told what the device has counted. */
 export async function trial(
   runner: Runs,
+  counted: (found: number, steps: Steps) => void,
 ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
-  const { scalars, outputs, parameters, updates, history } = runner.plan;
+  const { scalars, outputs, parameters, updates, history, count, records } = runner.plan;
   return restoring(runner, async () => {
     const encoder = runner.device.createCommandEncoder({ label: "trial" });
-    runner.encode(encoder, { first: 0, records: [0], used: 1, every: 1, total: 1 });
+    const steps = stepsFrom(0, 1, 1, records);
+    runner.encode(encoder, steps);
     runner.device.queue.submit([encoder.finish()]);
     const whole = Object.entries(outputs);
     const values = await runner.readBack([
       ...whole.map(([, buffer]) => buffer),
       ...updates.map((name) => parameters[name] as number),
       ...(history === null ? [] : [history]),
+      ...(count === null ? [] : [count]),
     ]);
+    if (count !== null) counted((values.pop() as Float32Array)[0] as number, steps);
     const record = history === null ? [] : (values[values.length - 1] as Float32Array);
     return {
       outputs: Object.fromEntries([
@@ -44,7 +46,7 @@ export async function trial(
 export async function restoring<T>(runner: Runs, task: () => Promise<T>): Promise<T> {
   const { device, memory, plan } = runner;
   const buffers = plan.buffers.flatMap(({ role }, i) =>
-    role === "parameter" || role === "output" ? [runner.bufferOf(i)] : [],
+    role === "parameter" || role === "output" || role === "count" ? [runner.bufferOf(i)] : [],
   );
   // One may hold several of them.
   const originals = [...new Set(buffers)];

@@ -31,7 +31,7 @@ export async function measureRoute(bench: Bench, program: Program): Promise<Meas
   try {
     for (const plan of [recorded, persistent]) {
       if (!begins(`a step, ${plan.route}`)) return null;
-      const runner = await GpuRunner.create(device, memory, pipelines, plan, () => {});
+      const runner = await GpuRunner.create(device, memory, pipelines, plan, target.software, () => {});
       contenders.push({ runner, steps: 1, times: [] });
     }
     for (let round = 0; round <= ROUNDS; round++) {
