@@ -259,13 +259,19 @@ export class Planner {
       records: this.records,
       history: this.history && (index.get(this.history) as number),
       count: packed && (index.get(packed.count) as number),
-      maxSteps: Number.POSITIVE_INFINITY,
+      maxSteps: packed ? maxStepsOf(step, this.target) : Number.POSITIVE_INFINITY,
       inputs: named(Object.entries(this.program.inputs)),
       parameters: named(Object.entries(this.program.parameters)),
       outputs: named(this.outputs.filter(([, node]) => sizeOf(node.shape) !== 1)),
       updates: this.updates.map(([name]) => name),
     };
   }
+}
+
+/** Steps that a thread may take in one dispatch of a persistent kernel. */
+function maxStepsOf([dispatch]: readonly LoweredDispatch[], { maxTurns = Number.POSITIVE_INFINITY }: Target): number {
+  const { turns = 1, turnsOnce = 0 } = dispatch?.whole ?? {};
+  return Math.floor((maxTurns - turnsOnce) / turns);
 }
 
 /** The fusion with a kernel more for each copy. */
