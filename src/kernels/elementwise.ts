@@ -1,6 +1,13 @@
 import elementwise from "../../shaders/elementwise.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { declarePartials, finishPartials, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
+import {
+  declarePartials,
+  finishPartials,
+  finishTurns,
+  type PartialSpec,
+  partialCount,
+  scratchDeclaration,
+} from "./partials";
 import { GRID, gridOf, indent, specialise } from "./specialise";
 
 export interface ElementwiseSpec {
@@ -10,13 +17,19 @@ export interface ElementwiseSpec {
   /** WGSL statements at element `i`. */
   readonly body: readonly string[];
   readonly partials: readonly PartialSpec[];
+  /** Turns of loops within the body; and those that a thread may make in all. */
+  readonly bodyTurns?: number;
+  readonly maxTurns: number;
 }
 
 /** Workgroups of a kernel that leaves partial results: enough to fill a device, few enough to be combined at once. */
 const PARTIAL_WORKGROUPS = 256;
 
-export function elementwiseKernel({ size, workgroupSize, bindings, body, partials }: ElementwiseSpec): KernelText {
-  const most = partials.length > 0 ? PARTIAL_WORKGROUPS : GRID;
+export function elementwiseKernel(spec: ElementwiseSpec): KernelText {
+  const { size, workgroupSize, bindings, body, partials, bodyTurns = 0, maxTurns } = spec;
+  // Half of the turns at most, so that there are some left for what ends partial results.
+  const each = Math.max(1, Math.floor(maxTurns / 2 / (1 + bodyTurns)));
+  const most = partials.length > 0 ? Math.max(PARTIAL_WORKGROUPS, Math.ceil(size / (workgroupSize * each))) : GRID;
   const workgroups = Math.min(Math.ceil(size / workgroupSize), most);
   const source = specialise(elementwise, {
     constants: { SIZE: size, THREADS: workgroups * workgroupSize, WORKGROUP: workgroupSize, GRID },
@@ -32,5 +45,9 @@ export function elementwiseKernel({ size, workgroupSize, bindings, body, partial
     source,
     workgroups: gridOf(workgroups),
     partials: partialCount(workgroups, workgroupSize),
+    turns:
+      Math.ceil(size / (workgroups * workgroupSize)) * (1 + bodyTurns) +
+      1 +
+      finishTurns(partials, workgroups, workgroupSize),
   };
 }

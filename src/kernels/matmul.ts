@@ -1,8 +1,8 @@
 import matmul from "../../shaders/matmul.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, partialCount, scratchDeclaration } from "./partials";
+import { finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, PART, specialise, times } from "./specialise";
-import { epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
+import { epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
 
 function sums(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" "));
@@ -142,5 +142,11 @@ export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "ti
       after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
     },
   });
-  return { name: "matmul", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
+  return {
+    name: "matmul",
+    source,
+    workgroups: gridOf(workgroups),
+    partials: partialCount(workgroups, workgroupSize),
+    turns: productTurns(tiling, K) + finishTurns(partials, workgroups, workgroupSize),
+  };
 }

@@ -50,6 +50,16 @@ export function finishPartials(partials: readonly PartialSpec[], workgroups: num
   ]);
 }
 
+/** Turns of the loops that `finishPartials` writes. */
+export function finishTurns(partials: readonly PartialSpec[], workgroups: number, workgroupSize: number): number {
+  return workgroups * workgroupSize <= THREADS_ALONE ? 0 : partials.length * joinTurns(workgroupSize);
+}
+
+/** Turns of a loop that joins the values of so many threads by halves. */
+export function joinTurns(threads: number): number {
+  return Math.log2(threads) + 1;
+}
+
 /** The workgroup memory that `finishPartials` uses, where it uses any. */
 export function scratchDeclaration(
   partials: readonly PartialSpec[],

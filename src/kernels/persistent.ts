@@ -48,5 +48,5 @@ export function persistentKernel({
       store: indent(store, 2),
     },
   });
-  return { name: "persistent", source, workgroups: [1, 1, 1], partials: 0 };
+  return { name: "persistent", source, workgroups: [1, 1, 1], partials: 0, turns: 0 };
 }

@@ -1,9 +1,9 @@
 import product from "../../shaders/product.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, partialCount, scratchDeclaration } from "./partials";
+import { finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { registerTile } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
-import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
+import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
 import { Turns } from "./turns";
 
 /** A product whose threads read their operands straight from storage. */
@@ -62,5 +62,11 @@ export function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "d
       indexing: "",
     },
   });
-  return { name: "product", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
+  return {
+    name: "product",
+    source,
+    workgroups: gridOf(workgroups),
+    partials: partialCount(workgroups, workgroupSize),
+    turns: productTurns(tiling, K) + finishTurns(partials, workgroups, workgroupSize),
+  };
 }

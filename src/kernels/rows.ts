@@ -1,6 +1,13 @@
 import rows from "../../shaders/rows.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { declarePartials, finishPartials, type PartialSpec, partialCount, scratchDeclaration } from "./partials";
+import {
+  declarePartials,
+  finishPartials,
+  finishTurns,
+  type PartialSpec,
+  partialCount,
+  scratchDeclaration,
+} from "./partials";
 import { GRID, gridOf, indent, specialise } from "./specialise";
 import type { Turns } from "./turns";
 
@@ -14,6 +21,8 @@ export interface RowsSpec {
   readonly body: readonly string[];
   readonly partials: readonly PartialSpec[];
   readonly usesArgmax: boolean;
+  /** Turns of the loops in the body. */
+  readonly bodyTurns: number;
 }
 
 /** Declarations that joinLanes needs. */
@@ -59,7 +68,7 @@ export function joinLanes(
 }
 
 export function rowsKernel(spec: RowsSpec): KernelText {
-  const { outer, length, inner, lanes, workgroupSize, bindings, body, partials, usesArgmax } = spec;
+  const { outer, length, inner, lanes, workgroupSize, bindings, body, partials, usesArgmax, bodyTurns } = spec;
   const workgroups = Math.ceil((outer * inner * lanes) / workgroupSize);
   const source = specialise(rows, {
     constants: { OUTER: outer, LENGTH: length, INNER: inner, LANES: lanes, WORKGROUP: workgroupSize, GRID },
@@ -71,5 +80,11 @@ export function rowsKernel(spec: RowsSpec): KernelText {
       body: indent([...declarePartials(partials), ...body, ...finishPartials(partials, workgroups, workgroupSize)], 2),
     },
   });
-  return { name: "rows", source, workgroups: gridOf(workgroups), partials: partialCount(workgroups, workgroupSize) };
+  return {
+    name: "rows",
+    source,
+    workgroups: gridOf(workgroups),
+    partials: partialCount(workgroups, workgroupSize),
+    turns: bodyTurns + finishTurns(partials, workgroups, workgroupSize),
+  };
 }

@@ -1,8 +1,8 @@
 import subgroup from "../../shaders/subgroup.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, partialCount, scratchDeclaration } from "./partials";
+import { finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, PART, pairwise, specialise, times } from "./specialise";
-import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
+import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
 
 type SubgroupTiling = MatmulTiling & { kind: "subgroup" };
 
@@ -35,6 +35,7 @@ export function subgroupKernel(spec: MatmulSpec, tiling: SubgroupTiling): Kernel
     source,
     workgroups: gridOf(workgroups),
     partials: partialCount(workgroups, subgroupSize),
+    turns: productTurns(tiling, K) + finishTurns(partials, workgroups, subgroupSize),
   };
 }
 

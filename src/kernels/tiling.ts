@@ -92,3 +92,30 @@ export function readsVectors(
     b: transposed.b ? K % 4 === 0 : whole(N, tiling.tileN),
   };
 }
+
+/** Turns of all its loops that a thread of a product makes at most, but for what ends partial results. */
+export function productTurns(tiling: MatmulTiling, K: number): number {
+  const chunk = chunkOf(K, tiling.splits);
+  switch (tiling.kind) {
+    // Where K is more than 1 at least two of it are one turn.
+    case "direct":
+      return Math.ceil(chunk / 2) + 4;
+    case "subgroup":
+      return Math.ceil(chunk / 4) + 1 + tiling.tileM * (tiling.tileN + 2) + 1;
+    case "tiled": {
+      const { tileM, tileN, tileK, threadsM, threadsN } = tiling;
+      const loads = Math.ceil((tileK * tileM) / threadsN) + Math.ceil((tileK * tileN) / threadsM) + 2;
+      // Along K once for the products, and once where columns are summed.
+      return Math.ceil(chunk / tileK) * (1 + loads + 2 * (tileK + 1)) + 1;
+    }
+    default:
+      return tiling satisfies never;
+  }
+}
+
+/** The tiling, K in as many more parts as it takes for no thread to make more turns than it may. */
+export function withinTurns(tiling: MatmulTiling, K: number, maxTurns: number): MatmulTiling {
+  let within = tiling;
+  while (productTurns(within, K) > maxTurns && within.splits < K) within = { ...within, splits: 2 * within.splits };
+  return within;
+}

@@ -4,19 +4,28 @@ import { Lowering, labelOf, opsOf, outputOf, WORKGROUP } from "./lower";
 import type { Target } from "./plan";
 import { rowsBody } from "./rows";
 import type { LoweredDispatch, Stores } from "./storage";
-import { lanesFor } from "./tiling";
+import { lanesFor, mostTurns } from "./tiling";
 
 /** The dispatch of a kernel that reduces along rows. */
 export function lowerRows(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch {
   const { split } = group;
   if (split === null) throw new Error("internal: rows without a split");
-  const lowering = new Lowering(fusion, group, stores);
-  const lanes = lanesFor(split.length, split.outer * split.inner, target);
-  const workgroupSize = Math.min(Math.max(lanes, target.software ? 4 : WORKGROUP), target.maxWorkgroupSize);
-  const { lines, usesArgmax } = rowsBody(lowering, { ...split, lanes, rowsPerGroup: workgroupSize / lanes });
+  const write = (lanes: number) => {
+    const lowering = new Lowering(fusion, group, stores);
+    const workgroupSize = Math.min(Math.max(lanes, target.software ? 4 : WORKGROUP), target.maxWorkgroupSize);
+    const body = rowsBody(lowering, { ...split, lanes, rowsPerGroup: workgroupSize / lanes });
+    return { lowering, lanes, workgroupSize, ...body };
+  };
+  let written = write(lanesFor(split.length, split.outer * split.inner, target));
+  // More threads share a row that is too long for one of them.
+  while (written.lowering.turns.total > mostTurns(target) && 2 * written.lanes <= target.maxWorkgroupSize)
+    written = write(2 * written.lanes);
+  const { lowering, lanes, workgroupSize, lines, usesArgmax } = written;
   const partials = lowering.partialSpecs();
+  const bodyTurns = lowering.turns.total;
   return lowering.finish(
-    (bindings) => rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax }),
+    (bindings) =>
+      rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax, bodyTurns }),
     {
       label: labelOf(group),
       output: outputOf(group, stores),

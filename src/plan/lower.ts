@@ -14,7 +14,7 @@ import type { ProductShape, Target } from "./plan";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
 import type { LoweredDispatch, Storage, Stores } from "./storage";
-import { tilingFor } from "./tiling";
+import { mostTurns, tilingFor } from "./tiling";
 import { type Axis, Body } from "./wgsl";
 import { RowsNeeded, type Writers, writeProduct } from "./writers";
 
@@ -165,7 +165,12 @@ export function lowerGroup(
         return group.kind satisfies never;
     }
   })();
-  for (const { bindings, label } of dispatches) {
+  for (const { kernel, bindings, label } of dispatches) {
+    if (kernel.turns > mostTurns(target)) {
+      throw new DeviceError(
+        `compile: ${label} needs ${kernel.turns} turns of its loops in one thread, and this adapter ends them after ${mostTurns(target)}; reduce shorter axes, or several one after another`,
+      );
+    }
     for (const { storage } of bindings) {
       if (storage.elements * 4 > target.maxBindingBytes) {
         throw new DeviceError(
@@ -211,7 +216,14 @@ function lowerElementwise(fusion: Fusion, group: Group, stores: Stores, target: 
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP * 4, target.maxWorkgroupSize);
   return lowering.finish(
     (bindings) =>
-      elementwiseKernel({ size: group.size, workgroupSize, bindings, body: [...body.lines, ...after], partials }),
+      elementwiseKernel({
+        size: group.size,
+        workgroupSize,
+        bindings,
+        body: [...body.lines, ...after],
+        partials,
+        maxTurns: mostTurns(target),
+      }),
     { label: labelOf(group), output: outputOf(group, stores), shapes: "", flops: opsOf(fusion, group) * group.size },
   );
 }
@@ -306,6 +318,8 @@ function lowerMatmul(
         bindings,
         body: [...sum, ...statements.lines, ...end],
         partials,
+        bodyTurns: tiling.splits + 1,
+        maxTurns: mostTurns(target),
       }),
     { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * M * N },
   );
@@ -348,7 +362,15 @@ export function lowerCombine(fusion: Fusion, group: Group, stores: Stores, targe
   stored.push(...lowering.epilogue(body, values, "0u"));
   const lanes = target.software ? 4 : WORKGROUP;
   return lowering.finish(
-    (bindings) => combineKernel({ bindings, lanes, reductions, body: [...body.lines, ...stored] }),
+    (bindings) =>
+      combineKernel({
+        bindings,
+        lanes,
+        maxLanes: Math.min(256, target.maxWorkgroupSize),
+        maxTurns: mostTurns(target),
+        reductions,
+        body: [...body.lines, ...stored],
+      }),
     {
       label: labelOf(group),
       output: outputOf(group, stores),

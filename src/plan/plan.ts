@@ -71,6 +71,8 @@ export interface Dispatch extends Kernel {
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
   readonly bytes: number;
+  /** Turns of all its loops that a thread makes at most; of a persistent kernel `whole` tells. */
+  readonly turns: number;
   /** The buffer that it is known by, and the shapes of a product. */
   readonly output: string;
   readonly shapes: string;

@@ -243,6 +243,7 @@ export class Planner {
       ...rest,
       kernel: kernel.name,
       source: kernel.source,
+      turns: kernel.turns,
       workgroups: kernel.workgroups,
       bindings: bindings.map(({ storage, access }) => ({ buffer: index.get(storage) as number, access })),
     });

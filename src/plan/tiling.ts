@@ -1,4 +1,4 @@
-import type { MatmulTiling } from "../kernels/tiling";
+import { type MatmulTiling, withinTurns } from "../kernels/tiling";
 import type { ProductShape, Target } from "./plan";
 import type { Writers } from "./writers";
 
@@ -10,7 +10,13 @@ export function shapeClass({ M, N, K, transposed }: ProductShape): string {
 
 /** How a product is tiled: as was measured on this adapter, else by default. */
 export function tilingFor(size: ProductShape, target: Target, { tiling }: Writers): MatmulTiling {
-  return target.tilings?.[shapeClass(size)] ?? tiling(size, target);
+  const wanted = target.tilings?.[shapeClass(size)] ?? tiling(size, target);
+  return withinTurns(wanted, size.K, mostTurns(target));
+}
+
+/** Turns of all its loops that a thread may make in a dispatch. */
+export function mostTurns({ maxTurns = Number.POSITIVE_INFINITY }: Target): number {
+  return maxTurns;
 }
 
 /** Sums that a thread may hold. */

@@ -11,6 +11,7 @@ import { GpuRunner } from "./runner";
 import type { TuningStore } from "./store";
 import { keepsSubgroup, promisedSubgroup } from "./subgroups";
 import type { TuneOptions, TuningReport } from "./tune";
+import { turnsOf } from "./turns";
 
 export interface Adapter {
   gpu?: GPU;
@@ -62,8 +63,7 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
       entry.wgslLanguageFeatures?.has("immediate_address_space") && device.limits.maxImmediateSize >= SLOT_BYTES;
     const subgroupSize = promisedSubgroup(adapter);
     const planned = { subgroupSize, immediates: immediates ?? false, ...(route && { route }) };
-    const subgroups = subgroupSize > 0 && keepsSubgroup(device, subgroupSize);
-    return new WebGpuBackend(device, info, planned, tuning, { subgroups, record });
+    return new WebGpuBackend(device, info, planned, tuning, { corrections: corrections(device, subgroupSize), record });
   } catch (error) {
     throw new DeviceError(
       `open: the adapter ${info.description} gave no device: ${String(error)}; reload the page or use backend: "cpu"`,
@@ -109,10 +109,19 @@ async function recordIn(store: TuningStore, key: string): Promise<string | null>
   }
 }
 
+/** Where an adapter is not what plans take it for: it keeps no promise of its subgroups, or ends a thread's loops early. Never rejects. */
+async function corrections(device: GPUDevice, subgroupSize: number): Promise<Partial<Target>> {
+  const [kept, maxTurns] = await Promise.all([
+    subgroupSize === 0 || keepsSubgroup(device, subgroupSize),
+    turnsOf(device),
+  ]);
+  return { ...(!kept && { subgroupSize: 0 }), ...(maxTurns < Number.POSITIVE_INFINITY && { maxTurns }) };
+}
+
 /** What is still being found out when a device opens. Neither rejects. */
 interface Findings {
-  /** Whether the adapter keeps what it promises of its subgroups. */
-  readonly subgroups: Promise<boolean> | boolean;
+  /** What plans have to be made for instead. */
+  readonly corrections: Promise<Partial<Target>>;
   /** The text of the record of what was measured here before. */
   readonly record: Promise<string | null> | null;
 }
@@ -129,7 +138,7 @@ export class WebGpuBackend {
   /** What was measured here: read from the store as soon as there is an adapter, and added to by `tune`. Never rejects. */
   private tuned: Promise<Recalled>;
   private readonly key: string;
-  private readonly subgroups: Promise<boolean>;
+  private readonly corrected: Promise<void>;
 
   constructor(
     private readonly device: GPUDevice,
@@ -137,7 +146,7 @@ export class WebGpuBackend {
     /** What plans are made for, where it differs from what the device says of itself. */
     planned: Partial<Target> = {},
     private readonly store: TuningStore | null = null,
-    { subgroups, record }: Findings = { subgroups: true, record: null },
+    { corrections, record }: Findings = { corrections: Promise.resolve({}), record: null },
   ) {
     this.info = {
       vendor: info.vendor,
@@ -164,12 +173,10 @@ export class WebGpuBackend {
     };
     this.key = keyOf(info);
     this.tuned = this.recall(record);
-    this.subgroups = Promise.resolve(subgroups).then((kept) => {
-      if (!kept && this.target.subgroupSize > 0) {
-        this.target = { ...this.target, subgroupSize: 0 };
-        this.tuned = this.recall(record);
-      }
-      return kept;
+    this.corrected = corrections.then((found) => {
+      if (Object.keys(found).length === 0) return;
+      this.target = { ...this.target, ...found };
+      this.tuned = this.recall(record);
     });
   }
 
@@ -178,11 +185,12 @@ export class WebGpuBackend {
   }
 
   async compile(program: Program): Promise<Runner> {
-    const counted = this.target.subgroupSize > 0;
-    // Planned and begun while subgroups are still being tried: nearly all adapters keep what they promise. Else made anew.
+    const { target } = this;
+    // Planned and begun while the adapter is still being tried: nearly all are what they seem. Else made anew.
     const made = this.make(program);
     made.catch(() => {});
-    if (!counted || (await this.subgroups)) return made;
+    await this.corrected;
+    if (this.target === target) return made;
     await made.then(
       (runner) => runner.dispose(),
       () => {},
@@ -191,7 +199,7 @@ export class WebGpuBackend {
   }
 
   async tune(program: Program, options: TuneOptions): Promise<TuningReport> {
-    await this.subgroups;
+    await this.corrected;
     // A chunk of its own: a page that does not tune does not download it.
     const [{ tune }, { writeRecord }, products] = await Promise.all([
       import("./tune"),

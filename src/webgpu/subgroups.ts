@@ -1,3 +1,5 @@
+import { ask } from "./ask";
+
 /** Workgroups that are tried. */
 const GROUPS = 4;
 
@@ -21,31 +23,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
   let kept = lane == local && all(swapped == vec4u(local ^ 1u, local ^ 2u, local ^ 3u, (local | 3u) - 2u));
   found[id.x] = select(0u, threads, kept);
 }`;
-  const sizeBytes = 4 * size * GROUPS;
-  const found = device.createBuffer({ size: sizeBytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
-  const staging = device.createBuffer({ size: sizeBytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   try {
-    const module = device.createShaderModule({ label: "subgroups", code });
-    const pipeline = await device.createComputePipelineAsync({
-      layout: "auto",
-      compute: { module, entryPoint: "main" },
-    });
-    const layout = pipeline.getBindGroupLayout(0);
-    const encoder = device.createCommandEncoder({ label: "subgroups" });
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer: found } }] }));
-    pass.dispatchWorkgroups(GROUPS);
-    pass.end();
-    encoder.copyBufferToBuffer(found, 0, staging, 0, sizeBytes);
-    device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    return new Uint32Array(staging.getMappedRange()).every((threads) => threads === size);
+    const found = await ask(device, "subgroups", code, size * GROUPS, GROUPS);
+    return found.every((threads) => threads === size);
   } catch {
     // What cannot be tried is not used.
     return false;
-  } finally {
-    found.destroy();
-    staging.destroy();
   }
 }

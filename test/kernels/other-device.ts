@@ -4,6 +4,7 @@ import { Session } from "../../src/session";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
 import type { GpuRunner } from "../../src/webgpu/runner";
 import { keepsSubgroup, promisedSubgroup } from "../../src/webgpu/subgroups";
+import { turnsOf } from "../../src/webgpu/turns";
 
 export interface OtherDevice {
   compile(program: Program): Promise<Session>;
@@ -25,7 +26,13 @@ export async function openOther(planned: Partial<Target>): Promise<OtherDevice> 
   const { isFallback } = new WebGpuBackend(device, adapter.info).info;
   const promised = promisedSubgroup(adapter);
   const subgroupSize = promised > 0 && (await keepsSubgroup(device, promised)) ? promised : 0;
-  const backend = new WebGpuBackend(device, adapter.info, { software: !isFallback, subgroupSize, ...planned });
+  const maxTurns = await turnsOf(device);
+  const backend = new WebGpuBackend(device, adapter.info, {
+    software: !isFallback,
+    subgroupSize,
+    maxTurns,
+    ...planned,
+  });
   const owner = { throwIfGone() {}, disposed() {} };
   return {
     compile: async (program) => new Session(program, await backend.compile(program), owner),

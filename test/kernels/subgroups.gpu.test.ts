@@ -41,9 +41,10 @@ test.each([true, false])(
   async (kept) => {
     const another = (await navigator.gpu.requestAdapter()) as GPUAdapter; // of one adapter one device can be had
     const own = await another.requestDevice({ requiredFeatures: ["subgroups"] });
-    const subgroups = new Promise<boolean>((resolve) => setTimeout(() => resolve(kept), 50));
+    const found: Partial<Target> = kept ? {} : { subgroupSize: 0 };
+    const corrections = new Promise<Partial<Target>>((resolve) => setTimeout(() => resolve(found), 50));
     const planned: Partial<Target> = { software: true, route: "recorded", subgroupSize: size };
-    const backend = new WebGpuBackend(own, adapter.info, planned, null, { subgroups, record: null });
+    const backend = new WebGpuBackend(own, adapter.info, planned, null, { corrections, record: null });
     try {
       const program = twoLayer(8, 40, 12, 3);
       const session = new Session(program, await backend.compile(program), { throwIfGone() {}, disposed() {} });
