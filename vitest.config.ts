@@ -14,6 +14,10 @@ const alias = [
  */
 const HANGS_MS = 600_000;
 
+/** How many random programs `npm run fuzz` wants of each kind, and from which seed; else as many as the tests have time for. */
+const { FUZZ_RUNS, FUZZ_SEED } = process.env;
+const provide = { fuzz: { runs: FUZZ_RUNS ? Number(FUZZ_RUNS) : null, seed: Number(FUZZ_SEED ?? 20) } };
+
 // *.gpu.test.ts runs in headless Chrome on real WebGPU; every other *.test.ts in Node. `npm test` runs both.
 export default defineConfig({
   test: {
@@ -23,6 +27,7 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: "node",
+          provide,
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.gpu.test.ts"],
           environment: "node",
@@ -36,6 +41,7 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: "gpu",
+          provide,
           include: ["test/**/*.gpu.test.ts"],
           testTimeout: HANGS_MS,
           hookTimeout: HANGS_MS,

@@ -5,41 +5,9 @@
 //   npm test -- --project node    no browser
 //   npm test -- -t "row maximum"  tests whose title has these words
 
-import { parseCLI, startVitest } from "vitest/node";
+import { parseCLI } from "vitest/node";
+import { runTests } from "./vitest.mjs";
 
 const { filter, options } = parseCLI(["vitest", "run", ...process.argv.slice(2)]);
 const wholeRun = filter.length === 0 && !options.project && !options.testNamePattern;
-
-const vitest = await startVitest("test", filter, { ...options, run: true, watch: false });
-const modules = vitest.state.getTestModules();
-const errors = vitest.state.getUnhandledErrors();
-
-let passed = 0;
-let failed = errors.length;
-let skipped = 0;
-for (const module of modules) {
-  failed += module.errors().length; // a file that did not load
-  for (const suite of module.children.allSuites()) failed += suite.errors().length; // a hook that threw
-  for (const test of module.children.allTests()) {
-    const { state } = test.result();
-    if (state === "passed") passed++;
-    else if (state === "failed") failed++;
-    else if (state === "pending")
-      failed++; // begun and never ended: the page went away
-    else if (!options.testNamePattern) skipped++;
-  }
-}
-// A file that never reported, and a project that ran nothing, are failures and not silence.
-const silent = modules.filter((module) => module.state() === "queued" || module.state() === "pending").length;
-failed += silent;
-if (wholeRun) {
-  for (const project of vitest.projects) {
-    if (modules.some((module) => module.project.name === project.name)) continue;
-    console.error(`No test ran in the project "${project.name}".`);
-    failed++;
-  }
-}
-await vitest.close();
-
-console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
-if (failed > 0 || passed === 0) process.exitCode = 1;
+await runTests(filter, options, wholeRun);

@@ -1,0 +1,25 @@
+import { describe, test } from "vitest";
+import { open } from "../../src/index";
+import { openOther } from "../kernels/other-device";
+import { agrees } from "./properties";
+
+describe("random programs over every call agree with float64, step by step,", () => {
+  test.each([
+    ["as dispatches", () => open({ backend: "webgpu", route: "recorded", tuning: null })],
+    ["in one workgroup, where they fit", () => open({ backend: "webgpu", route: "persistent", tuning: null })],
+    ["as dispatches of the other kind of device", () => openOther({ route: "recorded" })],
+    ["in one workgroup of the other kind of device", () => openOther({ route: "persistent" })],
+    ["without subgroups", () => openOther({ route: "recorded", software: true, subgroupSize: 0 })],
+  ] as const)(
+    "%s",
+    async (_, openIt) => {
+      const device = await openIt();
+      try {
+        await agrees(device, 12);
+      } finally {
+        device.close();
+      }
+    },
+    24 * 3600_000,
+  );
+});
