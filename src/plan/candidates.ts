@@ -55,7 +55,8 @@ export function fits(tiling: MatmulTiling, target: Target): boolean {
       );
     }
     default:
-      return kind satisfies never;
+      kind satisfies never;
+      return false;
   }
 }
 

@@ -33,8 +33,12 @@ const KINDS: readonly MatmulTiling[] = [
   { kind: "tiled", ...TILE, tileK: 8, threadsM: 8, threadsN: 8 },
 ];
 
+const hashes = new WeakMap<ProductWriters, string>();
+
 /** Names the kernels whose times are kept: products of each kind and orientation, whole and with edges, as they are written now. */
 function kernelsHash(products: ProductWriters): string {
+  const known = hashes.get(products);
+  if (known !== undefined) return known;
   const texts = KINDS.flatMap((tiling) =>
     [64, 67].flatMap((size) =>
       [0, 1, 2, 3].map((turned) => {
@@ -46,5 +50,7 @@ function kernelsHash(products: ProductWriters): string {
       }),
     ),
   );
-  return hashOf(texts.join("\n"));
+  const hash = hashOf(texts.join("\n"));
+  hashes.set(products, hash);
+  return hash;
 }

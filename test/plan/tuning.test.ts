@@ -17,8 +17,8 @@ const plain = { a: false, b: false };
 const tiling: MatmulTiling = { kind: "direct", tileM: 2, tileN: 4, splits: 1, workgroupSize: 64 };
 const first = shapeClass({ M: 64, N: 100, K: 1000, transposed: plain });
 const tuned: Tuned = { tilings: { [first]: tiling }, routes: { "1-2": "recorded" } };
-const recorded = (target: Target) =>
-  compile(twoLayer(), { ...target, route: "recorded" }, makersOf(target, "recorded"));
+const recorded = (target: Target, program = twoLayer()) =>
+  compile(program, { ...target, route: "recorded" }, makersOf(target, "recorded"));
 
 describe("candidates", () => {
   test.each(Object.entries(TARGETS))("begin with the default, each once, and run on the device: %s", (_, target) => {
@@ -63,6 +63,8 @@ describe("a record", () => {
     ["without tilings", changed({ tilings: null })],
     ["with a route that there is not", changed({ routes: { "1-2": "fast" } })],
     ["with a tiling that is none", changed({ tilings: { [first]: { kind: "wide" } } })],
+    ["with a tiling of a kind that there is not", changed({ tilings: { [first]: { ...tiling, kind: "wide" } } })],
+    ["with a tiling of no kind", changed({ tilings: { [first]: { tileM: 2, tileN: 4, splits: 1 } } })],
     ["with a tile of no rows", changed({ tilings: { [first]: { ...tiling, tileM: 0 } } })],
     ["with half a row", changed({ tilings: { [first]: { ...tiling, tileM: 1.5 } } })],
     ["with null for a tiling", changed({ tilings: { [first]: null } })],
@@ -76,6 +78,70 @@ describe("a record", () => {
     ["that is null", "null"],
   ])("%s is left aside", (_, damaged) => {
     expect(readRecord(damaged, "adapter", HARDWARE, products)).toBeNull();
+  });
+
+  const programs = [twoLayer(), classifier(60, 4, 8, 3)];
+
+  /** Whether a text is taken for a record; then every program still has a plan by it. */
+  function checkRead(text: string, target: Target): boolean {
+    const found = readRecord(text, "adapter", target, products);
+    if (found === null) return false;
+    for (const program of programs) expect(recorded({ ...target, ...found }, program).step).not.toEqual([]);
+    return true;
+  }
+
+  test("that is any JSON is read or left aside, and breaks nothing", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.json(), fc.string()), fc.jsonValue(), fc.jsonValue(), (text, tilings, routes) => {
+        checkRead(text, HARDWARE);
+        checkRead(changed({ tilings }), HARDWARE);
+        checkRead(changed({ routes }), HARDWARE);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test.each(Object.entries(TARGETS))("with anything in it changed is left aside, or plans by it: %s", (_, target) => {
+    const measured = programs.flatMap((program) =>
+      recorded(target, program).step.flatMap(({ product }) => product ?? []),
+    );
+    const known = measured.flatMap((product) =>
+      candidates(product, target, makersOf(target).tiling(product, target), target.software ? softwareTiling : null),
+    );
+    const number = fc.oneof(fc.integer({ min: -1, max: 300 }), fc.constantFrom(1, 2, 4, 8, 16, 64, 128, 256));
+    const anything = fc.oneof(number, number, fc.constantFrom("direct", "subgroup", "tiled", true), fc.jsonValue());
+    const fields = [
+      "kind",
+      "tileM",
+      "tileN",
+      "tileK",
+      "splits",
+      "threadsM",
+      "threadsN",
+      "workgroupSize",
+      "subgroupSize",
+    ];
+    const change = fc.tuple(fc.constantFrom(...fields, "variables"), anything);
+    const changedTiling = fc
+      .tuple(fc.constantFrom(...known), fc.array(change, { maxLength: 2 }))
+      .map(([tiling, changes]) => ({ ...tiling, ...Object.fromEntries(changes) }));
+    const tilings = fc.dictionary(fc.constantFrom(...measured.map(shapeClass)), changedTiling, {
+      minKeys: 1,
+      maxKeys: 2,
+    });
+    const route = fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom("recorded", "persistent") },
+      { weight: 1, arbitrary: fc.jsonValue() },
+    );
+    let used = 0;
+    fc.assert(
+      fc.property(tilings, fc.dictionary(fc.string(), route, { maxKeys: 1 }), (tilings, routes) => {
+        if (checkRead(changed({ tilings, routes }), target)) used++;
+      }),
+      { numRuns: 100 },
+    );
+    expect(used).toBeGreaterThan(5);
+    expect(used).toBeLessThan(100);
   });
 });
 
