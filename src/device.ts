@@ -46,6 +46,7 @@ export interface Device {
    * Throws as `compile` does, and RangeError for a budget that is no number above 0.
    */
   tune(program: Program, options?: TuneOptions): Promise<TuningReport>;
+  /** Frees all that the device holds, its sessions' memory too. Calls under way and later ones reject with DeviceError. */
   close(): void;
 }
 
@@ -55,6 +56,8 @@ export interface Backend {
   readonly info: DeviceInfo;
   readonly lost: Promise<{ reason: string; message: string }>;
   memory(): { bytes: number; peakBytes: number; buffers: number };
+  /** Throws DeviceError once the device was closed or lost, with what to do. */
+  throwIfGone(): void;
   compile(program: Program): Promise<Runner>;
   tune(program: Program, options: TuneOptions): Promise<TuningReport>;
   close(): void;
@@ -88,29 +91,27 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
     throw error;
   }
   if (!found.info.isFallback) return found;
-  // A chunk of its own: a page on a GPU does not download it.
-  const { faster } = await import("./faster");
-  return faster(found, await openCpu());
+  try {
+    // A chunk of its own: a page on a GPU does not download it.
+    const { faster } = await import("./faster");
+    return await faster(found, await openCpu());
+  } catch (error) {
+    found.close();
+    throw error;
+  }
 }
 
 /** A chunk of its own: a page that has a GPU does not download it. */
 async function openCpu(): Promise<Device> {
-  const { CpuBackend } = await import("./fallback");
-  return new OpenDevice(new CpuBackend());
+  const { openCpuBackend } = await import("./fallback");
+  return new OpenDevice(await openCpuBackend());
 }
 
 class OpenDevice implements Device {
   private readonly sessions = new Set<Session>();
-  private gone: DeviceError | null = null;
   private tuning: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly runs: Backend) {
-    void runs.lost.then(({ reason, message }) => {
-      this.gone ??= new DeviceError(
-        `the device is gone (${reason}): ${message}; open() a new one, compile again and write the last values that were read`,
-      );
-    });
-  }
+  constructor(private readonly runs: Backend) {}
 
   get backend(): "webgpu" | "cpu" {
     return this.runs.backend;
@@ -129,8 +130,14 @@ class OpenDevice implements Device {
   async compile(program: Program): Promise<Session> {
     const own = this.checked(program);
     const runner = await this.runs.compile(own);
+    try {
+      this.runs.throwIfGone();
+    } catch (error) {
+      runner.dispose();
+      throw error;
+    }
     const session: Session = new Session(own, runner, {
-      throwIfGone: () => this.throwIfGone(),
+      throwIfGone: () => this.runs.throwIfGone(),
       disposed: () => this.sessions.delete(session),
     });
     this.sessions.add(session);
@@ -143,39 +150,30 @@ class OpenDevice implements Device {
     if (budgetMs !== undefined && !(budgetMs > 0))
       throw new RangeError(`tune: budgetMs is ${budgetMs}; it must be a number of milliseconds above 0`);
     const result = this.tuning.then(async () => {
-      this.throwIfGone();
+      this.runs.throwIfGone();
       signal?.throwIfAborted();
-      try {
-        return await this.runs.tune(own, options);
-      } catch (error) {
-        // Of a device that goes away under it, the tuner sees only what that does to its calls.
-        this.throwIfGone();
-        throw error;
-      }
+      const report = await this.runs.tune(own, options);
+      this.runs.throwIfGone();
+      return report;
     });
     this.tuning = result.catch(() => {});
     return result;
   }
 
   close(): void {
-    this.gone ??= new DeviceError("the device was closed; open() gives a new one");
-    for (const session of this.sessions) session.dispose();
     this.runs.close();
+    for (const session of this.sessions) session.dispose();
   }
 
   /** A copy of a program that can run, so that the caller may change theirs. */
   private checked(program: Program): Program {
     checkProgram(program);
-    this.throwIfGone();
+    this.runs.throwIfGone();
     return {
       inputs: { ...program.inputs },
       parameters: { ...program.parameters },
       outputs: { ...program.outputs },
       updates: { ...program.updates },
     };
-  }
-
-  private throwIfGone(): void {
-    if (this.gone) throw this.gone;
   }
 }

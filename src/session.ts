@@ -1,5 +1,5 @@
 import type { ParityReport } from "./cpu/parity";
-import type { Arrays, KernelTime, Runner } from "./cpu/runner";
+import type { Arrays, KernelTime, Runner, Stop } from "./cpu/runner";
 import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
 import { DeviceError } from "./util/errors";
 import { byName } from "./util/names";
@@ -17,6 +17,8 @@ export interface RunOptions {
 export class Session {
   private last: Promise<unknown> = Promise.resolve();
   private disposed = false;
+  /** Calls under way. */
+  private busy = 0;
 
   /** @internal */
   constructor(
@@ -82,10 +84,11 @@ export class Session {
         told = now;
         onProgress({ step, steps, outputs });
       });
+    const stop = this.stopOf(signal);
     return this.queue((sent) => {
-      signal?.throwIfAborted();
-      return this.runner.run(copies, { steps, every, signal, progress, state, sent });
-    });
+      stop.throwIfAborted();
+      return this.runner.run(copies, { steps, every, signal: stop, progress, state, sent });
+    }, signal);
   }
 
   /** What will run: a line per kernel with its operands, shapes, bytes and FLOPs, and the memory plan. */
@@ -118,26 +121,68 @@ export class Session {
     });
   }
 
-  /** Frees what the session holds on the device. Calls still queued reject; a second dispose does nothing. */
+  /** Frees what the session holds on the device, when the call under way has ended; runs stop. Calls still queued reject. */
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.runner.dispose();
     this.device.disposed();
+    this.freeWhenIdle();
   }
 
   /** Begins a task when those before it are over, or have told `sent`: the device takes them up in this order anyway. */
-  private queue<T>(task: (sent: () => void) => Promise<T>): Promise<T> {
+  private queue<T>(task: (sent: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
     let sent: () => void = () => {};
     const isSent = new Promise<void>((resolve) => {
       sent = resolve;
     });
     const result = this.last.then(() => {
       this.throwIfUnusable("the call");
-      return task(sent);
+      return this.during(() => task(sent), signal);
     });
     this.last = Promise.race([isSent, result]).catch(() => {});
     return result;
+  }
+
+  /** Does a task with what it needs kept alive. Of a device that goes away under it nothing is believed. */
+  private async during<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    this.busy++;
+    try {
+      const result = await task();
+      this.device.throwIfGone();
+      return result;
+    } catch (error) {
+      if (!signal?.aborted || error !== signal.reason) this.device.throwIfGone();
+      throw error;
+    } finally {
+      this.busy--;
+      this.freeWhenIdle();
+    }
+  }
+
+  private freeWhenIdle(): void {
+    if (this.disposed && this.busy === 0) this.runner.dispose();
+  }
+
+  /** A run stops by its signal, and where the session goes away. */
+  private stopOf(signal: AbortSignal | undefined): Stop {
+    const reason = () => {
+      if (signal?.aborted) return signal.reason;
+      return this.disposed
+        ? new DeviceError("the session was disposed during the call; compile the program again")
+        : null;
+    };
+    return {
+      get aborted() {
+        return reason() !== null;
+      },
+      get reason() {
+        return reason();
+      },
+      throwIfAborted() {
+        const why = reason();
+        if (why !== null) throw why;
+      },
+    };
   }
 
   private throwIfUnusable(call: string): void {

@@ -30,7 +30,11 @@ export class ReferenceSession implements Reference {
   private readonly parameters = new Map<string, Numbers>();
   private readonly outputs = new Map<string, Numbers>();
 
-  constructor(program: Program) {
+  constructor(
+    program: Program,
+    /** What is kept of a parameter's new value. */
+    private readonly rounded: (value: number) => number = (value) => value,
+  ) {
     checkProgram(program);
     this.program = { ...program, updates: { ...program.updates } };
     const results = [...Object.values(program.outputs), ...Object.values(program.updates ?? {})];
@@ -65,7 +69,7 @@ export class ReferenceSession implements Reference {
     checkValues("run", this.program.inputs, inputs, true);
     const { steps, every } = checkSteps(options);
     const { outputs, updates = {} } = this.program;
-    const fed = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, Float64Array.from(array)]));
+    const fed = float64(inputs);
     const histories = new Map<string, Float64Array>();
     for (const [name, { shape }] of Object.entries(outputs)) {
       if (sizeOf(shape) === 1) histories.set(name, new Float64Array(Math.ceil(steps / every)));
@@ -78,9 +82,17 @@ export class ReferenceSession implements Reference {
         if (step % every === 0) histories.get(name)?.fill(result[0] as number, step / every, step / every + 1);
       }
       for (const [name, tensor] of Object.entries(updates))
-        this.parameters.set(name, (value.get(tensor) as Numbers).slice());
+        this.parameters.set(name, (value.get(tensor) as Numbers).map(this.rounded));
     }
     return Object.fromEntries(Object.keys(outputs).map((name) => [name, histories.get(name) ?? this.read(name)]));
+  }
+
+  /** Outputs and updates of one step from the current parameters; nothing is changed. */
+  trial(inputs: Record<string, Values>): { outputs: Record<string, Numbers>; updates: Record<string, Numbers> } {
+    const value = this.step(float64(inputs));
+    const named = (tensors: Record<string, Tensor>) =>
+      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, value.get(tensor) as Numbers]));
+    return { outputs: named(this.program.outputs), updates: named(this.program.updates ?? {}) };
   }
 
   /** The values of outputs and updates in one step from the current parameters; intermediates go as soon as they are used up. */
@@ -104,4 +116,8 @@ export class ReferenceSession implements Reference {
     });
     return value;
   }
+}
+
+function float64(values: Record<string, Values>): Record<string, Float64Array> {
+  return Object.fromEntries(Object.entries(values).map(([name, array]) => [name, Float64Array.from(array)]));
 }

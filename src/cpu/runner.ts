@@ -1,15 +1,18 @@
+import type { Numbers } from "../graph/ops";
 import type { Program } from "../graph/program";
-import { byName } from "../util/names";
 import { sizeOf } from "../util/shape";
 import { ReferenceSession } from "./reference";
 
 /** Values checked and copied, as a session hands them to what runs it. */
 export type Arrays = Record<string, Float32Array | Float64Array | Int32Array>;
 
+/** What stops a run between submissions; as an AbortSignal. */
+export type Stop = Pick<AbortSignal, "aborted" | "reason" | "throwIfAborted">;
+
 export interface RunRequest {
   readonly steps: number;
   readonly every: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Stop | undefined;
   /** Told between submissions how many steps are done and each scalar output's latest value. */
   progress?: ((step: number, outputs: Record<string, number>) => void) | undefined;
   /** Parameters that come back beside the outputs, as of the last step. */
@@ -43,7 +46,10 @@ export interface Runner {
 /** How long the CPU may hold the event loop before a page gets its turn, in milliseconds. */
 const SLICE_MS = 20;
 
-/** Where WebAssembly has no SIMD: the float64 reference behind a session's calls. */
+/**
+ * Where WebAssembly is not to be had: the float64 reference behind a session's calls. Between steps parameters are float32, as
+ * everywhere: what is read is all that there is, and written again it goes on with the same bits.
+ */
 export class CpuRunner implements Runner {
   private readonly session: ReferenceSession;
   private readonly scalars: readonly string[];
@@ -52,7 +58,7 @@ export class CpuRunner implements Runner {
   readonly buffers: number;
 
   constructor(private readonly program: Program) {
-    this.session = new ReferenceSession(program);
+    this.session = new ReferenceSession(program, Math.fround);
     this.scalars = Object.keys(program.outputs).filter((name) => sizeOf(program.outputs[name]?.shape ?? []) === 1);
     const resident = [...Object.values(program.parameters), ...Object.values(program.outputs)];
     this.buffers = resident.length;
@@ -100,16 +106,10 @@ export class CpuRunner implements Runner {
   async trial(
     inputs: Arrays,
   ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
-    const { parameters, outputs } = this.program;
-    const updates = this.program.updates ?? {};
-    // Another session of the same program, so that nothing of this one changes, the last outputs included; from the values
-    // that read() gives, so that a judge who reads them starts from the same.
-    const other = new ReferenceSession(this.program);
-    other.write(byName(Object.keys(parameters).map((name) => [name, Float32Array.from(this.session.read(name))])));
-    other.run(inputs);
-    const read = (names: readonly string[]) =>
-      Object.fromEntries(names.map((name) => [name, Float32Array.from(other.read(name))]));
-    return { outputs: read(Object.keys(outputs)), updates: read(Object.keys(updates)) };
+    const { outputs, updates } = this.session.trial(inputs);
+    const float32 = (values: Record<string, Numbers>) =>
+      Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Float32Array.from(value)]));
+    return { outputs: float32(outputs), updates: float32(updates) };
   }
 
   explain(): string {

@@ -8,6 +8,11 @@ export class DeviceError extends Error {
   override readonly name = "DeviceError";
 }
 
+/** What the calls of a device reject with once it was closed. */
+export function closedError(): DeviceError {
+  return new DeviceError("the device was closed; open() gives a new one");
+}
+
 /** A file that breaks the rules of its format. */
 export class FormatError extends Error {
   override readonly name = "FormatError";

@@ -32,15 +32,26 @@ export class WasmRunner implements Runner {
     for (const { buffer, values } of compiled.constants) this.view(buffer).set(values);
   }
 
-  /** Null where WebAssembly has no SIMD here. Throws DeviceError for a program that needs more memory than it is given. */
-  static async create(program: Program): Promise<WasmRunner | null> {
-    if (!validates(false)) return null;
+  /** Whether there is WebAssembly with SIMD here, and a page's Content Security Policy lets it compile. */
+  static async runsHere(): Promise<boolean> {
+    try {
+      // What validates may still be refused: only compiling tells.
+      return validates(false) && (await WebAssembly.compile(probe(false))) !== null;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Throws DeviceError for a program that needs more memory than it is given, or where WebAssembly is barred. */
+  static async create(program: Program): Promise<WasmRunner> {
     const relaxed = validates(true);
     const compiled = compile(program, relaxed);
     try {
       const { instance } = await WebAssembly.instantiate(compiled.bytes, {});
       return new WasmRunner(compiled, instance.exports, relaxed);
     } catch (error) {
+      if (error instanceof WebAssembly.CompileError)
+        throw new DeviceError(`compile: WebAssembly is barred here, open() a device again: ${error.message}`);
       if (!(error instanceof RangeError)) throw error;
       throw new DeviceError(
         `compile: the program needs ${compiled.sizeBytes} bytes, more than WebAssembly is given here (${error.message}); use smaller batches or layers`,
@@ -92,7 +103,6 @@ export class WasmRunner implements Runner {
       if (done < steps) {
         await turn();
         signal?.throwIfAborted();
-        if (this.instance === null) throw new DeviceError("the session was disposed during the call");
       }
     }
     const results = scalars.map((name, i) => [name, histories[i] as Float32Array] as const);
@@ -199,11 +209,14 @@ export class WasmRunner implements Runner {
 
 /** Whether this machine takes a module with a vector in it, or with a relaxed instruction. */
 function validates(relaxed: boolean): boolean {
+  return typeof WebAssembly === "object" && WebAssembly.validate(probe(relaxed));
+}
+
+function probe(relaxed: boolean): Uint8Array<ArrayBuffer> {
   const f = new FunctionBody(0, relaxed);
   f.root.put(V_CONST, ...new Array<number>(16).fill(0)).put(DROP);
   if (relaxed) f.op(F_MADD, f.float(0), f.float(0), f.float(0));
-  const probe = { parameters: 0, locals: f.locals, bytes: f.root.bytes, name: "probe" };
-  return typeof WebAssembly === "object" && WebAssembly.validate(encodeModule(1, 0, [probe]));
+  return encodeModule(1, 0, [{ parameters: 0, locals: f.locals, bytes: f.root.bytes, name: "probe" }]);
 }
 
 /** Lets the page have its turn. A message is not held back as a timer is. */

@@ -5,10 +5,11 @@ import { KINDS, makersFor, productsOf } from "../plan/makers";
 import type { Plan, Route, Target, Tuned } from "../plan/plan";
 import { RowsNeeded } from "../plan/writers";
 import { DeviceError } from "../util/errors";
+import { Guard } from "./guard";
 import { Memory } from "./memory";
 import { Pipelines, SLOT_BYTES } from "./pipelines";
 import { GpuRunner } from "./runner";
-import type { TuningStore } from "./store";
+import { readFrom, type TuningStore, writeTo } from "./store";
 import { keepsSubgroup, promisedSubgroup } from "./subgroups";
 import type { TuneOptions, TuningReport } from "./tune";
 import { turnsOf } from "./turns";
@@ -31,6 +32,9 @@ const LIMITS = [
   "maxComputeWorkgroupSizeX",
 ] as const;
 
+/** Features that are asked for where the adapter has them. */
+const FEATURES = ["timestamp-query", "subgroups"] as const;
+
 /** Keeps what a device came from for as long as the device: the package `webgpu` ends the process where it is collected before. */
 const origins = new WeakMap<GPUDevice, GPU>();
 
@@ -43,7 +47,14 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
         'give gpu: create([]) of the package "webgpu" in Node, or backend: "cpu"',
     );
   }
-  const adapter = await entry.requestAdapter({ powerPreference: powerPreference ?? "high-performance" });
+  let adapter: GPUAdapter | null;
+  try {
+    adapter = await entry.requestAdapter({ powerPreference: powerPreference ?? "high-performance" });
+  } catch (error) {
+    throw new DeviceError(`open: WebGPU gave no adapter: ${String(error)}; reload the page or use backend: "cpu"`, {
+      cause: error,
+    });
+  }
   if (adapter === null) {
     throw new DeviceError(
       "open: WebGPU is here but found no adapter. Check the graphics driver and chrome://gpu (on Linux, Chrome may need " +
@@ -52,12 +63,16 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
   }
   const { info } = adapter;
   // Read beside the making of the device: it takes the browser as long.
-  const record = tuning && recordIn(tuning, keyOf(info));
-  const requiredLimits: Record<string, number> = {};
-  for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit];
-  const features = (["timestamp-query", "subgroups"] as const).filter((feature) => adapter.features.has(feature));
+  const record = tuning && readFrom(tuning, keyOf(info));
+  let device: GPUDevice | undefined;
   try {
-    const device = await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures: [...features] });
+    const requiredLimits: Record<string, number> = {};
+    for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit];
+    const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
+    device = await adapter.requestDevice({ label: "wgrad", requiredLimits, requiredFeatures });
+    // An adapter that is gone gives a device that was lost from the start.
+    const lost = await Promise.race([device.lost, null]);
+    if (lost) throw new Error(`it was lost at once (${lost.reason}): ${lost.message}`);
     origins.set(device, entry);
     const immediates =
       entry.wgslLanguageFeatures?.has("immediate_address_space") && device.limits.maxImmediateSize >= SLOT_BYTES;
@@ -65,8 +80,10 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
     const planned = { subgroupSize, immediates: immediates ?? false, ...(route && { route }) };
     return new WebGpuBackend(device, info, planned, tuning, { corrections: corrections(device, subgroupSize), record });
   } catch (error) {
+    device?.destroy();
     throw new DeviceError(
       `open: the adapter ${info.description} gave no device: ${String(error)}; reload the page or use backend: "cpu"`,
+      { cause: error },
     );
   }
 }
@@ -85,28 +102,10 @@ interface Recalled extends Tuned {
   readonly ignored: boolean;
 }
 
-/** How long a store may keep the first compile() waiting, in milliseconds. */
-const RECALL_MS = 1000;
-
 /** Names an adapter and a browser in a store. */
 function keyOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
   const agent = typeof navigator === "undefined" ? "" : navigator.userAgent;
   return ["wgrad", vendor, architecture, device, description, agent].join("|");
-}
-
-/** The record of an adapter and browser; null where there is none, or storage is forbidden, broken or late. Never rejects. */
-async function recordIn(store: TuningStore, key: string): Promise<string | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), RECALL_MS);
-  });
-  try {
-    return await Promise.race([store.read(key), late]);
-  } catch {
-    return null;
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Where an adapter is not what plans take it for: it keeps no promise of its subgroups, or ends a thread's loops early. Never rejects. */
@@ -132,9 +131,8 @@ export class WebGpuBackend {
   readonly lost: Promise<{ reason: string; message: string }>;
   private readonly allocated: Memory;
   private readonly pipelines: Pipelines;
+  private readonly guard: Guard;
   private target: Target;
-  /** An error that the device reported outside of any call; the next call throws it. */
-  private reported: DeviceError | null = null;
   /** What was measured here: read from the store as soon as there is an adapter, and added to by `tune`. Never rejects. */
   private tuned: Promise<Recalled>;
   private readonly key: string;
@@ -154,11 +152,12 @@ export class WebGpuBackend {
       description: info.description || info.device,
       isFallback: isSoftware(info),
     };
-    this.lost = device.lost.then(({ reason, message }) => ({ reason, message }));
-    device.addEventListener("uncapturederror", ({ error }) => {
-      this.reported ??= new DeviceError(`the device reported an error that no call was waiting for: ${error.message}`);
-    });
+    this.guard = new Guard(device);
     this.allocated = new Memory(device);
+    this.lost = device.lost.then(({ reason, message }) => {
+      this.allocated.close();
+      return { reason, message };
+    });
     this.pipelines = new Pipelines(device);
     const { limits } = device;
     this.target = {
@@ -184,10 +183,37 @@ export class WebGpuBackend {
     return this.allocated.usage();
   }
 
+  throwIfGone(): void {
+    this.guard.throwIfGone();
+  }
+
   async compile(program: Program): Promise<Runner> {
+    let made: Runner | null = null;
+    try {
+      return await this.guard.during(async () => {
+        made = await this.tried(program);
+        return this.guard.runner(made);
+      });
+    } catch (error) {
+      (made as Runner | null)?.dispose();
+      throw error;
+    }
+  }
+
+  async tune(program: Program, options: TuneOptions): Promise<TuningReport> {
+    return this.guard.during(() => this.measure(program, options), options.signal);
+  }
+
+  close(): void {
+    this.guard.close();
+    this.allocated.close();
+    this.device.destroy();
+  }
+
+  /** A program planned while the adapter is still being tried: nearly all are what they seem. Else made anew. */
+  private async tried(program: Program): Promise<Runner> {
     const { target } = this;
-    // Planned and begun while the adapter is still being tried: nearly all are what they seem. Else made anew.
-    const made = this.make(program);
+    const made = this.planned(program);
     made.catch(() => {});
     await this.corrected;
     if (this.target === target) return made;
@@ -195,45 +221,27 @@ export class WebGpuBackend {
       (runner) => runner.dispose(),
       () => {},
     );
-    return this.make(program);
+    return this.planned(program);
   }
 
-  async tune(program: Program, options: TuneOptions): Promise<TuningReport> {
-    await this.corrected;
-    // A chunk of its own: a page that does not tune does not download it.
-    const [{ tune }, { writeRecord }, products] = await Promise.all([
-      import("./tune"),
-      import("../plan/record"),
-      productsOf(KINDS),
-    ]);
-    const { device, allocated: memory, target, store, key } = this;
-    // Another page may have written since.
-    const [recalled, known] = await Promise.all([this.recall(store && recordIn(store, key)), this.tuned]);
-    const before = {
-      tilings: { ...recalled.tilings, ...known.tilings },
-      routes: { ...recalled.routes, ...known.routes },
-    };
-    const { tuned, report } = await tune({ device, memory, target, tuned: before }, program, options);
-    this.tuned = Promise.resolve({ ...tuned, ignored: false });
-    let kept = store !== null;
-    try {
-      await store?.write(key, writeRecord(key, tuned, products));
-    } catch {
-      kept = false;
-    }
-    return { ...report, kept, ignored: recalled.ignored };
-  }
-
-  close(): void {
-    this.device.destroy();
-  }
-
-  private async make(program: Program): Promise<GpuRunner> {
+  /** A program by what was measured; by default where that cannot be: no record keeps a program from running. */
+  private async planned(program: Program): Promise<Runner> {
     // The kernels of this kind of adapter are on the way while the record is read.
-    const usual = makersFor(program, this.target);
+    const { target } = this;
+    const usual = makersFor(program, target);
     usual.catch(() => {});
-    const target = { ...this.target, ...(await this.tuned) };
-    const kinds = Object.values(target.tilings).map(({ kind }) => kind);
+    const { tilings, routes } = await this.tuned;
+    try {
+      return await this.make(program, { ...target, tilings, routes }, usual);
+    } catch (error) {
+      if (Object.keys(tilings).length + Object.keys(routes).length === 0) throw error;
+      this.throwIfGone();
+      return this.make(program, target, usual);
+    }
+  }
+
+  private async make(program: Program, target: Target, usual: Promise<Makers>): Promise<GpuRunner> {
+    const kinds = Object.values(target.tilings ?? {}).map(({ kind }) => kind);
     const planned = (makers: Makers) =>
       compile(program, target, makers, (kernel) => {
         this.pipelines.get(kernel).catch(() => {}); // told when the plan is allocated
@@ -246,11 +254,29 @@ export class WebGpuBackend {
       if (!(error instanceof RowsNeeded)) throw error;
       plan = planned(await makersFor(program, target, { kinds, rows: true }));
     }
-    return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, target.software, () => {
-      const error = this.reported;
-      this.reported = null;
-      if (error) throw error;
-    });
+    return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, target.software);
+  }
+
+  private async measure(program: Program, options: TuneOptions): Promise<TuningReport> {
+    await this.corrected;
+    // A chunk of its own: a page that does not tune does not download it.
+    const [{ tune }, { writeRecord }, products] = await Promise.all([
+      import("./tune"),
+      import("../plan/record"),
+      productsOf(KINDS),
+    ]);
+    const { device, allocated: memory, target, store, key } = this;
+    // Another page may have written since.
+    const [recalled, known] = await Promise.all([this.recall(store && readFrom(store, key)), this.tuned]);
+    const before = {
+      tilings: { ...recalled.tilings, ...known.tilings },
+      routes: { ...recalled.routes, ...known.routes },
+    };
+    const { tuned, report } = await tune({ device, memory, target, tuned: before }, program, options);
+    this.throwIfGone();
+    this.tuned = Promise.resolve({ ...tuned, ignored: false });
+    const kept = store !== null && (await writeTo(store, key, writeRecord(key, tuned, products)));
+    return { ...report, kept, ignored: recalled.ignored };
   }
 
   /** What a record says, where it is of these kernels. */

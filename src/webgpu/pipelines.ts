@@ -78,6 +78,7 @@ export class Pipelines {
       compute: { module, entryPoint: "main" },
     });
     const scope = device.popErrorScope();
+    scope.catch(() => {}); // told where it is waited for
     try {
       const pipeline = await created;
       const error = await scope;
@@ -96,6 +97,7 @@ export class Pipelines {
       const cause = error instanceof Error ? error.message : String(error);
       throw new DeviceError(
         `compile: kernel ${name} was refused by the device: ${cause}${details.length > 0 ? `\n${details.join("\n")}` : ""}`,
+        { cause: error },
       );
     }
   }

@@ -112,6 +112,7 @@ async function checked<T>(device: GPUDevice, make: () => T): Promise<T> {
     made = make();
   } finally {
     scopes = [device.popErrorScope(), device.popErrorScope()];
+    for (const scope of scopes) scope.catch(() => {}); // told where it is waited for, if nothing is thrown before
   }
   for (const error of await Promise.all(scopes)) {
     if (error) throw new DeviceError(`compile: the device refused the plan: ${error.message}`);

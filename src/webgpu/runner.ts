@@ -8,9 +8,6 @@ import { encode, type Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
 import { allocate, arrayOf, type Resources, release, sizeOf } from "./resources";
 import { type Steps, stepsFrom } from "./submission";
 
-/** How long after a failed read-back the loss of the device may still be told. */
-const LOSS_MS = 200;
-
 /** Steps on their way, and what comes back of them. */
 interface Submission {
   readonly steps: Steps;
@@ -32,9 +29,6 @@ export class GpuRunner implements Runner {
   private readonly mapped = new Set<GPUBuffer>();
   /** Submissions of all runs that are not answered yet. None of these rejects. */
   private readonly unanswered = new Set<Promise<unknown>>();
-  private disposed = false;
-  private freed = false;
-  private busy = 0;
   private ran = false;
 
   private constructor(
@@ -43,7 +37,6 @@ export class GpuRunner implements Runner {
     readonly plan: Plan,
     private readonly resources: Resources,
     software: boolean,
-    private readonly reported: () => void,
   ) {
     this.pace = new Pace(estimateMs(plan, software));
   }
@@ -54,11 +47,9 @@ export class GpuRunner implements Runner {
     pipelines: Pipelines,
     plan: Plan,
     software: boolean,
-    throwReported: () => void,
   ): Promise<GpuRunner> {
-    throwReported();
     const resources = await allocate(device, memory, pipelines, plan);
-    return new GpuRunner(device, memory, plan, resources, software, throwReported);
+    return new GpuRunner(device, memory, plan, resources, software);
   }
 
   write(values: Arrays): void {
@@ -66,7 +57,7 @@ export class GpuRunner implements Runner {
   }
 
   async read(names: readonly string[], sent?: () => void): Promise<Float32Array[]> {
-    this.throwReported();
+    this.throwIfAtFault();
     const { parameters, scalars } = this.plan;
     const unknown = names.find((name) => !Object.hasOwn(parameters, name));
     if (unknown !== undefined && !this.ran)
@@ -74,10 +65,10 @@ export class GpuRunner implements Runner {
     const inRecord = (name: string) => !Object.hasOwn(parameters, name) && scalars.includes(name);
     const { latest } = this;
     const whole = names.filter((name) => !inRecord(name));
-    const values = whole.length > 0 ? this.use(() => this.readBack(whole.map((name) => this.bufferNamed(name)))) : [];
+    const values = whole.length > 0 ? this.readBack(whole.map((name) => this.bufferNamed(name))) : [];
     sent?.();
     const [read, record] = await Promise.all([values, names.some(inRecord) ? latest : new Map<string, number>()]);
-    this.throwReported();
+    this.throwIfAtFault();
     let next = 0;
     return names.map((name) =>
       inRecord(name) ? Float32Array.of(record.get(name) as number) : (read[next++] as Float32Array),
@@ -85,11 +76,11 @@ export class GpuRunner implements Runner {
   }
 
   async run(inputs: Arrays, request: RunRequest): Promise<Record<string, Float32Array>> {
-    this.throwReported();
+    this.throwIfAtFault();
     this.upload(this.plan.inputs, inputs);
     const before = this.latest;
     const scalars = new Map<string, number>();
-    const running = this.use(() => this.steps(request, scalars));
+    const running = this.steps(request, scalars);
     // What has run before still counts for what this run did not come to.
     this.latest = running.then(
       () => scalars,
@@ -143,12 +134,12 @@ export class GpuRunner implements Runner {
           latest.set(name, value);
         });
       });
-      this.throwReported();
+      this.throwIfAtFault();
       if (progress && (done < steps || !signal?.aborted)) progress(done, Object.fromEntries(latest));
     }
     if (values === null) throw signal?.reason;
     const read = await values;
-    this.throwReported();
+    this.throwIfAtFault();
     const results = [
       ...scalars.map((name, i) => [name, histories[i] as Float32Array] as const),
       ...names.map((name, i) => [name, read[i] as Float32Array] as const),
@@ -156,10 +147,8 @@ export class GpuRunner implements Runner {
     return Object.fromEntries(results);
   }
 
-  /** Throws what the device has reported, or why its state is not to be believed. */
-  private throwReported(): void {
+  private throwIfAtFault(): void {
     if (this.fault) throw this.fault;
-    this.reported();
   }
 
   /** The buffer of a parameter, or of an output that is not in the record. */
@@ -171,14 +160,14 @@ export class GpuRunner implements Runner {
   async trial(
     inputs: Arrays,
   ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
-    this.throwReported();
+    this.throwIfAtFault();
     this.upload(this.plan.inputs, inputs);
     // A chunk of its own: a page that only trains does not download it.
     const { trial } = await import("./trial");
-    const result = await this.use(() =>
-      trial(this, (found, steps) => this.compareCount(found, afterSteps(this.counted, steps), steps)),
+    const result = await trial(this, (found, steps) =>
+      this.compareCount(found, afterSteps(this.counted, steps), steps),
     );
-    this.throwReported();
+    this.throwIfAtFault();
     return result;
   }
 
@@ -187,50 +176,17 @@ export class GpuRunner implements Runner {
   }
 
   async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
-    this.throwReported();
+    this.throwIfAtFault();
     this.upload(this.plan.inputs, inputs);
     // A chunk of its own: a page that only trains does not download it.
     const [{ profile }, { restoring }] = await Promise.all([import("./profile"), import("./trial")]);
     const one = this.plan.route === "persistent" ? this.told(1, 0, 1) : new Uint32Array(SLOT_BYTES / 4);
-    const times = await this.use(() =>
-      restoring(this, () => profile(this.device, this.memory, this.resources.step, one, steps)),
-    );
-    this.throwReported();
+    const times = await restoring(this, () => profile(this.device, this.memory, this.resources.step, one, steps));
+    this.throwIfAtFault();
     return times;
   }
 
   dispose(): void {
-    this.disposed = true;
-    this.freeWhenIdle();
-  }
-
-  /** Runs `task` with the buffers kept alive, and names the cause where the device went away under it. */
-  private async use<T>(task: () => Promise<T>): Promise<T> {
-    this.busy++;
-    try {
-      return await task();
-    } catch (error) {
-      if (!(error instanceof DOMException)) throw error;
-      // A map that fails is told before the loss that made it fail.
-      const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), LOSS_MS));
-      const lost = await Promise.race([this.device.lost, late]);
-      if (lost) {
-        throw new DeviceError(
-          `the device was lost (${lost.reason}): ${lost.message}; open() a new one and compile again`,
-        );
-      }
-      throw new DeviceError(
-        this.disposed ? "the session was disposed during the call" : `the device gave no result: ${error.message}`,
-      );
-    } finally {
-      this.busy--;
-      this.freeWhenIdle();
-    }
-  }
-
-  private freeWhenIdle(): void {
-    if (!this.disposed || this.freed || this.busy > 0) return;
-    this.freed = true;
     release(this.memory, this.resources);
   }
 

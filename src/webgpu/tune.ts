@@ -10,7 +10,7 @@ import type { Memory } from "./memory";
 import { encode, Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
 import { median } from "./profile";
 import { allocate, release } from "./resources";
-import { type Bench, ROUNDS, SAMPLE_MS } from "./sampling";
+import { type Bench, Clock, ROUNDS, SAMPLE_MS } from "./sampling";
 import { type MeasuredRoute, measureRoute } from "./tune-route";
 
 export interface TuneOptions {
@@ -65,10 +65,30 @@ export async function tune(
     onProgress?.({ what, elapsedMs });
     return true;
   };
-  const search = target.software ? (await import("../plan/software-tiling")).softwareTiling : null;
   const makers = await makersFor(program, target, { kinds: KINDS, rows: true });
-  const bench: Bench = { device, memory, target, makers, pipelines: new Pipelines(device), signal, begins };
-  const tilings = { ...tuned.tilings };
+  const clock = new Clock(device, memory);
+  const bench: Bench = { device, memory, target, makers, pipelines: new Pipelines(device), clock, signal, begins };
+  try {
+    const { tilings, products } = await measureProducts(bench, program, tuned.tilings);
+    const route: MeasuredRoute | null = await measureRoute({ ...bench, target: { ...target, tilings } }, program);
+    return {
+      tuned: { tilings, routes: { ...tuned.routes, ...(route && { [route.key]: route.chosen }) } },
+      report: { products, route: route?.report ?? null, complete },
+    };
+  } finally {
+    clock.dispose();
+  }
+}
+
+/** The best tiling of each class of a program's products, beside what is known already. */
+async function measureProducts(
+  bench: Bench,
+  program: Program,
+  known: Tuned["tilings"],
+): Promise<Pick<Tuned, "tilings"> & Pick<TuningReport, "products">> {
+  const { target, makers } = bench;
+  const search = target.software ? (await import("../plan/software-tiling")).softwareTiling : null;
+  const tilings = { ...known };
   const products: TuningReport["products"] = [];
   for (const [name, { product, shapes }] of classesOf(planWith(bench, program, tilings))) {
     const all = candidates(product, target, makers.tiling(product, target), search);
@@ -96,11 +116,7 @@ export async function tune(
       chosen: tilingName(chosen.tiling),
     });
   }
-  const route: MeasuredRoute | null = await measureRoute({ ...bench, target: { ...target, tilings } }, program);
-  return {
-    tuned: { tilings, routes: { ...tuned.routes, ...(route && { [route.key]: route.chosen }) } },
-    report: { products, route: route?.report ?? null, complete },
-  };
+  return { tilings, products };
 }
 
 function planWith({ target, makers }: Bench, program: Program, tilings: Tuned["tilings"]): Plan {
@@ -151,6 +167,7 @@ async function measureTilings(
       } catch (error) {
         // A kernel that a driver refuses is no candidate; without the default there is nothing to compare with.
         if (!(error instanceof DeviceError) || row === rows[0]) throw error;
+        await bench.clock.time(); // throws where it is the device that is gone
         refused.add(row);
       }
     }
@@ -166,7 +183,7 @@ async function measureTilings(
 
 /** Milliseconds of one run of a plan's kernels among `repeats`, or among as many as last long enough. */
 async function timeOf(
-  { device, memory, pipelines }: Bench,
+  { device, memory, pipelines, clock }: Bench,
   plan: Plan,
   repeats: number,
   calibrates: boolean,
@@ -174,12 +191,12 @@ async function timeOf(
   const resources = await allocate(device, memory, pipelines, plan);
   try {
     // Once to warm up: the first run clears memory.
-    await submitted(device, resources.step, 1);
+    await submitted(clock, resources.step, 1);
     let count = repeats;
-    let timeMs = await submitted(device, resources.step, count);
+    let timeMs = await submitted(clock, resources.step, count);
     while (calibrates && timeMs < SAMPLE_MS / 2 && count < 4096) {
       count = Math.ceil(count * Math.min(16, SAMPLE_MS / timeMs));
-      timeMs = await submitted(device, resources.step, count);
+      timeMs = await submitted(clock, resources.step, count);
     }
     return { timeMs: timeMs / count, repeats: count };
   } finally {
@@ -188,17 +205,13 @@ async function timeOf(
 }
 
 /** Milliseconds of `repeats` runs of kernels in one submission, its own cost included. */
-async function submitted(device: GPUDevice, kernels: readonly Recorded[], repeats: number): Promise<number> {
-  const encoder = device.createCommandEncoder({ label: "tune" });
-  const pass = encoder.beginComputePass({ label: "tune" });
+function submitted(clock: Clock, kernels: readonly Recorded[], repeats: number): Promise<number> {
   const numbers = new Uint32Array(SLOT_BYTES / 4);
-  for (let i = 0; i < repeats; i++) {
-    for (const kernel of kernels) encode(pass, kernel, numbers, 0);
-  }
-  pass.end();
-  const commands = encoder.finish();
-  const start = performance.now();
-  device.queue.submit([commands]);
-  await device.queue.onSubmittedWorkDone();
-  return performance.now() - start;
+  return clock.time((encoder) => {
+    const pass = encoder.beginComputePass({ label: "tune" });
+    for (let i = 0; i < repeats; i++) {
+      for (const kernel of kernels) encode(pass, kernel, numbers, 0);
+    }
+    pass.end();
+  });
 }
