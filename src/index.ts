@@ -17,6 +17,7 @@ export { constant, input, iota, type Operand, parameter, random, Tensor } from "
 export {
   type Activation,
   adam,
+  type BeginOptions,
   binaryCrossEntropy,
   cosineDecay,
   type Dataset,
@@ -33,6 +34,7 @@ export {
   type LearningRate,
   type Loss,
   type Model,
+  type OpenFit,
   type Optimizer,
   rmsprop,
   sequential,

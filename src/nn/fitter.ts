@@ -4,7 +4,7 @@ import { Batches } from "./batches";
 import type { Place } from "./checkpoint";
 import { checkCount, checkFlag, checkOptions, checkSeed, shown } from "./checks";
 import { checkDataset, type Dataset, type Rows } from "./dataset";
-import { type FitProgress, type History, runFit } from "./fit";
+import { type FitProgress, type FitRun, type History, runFit } from "./fit";
 import { type Forward, powerOfTwo } from "./forward";
 import type { Criterion } from "./losses";
 import type { Sequential } from "./model";
@@ -32,12 +32,39 @@ export interface FitOptions {
   signal?: AbortSignal;
 }
 
+export interface BeginOptions {
+  /** As in `FitOptions`. */
+  shuffle?: boolean;
+  seed?: number;
+  /**
+   * Whether, after `resume` of a checkpoint that was taken within a fit, it is the rest of that one; default true.
+   * Otherwise steps, weights and the optimizer's state go on, and the order of the batches begins anew.
+   */
+  takeUp?: boolean;
+}
+
+/** A fit that has no end of its own: its data are on the device, and it is taken some steps at a time. */
+export interface OpenFit {
+  /**
+   * Trains for `steps` more steps, in the order of batches that one `fit` of all steps would have, with the same bits. The
+   * learning rate of a step is asked for in the call that takes it. Steps in the history and in `onProgress` are those of
+   * the whole fit. Rejects as `fit` does; after an abort it goes on from the step that was reached. Throws Error where
+   * another fit has begun since, or a checkpoint was resumed.
+   */
+  advance(steps: number, options?: Pick<FitOptions, "onProgress" | "signal">): Promise<History>;
+  /** Steps that are done. */
+  readonly step: number;
+  readonly stepsPerEpoch: number;
+}
+
 /** Numbers in a table of one run: a run should last, and its tables should go there quickly. */
 const TABLE_ELEMENTS = 2 ** 18;
 const TABLE_STEPS = { least: 16, most: 2 ** 14 } as const;
 /** Steps that a table has room for at least, where it is small: short fits of different lengths share a program. */
 const SHORT_STEPS = 2 ** 8;
 const LARGEST_TABLE = 2 ** 24;
+/** Steps that the tables of an open fit have room for: more are several runs. */
+const OPEN_STEPS = 2 ** 12;
 
 /** What a fit works with. */
 export interface FitterParts {
@@ -61,9 +88,18 @@ export interface Standing {
 interface Running {
   readonly training: Training;
   readonly fit: Omit<Place, "position">;
-  /** Steps of the trainer before step 0 of the fit, and those of the fit. */
+  /** Steps of the trainer before step 0 of the fit, and those of the fit: Infinity where it is open. */
   readonly before: number;
   readonly steps: number;
+  readonly batches: Batches;
+  rate(step: number): number;
+}
+
+/** What a fit begins with, checked: nothing has changed yet. */
+interface Start extends Omit<Running, "training"> {
+  readonly rows: Rows;
+  /** Not 0 where a fit is taken up again. */
+  readonly first: number;
 }
 
 /** Fits, one after another: compiles their training steps and knows where they stand. */
@@ -74,6 +110,8 @@ export class Fitter {
   private takesUp = false;
   private compiled: { session: Session; shape: TrainingShape } | null = null;
   private running: Running | null = null;
+  /** The open fit that may go on. */
+  private open: Running | null = null;
   busy = false;
 
   constructor(private readonly parts: FitterParts) {}
@@ -87,69 +125,123 @@ export class Fitter {
   }
 
   async fit(data: Dataset, options: FitOptions): Promise<History> {
-    const { model, loss, rule, state, forward, batchSize } = this.parts;
+    const { model, loss, forward } = this.parts;
     checkOptions("fit", options, ["epochs", "steps", "shuffle", "seed", "validation", "every", "onProgress", "signal"]);
-    const { shuffle = true, seed = 0, every = 1, validation, onProgress, signal } = options;
-    checkFlag("fit", "shuffle", shuffle);
-    checkSeed("fit", seed);
+    const { every = 1, validation, onProgress, signal } = options;
+    checkOrder("fit", options);
     checkCount("fit", "every", every);
-    if (onProgress !== undefined && typeof onProgress !== "function") {
-      throw new TypeError(`fit: onProgress is ${shown(onProgress)}; it must be a function.`);
-    }
+    checkProgress("fit", onProgress);
     const rows = checkDataset("fit", data, model.inputs, model.outputs, loss);
     const validated = validation
       ? checkDataset("fit: validation", validation, model.inputs, model.outputs, loss)
       : null;
-    const batches = new Batches(rows, {
-      batchSize: batchSize ?? rows.count,
-      shuffle,
-      seed,
-      rowsHeld: this.rowsHeld(rows),
-    });
-    const steps = stepsOf(options, batches.stepsPerEpoch);
-    const same = { rows: rows.count, batchSize: batches.batchSize, shuffle, seed };
-    const first = this.takesUp && this.standing.place ? placeIn(this.standing.place, same, steps) : 0;
-    const before = this.standing.steps - first;
-    const rate = ratesOf(rule.lr, before, first, steps);
+    const start = this.startOf("fit", rows, options, (perEpoch) => stepsOf(options, perEpoch));
     signal?.throwIfAborted();
+    return this.alone(async () => {
+      this.open = null;
+      const running = await this.begun(start);
+      const evaluate = (held: Rows) => forward.evaluate(held);
+      return this.take(running, { steps: start.steps, every, onProgress, signal, validation: validated, evaluate });
+    });
+  }
 
+  /** `check` is called before each advance, and throws where there can be none. */
+  async begin(data: Dataset, options: BeginOptions, check: () => void): Promise<OpenFit> {
+    const { model, loss, forward } = this.parts;
+    checkOptions("begin", options, ["shuffle", "seed", "takeUp"]);
+    const { takeUp = true } = options;
+    checkOrder("begin", options);
+    checkFlag("begin", "takeUp", takeUp);
+    const rows = checkDataset("begin", data, model.inputs, model.outputs, loss);
+    const start = this.startOf("begin", rows, options, () => Infinity);
+    const running = await this.alone(async () => {
+      this.open = await this.begun(start);
+      this.standing = standingAt(start.first, start);
+      return this.open;
+    });
+    const { training, batches } = running;
+    const evaluate = (held: Rows) => forward.evaluate(held);
+    return {
+      stepsPerEpoch: batches.stepsPerEpoch,
+      get step() {
+        return training.position;
+      },
+      advance: async (count, given = {}) => {
+        check();
+        if (this.open !== running) {
+          throw new Error("advance: another fit has begun since, or a checkpoint was resumed; begin() again.");
+        }
+        checkOptions("advance", given, ["onProgress", "signal"]);
+        checkCount("advance", "steps", count);
+        const { onProgress, signal } = given;
+        checkProgress("advance", onProgress);
+        signal?.throwIfAborted();
+        const steps = training.position + count;
+        if (steps > MOST_STEPS) throw tooMany("advance", steps);
+        return this.alone(() =>
+          this.take(running, { steps, every: 1, onProgress, signal, validation: null, evaluate }),
+        );
+      },
+    };
+  }
+
+  private async alone<T>(work: () => Promise<T>): Promise<T> {
     this.busy = true;
     try {
-      const { session, shape } = await this.compile(rows, batches, steps - first);
-      await state.moveTo(session);
-      const training = new Training({
-        session,
-        state,
-        rule,
-        batches,
-        before,
-        first,
-        rate,
-        steps,
-        tableSteps: shape.steps,
-        counts: model.drops,
-      });
-      this.running = { training, fit: same, before, steps };
-      this.takesUp = false;
-      try {
-        return await runFit({
-          training,
-          state,
-          batches,
-          steps,
-          every,
-          onProgress,
-          signal,
-          rate,
-          validation: validated,
-          evaluate: (held) => forward.evaluate(held),
-        });
-      } finally {
-        this.standing = standingAt(training.position, this.running);
-        this.running = null;
-      }
+      return await work();
     } finally {
       this.busy = false;
+    }
+  }
+
+  private startOf(
+    call: string,
+    rows: Rows,
+    { shuffle = true, seed = 0, takeUp = true }: BeginOptions,
+    stepsFor: (stepsPerEpoch: number) => number,
+  ): Start {
+    const batchSize = this.parts.batchSize ?? rows.count;
+    const batches = new Batches(rows, { batchSize, shuffle, seed, rowsHeld: this.rowsHeld(rows) });
+    const steps = stepsFor(batches.stepsPerEpoch);
+    const fit = { rows: rows.count, batchSize: batches.batchSize, shuffle, seed };
+    const first = takeUp && this.takesUp && this.standing.place ? placeIn(call, this.standing.place, fit, steps) : 0;
+    const before = this.standing.steps - first;
+    return { rows, batches, fit, first, before, steps, rate: ratesOf(this.parts.rule.lr, before, first, steps) };
+  }
+
+  private async begun(start: Start): Promise<Running> {
+    const { rule, state, model } = this.parts;
+    const { rows, batches, first, before, steps, rate, fit } = start;
+    const open = steps === Infinity;
+    const { session, shape } = await this.compile(rows, batches, open ? OPEN_STEPS : steps - first);
+    await state.moveTo(session);
+    this.takesUp = false;
+    const training = new Training({
+      session,
+      state,
+      rule,
+      batches,
+      before,
+      first,
+      rate,
+      steps: open ? first : steps, // of an open fit nothing is made ready ahead: its rates may change until they are needed
+      tableSteps: shape.steps,
+      counts: model.drops,
+    });
+    return { training, fit, before, steps, batches, rate };
+  }
+
+  private async take(
+    running: Running,
+    options: Omit<FitRun, "training" | "state" | "batches" | "rate">,
+  ): Promise<History> {
+    const { training, batches, rate } = running;
+    this.running = running;
+    try {
+      return await runFit({ training, state: this.parts.state, batches, rate, ...options });
+    } finally {
+      this.standing = standingAt(training.position, running);
+      this.running = null;
     }
   }
 
@@ -163,6 +255,7 @@ export class Fitter {
   /** The next fit goes on from here. */
   goTo(standing: Standing): void {
     this.standing = standing;
+    this.open = null;
     this.takesUp = standing.place !== null;
   }
 
@@ -210,7 +303,7 @@ export class Fitter {
   }
 }
 
-function standingAt(position: number, { fit, before, steps }: Omit<Running, "training">): Standing {
+function standingAt(position: number, { fit, before, steps }: Pick<Running, "fit" | "before" | "steps">): Standing {
   return { steps: before + position, place: position < steps ? { position, ...fit } : null };
 }
 
@@ -225,22 +318,36 @@ function stepsOf({ epochs, steps }: FitOptions, stepsPerEpoch: number): number {
   if (epochs !== undefined) checkCount("fit", "epochs", epochs);
   if (steps !== undefined) checkCount("fit", "steps", steps);
   const total = steps ?? (epochs as number) * stepsPerEpoch;
-  if (total > 0x7fffffff)
-    throw new RangeError(`fit: ${total} steps are more than one fit can count; at most 2147483647.`);
+  if (total > MOST_STEPS) throw tooMany("fit", total);
   return total;
 }
 
+const MOST_STEPS = 0x7fffffff;
+function tooMany(call: string, steps: number): RangeError {
+  return new RangeError(`${call}: ${steps} steps are more than one fit can count; at most ${MOST_STEPS}.`);
+}
+
+function checkOrder(call: string, { shuffle = true, seed = 0 }: BeginOptions): void {
+  checkFlag(call, "shuffle", shuffle);
+  checkSeed(call, seed);
+}
+
+function checkProgress(call: string, onProgress: unknown): void {
+  if (onProgress === undefined || typeof onProgress === "function") return;
+  throw new TypeError(`${call}: onProgress is ${shown(onProgress)}; it must be a function.`);
+}
+
 /** The step at which a fit is taken up. Throws RangeError where it is not the one that the checkpoint was taken in. */
-function placeIn(place: Place, fit: Omit<Place, "position">, steps: number): number {
+function placeIn(call: string, place: Place, fit: Omit<Place, "position">, steps: number): number {
   for (const name of ["rows", "batchSize", "shuffle", "seed"] as const) {
     if (place[name] === fit[name]) continue;
     throw new RangeError(
-      `fit: it takes up the fit of the checkpoint at step ${place.position}, where ${name} was ${place[name]}; here it is ${fit[name]}. Give the same data and options, or begin anew: a trainer that load()s the weights.`,
+      `${call}: it takes up the fit of the checkpoint at step ${place.position}, where ${name} was ${place[name]}; here it is ${fit[name]}. Give the same data and options, or begin anew: a trainer that load()s the weights.`,
     );
   }
   if (place.position >= steps) {
     throw new RangeError(
-      `fit: it takes up the fit of the checkpoint at step ${place.position}, and has only ${steps} steps; give more.`,
+      `${call}: it takes up the fit of the checkpoint at step ${place.position}, and has only ${steps} steps; give more.`,
     );
   }
   return place.position;

@@ -1,6 +1,6 @@
 export type { Dataset } from "./dataset";
 export type { FitProgress, History } from "./fit";
-export type { FitOptions } from "./fitter";
+export type { BeginOptions, FitOptions, OpenFit } from "./fitter";
 export type { Initializer } from "./initializers";
 export {
   type Activation,

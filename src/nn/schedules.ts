@@ -47,16 +47,16 @@ export function checkRate(part: string, lr: LearningRate): void {
 
 /**
  * The learning rate of each step of a fit from `first` up to `steps`, `before` steps of the trainer being before its step 0;
- * a function is asked for all of them now. Throws RangeError for a rate that is negative or not finite.
+ * a function is asked for all of them now, or, of a fit without an end, for each when it is needed. Throws RangeError for a rate that is negative or not finite.
  */
 export function ratesOf(lr: LearningRate, before: number, first: number, steps: number): (step: number) => number {
   if (typeof lr === "number") return () => lr;
-  const rates = new Float64Array(steps - first);
-  for (let i = 0; i < rates.length; i++) {
-    const step = before + first + i;
-    const rate = lr(step);
-    checkAmount("fit", `the learning rate at step ${step}`, rate);
-    rates[i] = rate;
-  }
+  const checked = (step: number): number => {
+    const rate = lr(before + step);
+    checkAmount("fit", `the learning rate at step ${before + step}`, rate);
+    return rate;
+  };
+  if (steps === Infinity) return checked;
+  const rates = Float64Array.from({ length: steps - first }, (_, i) => checked(first + i));
   return (step) => rates[step - first] as number;
 }

@@ -7,7 +7,7 @@ import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { checkCount, checkOptions, shown } from "./checks";
 import { checkDataset, checkInputs, type Dataset } from "./dataset";
 import type { History } from "./fit";
-import { type FitOptions, Fitter, type FitterParts } from "./fitter";
+import { type BeginOptions, type FitOptions, Fitter, type FitterParts, type OpenFit } from "./fitter";
 import { Forward } from "./forward";
 import { Criterion, type Loss } from "./losses";
 import { type Model, Sequential } from "./model";
@@ -35,6 +35,11 @@ export interface Trainer {
    * last finite weights. After `resume` it takes up the fit that the checkpoint was taken in, if in one.
    */
   fit(data: Dataset, options: FitOptions): Promise<History>;
+  /**
+   * Begins a fit that is taken some steps at a time: the data are checked and go to the device once, and the order of
+   * the batches goes on from call to call. Between them weights may be read, replaced, evaluated. Throws as `fit` does.
+   */
+  begin(data: Dataset, options?: BeginOptions): Promise<OpenFit>;
   /** x [rows, inputs], any number of rows -> [rows, outputs]: raw outputs, or probabilities for the two cross entropies. */
   predict(x: Values): Promise<Float32Array>;
   /** The loss over all rows, with the l2 penalty, and for the cross entropies the share of right classes; dropout is off. */
@@ -143,6 +148,11 @@ class NetworkTrainer implements Trainer {
   async fit(data: Dataset, options: FitOptions): Promise<History> {
     this.throwIfUnusable("fit", true);
     return this.fitter.fit(data, options);
+  }
+
+  async begin(data: Dataset, options: BeginOptions = {}): Promise<OpenFit> {
+    this.throwIfUnusable("begin", true);
+    return this.fitter.begin(data, options, () => this.throwIfUnusable("advance", true));
   }
 
   async predict(x: Values): Promise<Float32Array> {
