@@ -1,7 +1,7 @@
 import { proxy } from "comlink";
 import { type Config, fromQuery, needsCompiling, toQuery } from "./config";
 import { engine } from "./own-engine";
-import { onScheme } from "./page/colors";
+import { onRepaint } from "./page/colors";
 import { CurvesView, short } from "./page/curves";
 import { DigitsView } from "./page/digits-view";
 import { byId, download, setText } from "./page/dom";
@@ -14,7 +14,7 @@ import { forgetTables, storedTable, storeTable } from "./page/stored-table";
 import { askTable } from "./page/table-dialog";
 import { WeightsView } from "./page/weights-view";
 import type { MakeOptions } from "./training/engine";
-import type { DeviceFacts, Look, Made, Message } from "./training/messages";
+import { type DeviceFacts, type Look, type Made, type Message, SCORED, type Standing } from "./training/messages";
 
 const text = (id: string) => byId(id, HTMLElement);
 const [trainButton, stepButton, resetButton] = ["train", "step", "reset"].map((id) => byId(id, HTMLButtonElement)) as [
@@ -26,10 +26,8 @@ const [trainButton, stepButton, resetButton] = ["train", "step", "reset"].map((i
 let config: Config = fromQuery(location.hash.slice(1));
 let made: Made | null = null;
 let training = false;
-let checkpoint: Uint8Array | null = null;
+let standing: Standing | null = null;
 let hasTable = false;
-/** Mean over the steps between the last two looks. */
-let batchLoss = Number.NaN;
 let latest: Look | null = null;
 let painting = false;
 
@@ -209,11 +207,8 @@ document.addEventListener("drop", (event) => {
   const file = event.dataTransfer?.files[0];
   if (file) void (file.name.endsWith(".safetensors") ? openWeights(file) : openTable(file));
 });
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden && training) void engine.pause();
-});
 window.addEventListener("pagehide", () => {
-  if (checkpoint && hasTable === (config.data === "csv")) keep(toQuery(config), training, checkpoint, curves.table);
+  if (standing && hasTable === (config.data === "csv")) keep(toQuery(config), training, standing, curves.table);
 });
 window.addEventListener("hashchange", () => void change(fromQuery(location.hash.slice(1))));
 
@@ -223,9 +218,6 @@ function hear(message: Message): void {
   switch (message.kind) {
     case "made":
       showMade(message.made);
-      break;
-    case "losses":
-      batchLoss = message.losses.reduce((sum, loss) => sum + loss, 0) / message.losses.length;
       break;
     case "look":
       latest = message.look;
@@ -256,7 +248,7 @@ function hear(message: Message): void {
       notify(message.message);
       break;
     case "kept":
-      checkpoint = message.checkpoint;
+      standing = message.standing;
       break;
     default:
       message satisfies never;
@@ -264,8 +256,7 @@ function hear(message: Message): void {
 }
 
 function record({ step, training: learned, heldBack }: Look): void {
-  if (step === 0 || !Number.isFinite(batchLoss)) batchLoss = learned.loss;
-  curves.add([step, batchLoss, heldBack.loss, heldBack.share, learned.share]);
+  curves.add([step, learned.loss, heldBack.loss, heldBack.share, learned.share]);
 }
 
 function setTraining(on: boolean): void {
@@ -282,8 +273,9 @@ function showMade(now: Made): void {
   latest = null;
   if (!now.kept) {
     curves.clear();
-    checkpoint = null;
+    standing = null;
   }
+  for (const figure of document.querySelectorAll<HTMLElement>(".figures dd")) setText(figure, "–"); // those are of before
   showDevice(now.device);
   network.begin(now, config.layers);
   plane.begin(now);
@@ -292,7 +284,11 @@ function showMade(now: Made): void {
   text("plane-box").hidden = now.plane === null;
   showTarget(now);
   if (now.image > 0) digits.begin(now);
-  setText(text("data-rows"), `${now.training.y.length.toLocaleString("en")} and ${now.heldBack.y.length} held back`);
+  setText(text("data-rows"), `${count(now.training.y.length)} and ${count(now.heldBack.y.length)} held back`);
+  const [large, held] = [now.training, now.heldBack].map(({ y }) => y.length > SCORED);
+  text("scored").hidden = !large;
+  const part = held ? "each part" : "those it learns from";
+  setText(text("scored"), `Loss and ${now.target ? "R²" : "accuracy"}: of the first ${count(SCORED)} rows of ${part}`);
   setText(text("network-size"), `${now.widths.join(" – ")}, ${now.parameters.toLocaleString("en")} parameters`);
 }
 
@@ -325,8 +321,8 @@ function showDevice({ backend, name, isFallback }: DeviceFacts): void {
 function showLook(look: Look): void {
   const { step, epoch, training: learned, heldBack, stepsPerSecond } = look;
   setText(text("figure-step"), step.toLocaleString("en"));
-  setText(text("figure-epoch"), short(Math.floor(epoch)));
-  setText(text("figure-loss"), batchLoss.toPrecision(3));
+  setText(text("figure-epoch"), count(Math.floor(epoch + 1e-9)));
+  setText(text("figure-loss"), learned.loss.toPrecision(3));
   setText(text("figure-accuracy"), shareOf(learned.share));
   setText(text("figure-held"), shareOf(heldBack.share));
   setText(text("figure-speed"), stepsPerSecond > 0 ? Math.round(stepsPerSecond).toLocaleString("en") : "–");
@@ -365,6 +361,10 @@ function shareOf(share: number): string {
   return made?.target ? share.toFixed(3) : `${(100 * share).toFixed(1)} %`;
 }
 
+function count(whole: number): string {
+  return whole.toLocaleString("en");
+}
+
 function bytes(count: number): string {
   return count >= 1e6 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e3).toFixed(1)} kB`;
 }
@@ -376,6 +376,7 @@ function messageOf(error: unknown): string {
 // Beginning ---------------------------------------------------------------------------------------------------------
 
 function redraw(): void {
+  if (latest) showLook(latest);
   plane.draw();
   fit.draw();
   network.draw();
@@ -386,7 +387,7 @@ function redraw(): void {
 /** Trains what the address says, or goes on with what a reload has left. */
 export async function begin(): Promise<void> {
   settings.show(config);
-  onScheme(redraw);
+  onRepaint(redraw);
   void engine.listen(proxy(hear));
   const table = config.data === "csv" ? await storedTable() : null; // it is not in the address
   hasTable = table !== null;
@@ -398,12 +399,12 @@ export async function begin(): Promise<void> {
   const before = kept(toQuery(config));
   if (before) {
     curves.clear(before.curves);
-    checkpoint = before.checkpoint;
+    standing = before.standing;
   }
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   await make({
     train: before ? before.training : !still,
-    ...(before && { checkpoint: before.checkpoint }),
+    ...(before && { from: before.standing }),
     ...(table && { table }),
   });
   redraw();

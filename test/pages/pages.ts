@@ -29,8 +29,9 @@ export interface Site {
   close(): Promise<void>;
 }
 
-export async function openSite(): Promise<Site> {
-  const outDir = "out/page-under-test";
+/** Built into a folder of the caller's own: test files run beside each other. */
+export async function openSite(caller: string): Promise<Site> {
+  const outDir = `out/page-under-test/${caller}`;
   await build({ root, logLevel: "warn", build: { outDir } });
   const server: PreviewServer = await preview({
     root,

@@ -9,7 +9,7 @@ import { numberOf, openSite, reaches, type Site, says, seriousFaults, textOf } f
 let site: Site;
 const folder = mkdtempSync(join(tmpdir(), "wgrad-pages-"));
 beforeAll(async () => {
-  site = await openSite();
+  site = await openSite("playground");
 });
 afterEach(() => site.leave());
 afterAll(async () => {

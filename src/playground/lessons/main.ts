@@ -37,8 +37,12 @@ async function load(): Promise<void> {
   element("lesson-text").replaceChildren(...paragraphs.map((text) => h("p", {}, text)));
   setText(element("said"), "Computing every value of the step in float64…");
   try {
+    const most = Number(step.max);
+    const steps = Math.min(most, Math.max(0, Math.round(step.valueAsNumber || 0)));
+    step.value = String(steps); // what is shown is of that many
+    byId("later", HTMLButtonElement).disabled = steps === most;
     const asHand = form.value === "grad" ? "grad" : "handwritten";
-    const loaded = await lessons.lesson(id, asHand, Math.min(200, Math.max(0, Math.round(step.valueAsNumber || 0))));
+    const loaded = await lessons.lesson(id, asHand, steps);
     if (turn !== asked) return; // another one was asked for meanwhile
     lesson = loaded;
     order = loaded.nodes.filter(({ pass }) => pass !== "given");

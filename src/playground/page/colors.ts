@@ -16,12 +16,22 @@ export interface Palette {
 let known: Palette | null = null;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** Calls `redraw` when the page turns light or dark. */
-export function onScheme(redraw: () => void): void {
+/** Calls when all that is drawn must be drawn anew: the page has other colours, or the GPU's process went with the canvases. */
+export function onRepaint(redraw: () => void): void {
   dark.addEventListener("change", () => {
     known = null;
     redraw();
   });
+  let asked = false;
+  const restored = () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      redraw();
+    });
+  };
+  document.addEventListener("contextrestored", restored, true); // of each canvas, and it does not rise
 }
 
 export function palette(): Palette {

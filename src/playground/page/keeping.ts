@@ -1,3 +1,4 @@
+import type { Standing } from "../training/messages";
 import type { Curves } from "./curves";
 
 /** What a reload goes on from; in the tab's own storage, and gone with it. */
@@ -5,14 +6,15 @@ export interface Kept {
   query: string;
   training: boolean;
   checkpoint: string;
+  epoch: number;
   curves: Curves;
 }
 
 const KEY = "wgrad";
 const MOST_CHARACTERS = 3e6;
 
-export function keep(query: string, training: boolean, checkpoint: Uint8Array, curves: Curves): void {
-  const kept: Kept = { query, training, checkpoint: base64(checkpoint), curves };
+export function keep(query: string, training: boolean, { checkpoint, epoch }: Standing, curves: Curves): void {
+  const kept: Kept = { query, training, checkpoint: base64(checkpoint), epoch, curves };
   const text = JSON.stringify(kept);
   try {
     if (text.length <= MOST_CHARACTERS) sessionStorage.setItem(KEY, text);
@@ -23,11 +25,12 @@ export function keep(query: string, training: boolean, checkpoint: Uint8Array, c
 }
 
 /** What was kept for this configuration; null where that is nothing. */
-export function kept(query: string): { training: boolean; checkpoint: Uint8Array; curves: Curves } | null {
+export function kept(query: string): { training: boolean; standing: Standing; curves: Curves } | null {
   try {
     const found: Partial<Kept> | null = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
     if (!found?.checkpoint || !found.curves || found.query !== query) return null;
-    return { training: found.training === true, checkpoint: bytes(found.checkpoint), curves: found.curves };
+    const standing = { checkpoint: bytes(found.checkpoint), epoch: Number(found.epoch) || 0 };
+    return { training: found.training === true, standing, curves: found.curves };
   } catch {
     return null;
   }

@@ -2,7 +2,7 @@ import { proxy, type Remote } from "comlink";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { type Config, DATA, fromQuery, LIMITS, preset, within } from "../config";
-import { classColor, css, onScheme, palette } from "../page/colors";
+import { classColor, css, onRepaint, palette } from "../page/colors";
 import { short } from "../page/curves";
 import { byId, setText } from "../page/dom";
 import { PlaneView } from "../page/plane-view";
@@ -24,8 +24,8 @@ class Runner {
   private began = 0;
   private readonly engine: Remote<Engine> = startEngine();
   private readonly plane: PlaneView;
-  /** Of the last step: the mean of several would be one over other steps than the other runner's. */
-  private lastLoss = Number.NaN;
+  /** The first look and the last one at steps that were taken. */
+  private looks: { step: number; timeMs: number }[] = [];
   private done: () => void = () => {};
 
   constructor(
@@ -42,6 +42,7 @@ class Runner {
     this.losses.length = 0;
     this.seconds = 0;
     this.look = null;
+    this.looks = [];
     this.made = null;
     await this.engine.make({ ...config, backend: this.side });
   }
@@ -56,9 +57,11 @@ class Runner {
     await finished;
   }
 
-  /** Steps a second: as measured between looks, else over the whole run, where that was a short one. */
+  /** Steps a second by the clock on the wall, from the first look on: before it was compiled. Of a short race, over all of it. */
   get speed(): number {
-    return this.look?.stepsPerSecond || (this.look?.step ?? 0) / this.seconds;
+    const [first, last] = this.looks;
+    if (!first || !last) return (this.look?.step ?? 0) / this.seconds;
+    return ((last.step - first.step) * 1000) / (last.timeMs - first.timeMs);
   }
 
   stop(): void {
@@ -75,12 +78,12 @@ class Runner {
       setText(byId(`${this.side}-name`, HTMLElement), this.made.device.name);
       byId(`${this.side}-plane`, HTMLCanvasElement).hidden = this.made.plane === null;
       this.plane.begin(this.made);
-    } else if (message.kind === "losses") {
-      this.lastLoss = message.losses.at(-1) ?? Number.NaN;
     } else if (message.kind === "look") {
       this.look = message.look;
       this.steps.push(message.look.step);
-      this.losses.push(message.look.step === 0 ? message.look.training.loss : this.lastLoss);
+      this.losses.push(message.look.training.loss);
+      const now = { step: message.look.step, timeMs: performance.now() };
+      if (now.step > 0) this.looks = [...this.looks.slice(0, 1), now];
       this.show(message.look);
     } else if (message.kind === "state" && message.state !== "training") {
       if (message.state === "finished") this.seconds = (performance.now() - this.began) / 1000;
@@ -201,7 +204,7 @@ start.addEventListener("click", () => {
 });
 const linked = fromQuery(location.hash.slice(1));
 if (linked.data !== "csv") data.value = linked.data;
-onScheme(() => {
+onRepaint(() => {
   remake();
   for (const runner of runners) runner.redraw();
 });

@@ -2,7 +2,7 @@ import { type Device, DeviceError } from "../../index";
 import { type Config, DATA, type DataName, preset } from "../config";
 import { dataSet, type Rows, type Table } from "./data-set";
 import { factsOf, isGone, openDevice, reopenDevice, unlessLost, whyNoGpu } from "./device";
-import type { Message } from "./messages";
+import type { Message, Standing } from "./messages";
 import { type Live, Run } from "./run";
 import { inspectTable, type ReadTable, readTable, type TableChoice, type TableFacts } from "./table";
 
@@ -13,7 +13,7 @@ export interface MakeOptions {
   /** Weights of the same shapes stay. */
   keep?: boolean;
   /** Training goes on from there. */
-  checkpoint?: Uint8Array;
+  from?: Standing;
   table?: Table;
   /** Begins to train at once: the first steps come before the first look. */
   train?: boolean;
@@ -28,7 +28,7 @@ export class Engine {
   private training = false;
   /** Counts calls of train, so that an old one ends where a new one has begun. */
   private turn = 0;
-  private checkpoint: Uint8Array | null = null;
+  private standing: Standing | null = null;
   private keptAt = 0;
   private queue: Promise<unknown> = Promise.resolve();
   /** Said before anybody listened. */
@@ -56,8 +56,9 @@ export class Engine {
       const run = await Run.create(device, config, await dataSet(config, this.table));
       this.release();
       this.run = run;
-      const kept = restore(run, options.checkpoint ?? before?.checkpoint, before?.weights);
-      this.checkpoint = (kept && (options.checkpoint ?? before?.checkpoint)) || null;
+      const from = options.from ?? before?.standing;
+      const kept = restore(run, from, before?.weights);
+      this.standing = (kept && from) || null;
       this.tell({ kind: "made", made: { ...run.describe(), device: factsOf(device), kept } });
       if (options.train) void this.train();
       else await this.showLook();
@@ -73,6 +74,7 @@ export class Engine {
     if (this.training) return;
     this.training = true;
     const turn = ++this.turn;
+    this.run?.speed.restart();
     const goesOn = () => this.training && this.turn === turn;
     this.tell({ kind: "state", state: "training" });
     while (goesOn()) {
@@ -185,13 +187,11 @@ export class Engine {
 
   private async steps(steps: number): Promise<void> {
     await this.guarded(async (run, device) => {
-      const from = run.trainer.steps;
-      const left = steps === 1 ? 1 : run.live.steps - from;
+      const left = steps === 1 ? 1 : run.live.steps - run.trainer.steps;
       if (left <= 0) return this.finish();
-      const losses = await run.train(Math.min(steps, left));
+      await run.train(Math.min(steps, left));
       const finished = steps > 1 && run.trainer.steps >= run.live.steps;
       await this.keep(finished || steps === 1);
-      this.tell({ kind: "losses", from, losses });
       this.tell({ kind: "look", look: await unlessLost(device, run.look()) });
       if (finished) this.finish();
     });
@@ -210,8 +210,8 @@ export class Engine {
     if (!this.run || (!now && performance.now() - this.keptAt < KEEP_MS)) return;
     this.keptAt = performance.now();
     try {
-      this.checkpoint = await this.run.trainer.checkpoint();
-      this.tell({ kind: "kept", checkpoint: this.checkpoint });
+      this.standing = await standingOf(this.run);
+      this.tell({ kind: "kept", standing: this.standing });
     } catch {
       // The device is gone; the last one stands.
     }
@@ -244,7 +244,7 @@ export class Engine {
     this.take(device, config.backend);
     const run = await Run.create(device, { ...config, ...live }, await dataSet(config, this.table));
     this.run = run;
-    restore(run, this.checkpoint ?? undefined);
+    restore(run, this.standing ?? undefined);
     this.tell({ kind: "lost", reason, device: factsOf(device), step: run.trainer.steps });
     if (!this.training) await this.showLook();
   }
@@ -255,22 +255,24 @@ export class Engine {
   }
 }
 
+async function standingOf({ trainer, epoch }: Run): Promise<Standing> {
+  return { checkpoint: await trainer.checkpoint(), epoch };
+}
+
 /** What another network may go on from; null where its device is gone. */
-async function state({
-  trainer,
-}: Run): Promise<{ checkpoint: Uint8Array; weights: Record<string, Float32Array> } | null> {
+async function state(run: Run): Promise<{ standing: Standing; weights: Record<string, Float32Array> } | null> {
   try {
-    return { checkpoint: await trainer.checkpoint(), weights: await trainer.weights() };
+    return { standing: await standingOf(run), weights: await run.trainer.weights() };
   } catch {
     return null;
   }
 }
 
 /** A checkpoint where it fits, else the weights alone; false where neither does. */
-function restore({ trainer }: Run, checkpoint?: Uint8Array, weights?: Record<string, Float32Array>): boolean {
+function restore(run: Run, standing?: Standing, weights?: Record<string, Float32Array>): boolean {
   try {
-    if (checkpoint) {
-      trainer.resume(checkpoint);
+    if (standing) {
+      run.resume(standing);
       return true;
     }
   } catch {
@@ -278,7 +280,7 @@ function restore({ trainer }: Run, checkpoint?: Uint8Array, weights?: Record<str
   }
   try {
     if (weights) {
-      trainer.setWeights(weights);
+      run.trainer.setWeights(weights);
       return true;
     }
   } catch {

@@ -41,6 +41,17 @@ export interface Plane {
   yLabels: [string, string];
 }
 
+/** Rows that figures are told of, the first of each part: all of them but for large tables. */
+export const SCORED = 1536;
+
+/** What training goes on from. */
+export interface Standing {
+  checkpoint: Uint8Array;
+  /** Passes over the data that were made by then. */
+  epoch: number;
+}
+
+/** Of the first SCORED rows of a part. */
 export interface Figures {
   /** Of classes, the share that is right; of numbers, the share of their variance that is explained: R², at most 1. */
   share: number;
@@ -49,9 +60,11 @@ export interface Figures {
 
 export interface Look {
   step: number;
+  /** Passes over the data so far, with whatever batches they were made. */
   epoch: number;
   training: Figures;
   heldBack: Figures;
+  /** By the clock on the wall; 0 where it is not known yet. */
   stepsPerSecond: number;
   route: string;
   bytes: number;
@@ -69,8 +82,6 @@ export interface Look {
 export type Message =
   /** Another network is there; what follows is about it. */
   | { kind: "made"; made: Made }
-  /** Of each step from `from` on, the loss of its batch. */
-  | { kind: "losses"; from: number; losses: Float32Array }
   | { kind: "look"; look: Look }
   | { kind: "state"; state: "training" | "paused" | "finished" }
   /** The device went away: training goes on, on this one, from this step. */
@@ -79,4 +90,4 @@ export type Message =
   | { kind: "hint"; hint: string }
   | { kind: "failed"; message: string }
   /** What a reload goes on from. */
-  | { kind: "kept"; checkpoint: Uint8Array };
+  | { kind: "kept"; standing: Standing };

@@ -1,16 +1,15 @@
-import { type Device, type Model, type Session, type Trainer, trainer } from "../../index";
+import { type Device, type Model, type OpenFit, type Session, type Trainer, trainer } from "../../index";
 import type { Config } from "../config";
 import type { DataSet, Rows } from "./data-set";
 import { unlessLost } from "./device";
-import type { Look, Made, Plane } from "./messages";
+import { type Look, type Made, type Plane, SCORED, type Standing } from "./messages";
 import { lossOf, modelOf, optimizerOf, rateOf, targetsOf, viewProgram, weightNames } from "./network";
 import { firstUnits, gridOf, planeOf } from "./plane";
 import { type Score, score } from "./score";
+import { Speed } from "./speed";
 
 /** How long the steps between two looks should take, in milliseconds: about a dozen pictures a second. */
 const CHUNK_MS = 70;
-/** Rows that figures are told of, the first of each part: all of them but for large tables. */
-const SCORED = 1536;
 
 /** What may change while training goes on. */
 export type Live = Pick<Config, "rate" | "schedule" | "steps">;
@@ -19,9 +18,10 @@ export type Live = Pick<Config, "rate" | "schedule" | "steps">;
 export class Run {
   /** Steps to take before the next look; a power of four. */
   chunk = 16;
-  private stepsPerSecond = 0;
-  /** Whether the last call had the chunk that this one has. */
-  private measures = false;
+  readonly speed = new Speed();
+  private fit: Promise<OpenFit> | null = null;
+  /** Where the batches that are counted here began. */
+  private began = { step: 0, epoch: 0 };
   private viewed: Promise<Session> | null = null;
   private readonly plane: Plane | null;
   private readonly grid: Float32Array;
@@ -52,6 +52,19 @@ export class Run {
     return new Run(config, live, made, device, data, model);
   }
 
+  /** Passes over the data. */
+  get epoch(): number {
+    const rows = this.data.training.y.length;
+    const { step, epoch } = this.began;
+    return epoch + (this.trainer.steps - step) / Math.ceil(rows / (this.config.batch || rows));
+  }
+
+  /** Goes on from there. Throws where that is of another network or optimizer. */
+  resume({ checkpoint, epoch }: Standing): void {
+    this.trainer.resume(checkpoint);
+    this.began = { step: this.trainer.steps, epoch };
+  }
+
   get widths(): number[] {
     return [this.model.inputs, ...this.config.layers.map(({ units }) => units), this.model.outputs];
   }
@@ -74,20 +87,30 @@ export class Run {
     };
   }
 
-  /** Trains for `steps` steps; the loss of each one's batch. Rejects with DeviceError when the device goes away meanwhile. */
-  async train(steps: number): Promise<Float32Array> {
-    const { config, data, trainer } = this;
-    const from = trainer.steps;
+  /** Trains for `steps` steps. Rejects with DeviceError when the device goes away meanwhile. */
+  async train(steps: number): Promise<void> {
     const began = performance.now();
-    const training = trainer.fit(targetsOf(config, data.training, data.classes.length), {
-      steps,
-      // Each call orders its epochs anew.
-      seed: (config.seed * 7919 + from) % 2 ** 32,
-    });
+    const compiled = this.fit !== null;
+    const training = this.begun().then((fit) => fit.advance(steps));
     void this.view().catch(() => {}); // compiled while the first steps are; whoever looks is told what went wrong
-    const { loss } = await unlessLost(this.device, training);
-    if (steps > 1) this.took(steps, performance.now() - began);
-    return loss;
+    await unlessLost(this.device, training);
+    this.speed.mark(this.trainer.steps);
+    if (compiled && steps === this.chunk) {
+      this.chunk = nextChunk(this.chunk, performance.now() - began, this.trainer.steps);
+    }
+  }
+
+  /** One fit for all steps, so that each epoch sees every row once, and the data go to the device once. */
+  private begun(): Promise<OpenFit> {
+    const { config, data, trainer } = this;
+    const begin = (takeUp: boolean) =>
+      trainer.begin(targetsOf(config, data.training, data.classes.length), { seed: config.seed, takeUp });
+    this.fit ??= begin(true).catch((error: unknown) => {
+      // A checkpoint of other batches: weights and optimizer go on, in an order of their own.
+      if (error instanceof RangeError) return begin(false);
+      throw error;
+    });
+    return this.fit;
   }
 
   async look(): Promise<Look> {
@@ -103,13 +126,12 @@ export class Run {
       const seen = await view.run({ x: grid });
       layers = weightNames(model).map((_, layer) => firstUnits(seen[`layer${layer}`] as Float32Array, cells));
     }
-    const rows = data.training.y.length;
     return {
       step: trainer.steps,
-      epoch: trainer.steps / Math.ceil(rows / (this.config.batch || rows)),
+      epoch: this.epoch,
       training: { share: training.share, loss: training.loss },
       heldBack: { share: heldBack.share, loss: heldBack.loss },
-      stepsPerSecond: this.stepsPerSecond,
+      stepsPerSecond: this.speed.stepsPerSecond,
       route: /^route: (.*)$/m.exec(trainer.session.explain())?.[1] ?? "",
       bytes: this.device.memory().bytes,
       rate: rateOf(this.live)(trainer.steps),
@@ -174,25 +196,9 @@ export class Run {
     }
     return all;
   }
-
-  private took(steps: number, spentMs: number): void {
-    // The first of a size may have been compiled on the way, which says nothing of its speed.
-    if (!this.measures) {
-      this.measures = true;
-      return;
-    }
-    const now = (steps / Math.max(spentMs, 0.01)) * 1000;
-    this.stepsPerSecond = this.stepsPerSecond === 0 ? now : 0.8 * this.stepsPerSecond + 0.2 * now;
-    const next = nextChunk(this.chunk, spentMs, this.trainer.steps);
-    this.measures = next === this.chunk;
-    this.chunk = next;
-  }
 }
 
-/**
- * Small at first, so that the bend of the curves is seen, then four times larger and again, as long as one stays short.
- * Few sizes, since large ones are programs of their own.
- */
+/** Small at first, so that the bend of the curves is seen, then four times larger and again, as long as one stays short. */
 function nextChunk(chunk: number, spentMs: number, step: number): number {
   if (spentMs > CHUNK_MS * 2.5 && chunk > 1) return chunk / 4;
   const most = step < 256 ? 16 : step < 1024 ? 64 : step < 8192 ? 256 : 4096;

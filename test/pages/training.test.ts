@@ -1,0 +1,105 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { open, trainer } from "../../src/index";
+import { type Config, preset } from "../../src/playground/config";
+import { dataSet } from "../../src/playground/training/data-set";
+import { Engine } from "../../src/playground/training/engine";
+import type { Look } from "../../src/playground/training/messages";
+import { lossOf, modelOf, optimizerOf } from "../../src/playground/training/network";
+import { Run } from "../../src/playground/training/run";
+
+afterEach(() => vi.restoreAllMocks());
+
+const moons: Config = { ...preset("moons"), backend: "cpu" }; // 210 rows to learn from: 7 batches of 32
+
+/** An engine, and what it has told of last. */
+function listened() {
+  const engine = new Engine();
+  const looks: Look[] = [];
+  let finished = () => {};
+  engine.listen((message) => {
+    if (message.kind === "look") looks.push(message.look);
+    if (message.kind === "failed") throw new Error(message.message);
+    if (message.kind === "state" && message.state === "finished") finished();
+  });
+  const last = () => looks.at(-1) as Look;
+  const toItsEnd = () =>
+    new Promise<void>((resolve) => {
+      finished = resolve;
+      void engine.train();
+    });
+  return { engine, looks, last, toItsEnd };
+}
+
+test("an epoch is a pass over the data, and stays one when the batch grows", async () => {
+  const { engine, last, toItsEnd } = listened();
+  await engine.make({ ...moons, steps: 77 });
+  await toItsEnd();
+  expect(last().epoch).toBe(11);
+  await engine.make({ ...moons, batch: 105, steps: 77 }, { keep: true });
+  expect(last().epoch).toBe(11);
+  expect(last().step).toBe(77);
+  await engine.step();
+  expect(last().epoch).toBe(11.5);
+});
+
+test("however its steps are divided by looks, they are those of one fit: every epoch has every row", async () => {
+  const { engine, looks, toItsEnd } = listened();
+  const config = { ...moons, steps: 700 };
+  await engine.make(config);
+  await engine.step();
+  await engine.step();
+  await toItsEnd();
+  expect(looks.length).toBeGreaterThan(4);
+
+  const device = await open({ backend: "cpu" });
+  const set = await dataSet(config, null);
+  const model = modelOf(config, set);
+  const whole = await trainer(device, model, {
+    loss: lossOf(config),
+    optimizer: optimizerOf(config, config),
+    batchSize: config.batch,
+  });
+  await whole.fit(set.training, { steps: 700, seed: config.seed });
+  expect(await engine.save()).toEqual(await whole.save());
+  device.close();
+});
+
+test("a reload goes on with the epoch that it left, to the same weights", async () => {
+  const engine = new Engine();
+  let standing: { checkpoint: Uint8Array; epoch: number } | undefined;
+  engine.listen((message) => {
+    if (message.kind === "kept") standing = message.standing;
+  });
+  await engine.make(moons);
+  for (let i = 0; i < 10; i++) await engine.step(); // in the midst of an epoch
+  const other = listened();
+  await other.engine.make({ ...moons, steps: 77 }, standing && { from: standing });
+  expect(other.last().epoch).toBe(10 / 7);
+  await other.toItsEnd();
+  expect(other.last().epoch).toBeCloseTo(11, 12);
+
+  const straight = listened();
+  await straight.engine.make({ ...moons, steps: 77 });
+  await straight.toItsEnd();
+  expect(await other.engine.save()).toEqual(await straight.engine.save());
+});
+
+test("steps a second are those of the clock on the wall, the time of the looks among it", async () => {
+  let timeMs = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => timeMs);
+  const look = Run.prototype.look;
+  vi.spyOn(Run.prototype, "look").mockImplementation(async function (this: Run) {
+    timeMs += 100; // every look takes so long, and the steps no time at all
+    return look.call(this);
+  });
+  const { engine, looks, toItsEnd } = listened();
+  await engine.make({ ...moons, steps: 200 });
+  await toItsEnd();
+  const trained = looks.filter(({ step }) => step > 0);
+  expect(trained.length).toBeGreaterThan(2);
+  trained.slice(1).forEach(({ step, stepsPerSecond }, i) => {
+    const back = Math.min(i + 1, 10); // a second's
+    const from = trained[i + 1 - back]?.step ?? 0;
+    expect(stepsPerSecond).toBeCloseTo((step - from) / (0.1 * back), 6);
+  });
+});
