@@ -1,5 +1,6 @@
 import type { Device } from "../device";
 import type { Session } from "../session";
+import { DeviceError } from "../util/errors";
 import { Batches } from "./batches";
 import type { Place } from "./checkpoint";
 import { checkCount, checkFlag, checkOptions, checkSeed, shown } from "./checks";
@@ -113,6 +114,7 @@ export class Fitter {
   /** The open fit that may go on. */
   private open: Running | null = null;
   busy = false;
+  private disposed = false;
 
   constructor(private readonly parts: FitterParts) {}
 
@@ -260,6 +262,7 @@ export class Fitter {
   }
 
   dispose(): void {
+    this.disposed = true;
     this.compiled?.session.dispose();
   }
 
@@ -280,7 +283,13 @@ export class Fitter {
     const last = this.compiled;
     if (last && sameTraining(last.shape, shape) && last.shape.steps >= tableSteps) return last;
     const session = await device.compile(trainingProgram(model, loss, rule, shape));
-    await state.moveTo(session);
+    try {
+      await state.moveTo(session);
+      if (this.disposed) throw new DeviceError("fit: the trainer was disposed during the call; make another.");
+    } catch (error) {
+      session.dispose();
+      throw error;
+    }
     last?.session.dispose();
     this.compiled = { session, shape };
     return this.compiled;

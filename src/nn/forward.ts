@@ -1,6 +1,7 @@
 import type { Device } from "../device";
 import type { Values } from "../graph/program";
 import type { Session } from "../session";
+import { DeviceError } from "../util/errors";
 import type { Rows, TargetKind } from "./dataset";
 import type { Criterion } from "./losses";
 import type { Sequential } from "./model";
@@ -38,6 +39,7 @@ export class Forward {
   /** Which weights a session has. */
   private readonly versions = new WeakMap<Session, number>();
   private readonly sessions = new Set<Session>();
+  private disposed = false;
 
   constructor(
     private readonly device: Device,
@@ -130,7 +132,9 @@ export class Forward {
   private async compile(program: Parameters<Device["compile"]>[0]): Promise<Session> {
     const session = await this.device.compile(program);
     this.sessions.add(session);
-    return session;
+    if (!this.disposed) return session;
+    session.dispose();
+    throw new DeviceError("the trainer was disposed during the call; make another with trainer().");
   }
 
   private renew(session: Session, version: number, weights: Record<string, Float32Array>): void {
@@ -140,6 +144,7 @@ export class Forward {
   }
 
   dispose(): void {
+    this.disposed = true;
     for (const session of this.sessions) session.dispose();
   }
 }

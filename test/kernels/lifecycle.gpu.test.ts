@@ -327,6 +327,33 @@ describe("a device that is lost", () => {
   });
 });
 
+test.each(["recorded", "persistent"] as const)(
+  "a run that was stopped leaves the outputs of its last step, whatever was asked for: %s",
+  async (route) => {
+    const device = await open({ backend: "webgpu", route, tuning: null });
+    const [by, w] = [input([50]), parameter([50])];
+    const session = await device.compile({
+      inputs: { by },
+      parameters: { w },
+      outputs: { first: w.max(), w2: w.mul(2) },
+      updates: { w: w.add(by) },
+    });
+    expect(session.explain()).toContain(`route: ${route}`);
+    for (const every of [1_000_000, 7, 1]) {
+      const abort = new AbortController();
+      const run = session.run(
+        { by: new Float32Array(50).fill(1) },
+        { steps: 10_000_000, every, signal: abort.signal, onProgress: () => abort.abort(new Error("enough")) },
+      );
+      await expect(run).rejects.toThrow("enough");
+      const [[first], [w2], [now]] = await Promise.all([session.read("first"), session.read("w2"), session.read("w")]);
+      expect(now).toBeGreaterThan(0);
+      expect([first, w2]).toEqual([(now as number) - 1, 2 * (now as number) - 2]);
+    }
+    device.close();
+  },
+);
+
 test("an error that belongs to no call is told to every call under way, and once to the next where there was none", async () => {
   const { gpu, backend, compile } = await opened();
   const [one, two] = [await compile(program()), await compile(program())];

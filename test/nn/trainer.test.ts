@@ -4,6 +4,7 @@ import {
   binaryCrossEntropy,
   type Dataset,
   type Device,
+  DeviceError,
   dense,
   dropout,
   type FitOptions,
@@ -424,6 +425,23 @@ describe("predict and evaluate", () => {
     await expect(trained.predict([1])).rejects.toThrow("predict: x has 1 numbers; the network takes rows of 2");
     await expect(trained.predict([1, Infinity])).rejects.toThrow("x has Infinity in row 0, column 1");
   });
+});
+
+test.each(["fit", "predict", "evaluate"] as const)("disposed in the middle of %s it holds nothing", async (call) => {
+  const data = moons(100);
+  for (const turns of [0, 1, 3, 9]) {
+    const trained = await classifier();
+    const calls = {
+      fit: () => trained.fit(data, { steps: 1e6, every: 1000 }),
+      predict: () => trained.predict(data.x.subarray(0, 20)),
+      evaluate: () => trained.evaluate(data),
+    };
+    const asked = calls[call]().catch((error) => expect(error).toBeInstanceOf(DeviceError));
+    for (let i = 0; i < turns; i++) await new Promise((resolve) => setTimeout(resolve));
+    trained.dispose();
+    await asked;
+    expect(device.memory()).toMatchObject({ bytes: 0, buffers: 0 });
+  }
 });
 
 test("another data set compiles another step and keeps weights and optimizer's state; the same one compiles none", async () => {
