@@ -2,6 +2,7 @@ import type { Runner } from "./cpu/runner";
 import { checkProgram, type Program } from "./graph/program";
 import type { Route } from "./plan/plan";
 import { Session } from "./session";
+import { checkCallback, checkOptions, checkSignal, shown } from "./util/checks";
 import { DeviceError } from "./util/errors";
 import { type Adapter, openWebGpu } from "./webgpu/adapter";
 import { browserStore, type TuningStore } from "./webgpu/store";
@@ -68,12 +69,18 @@ export interface Backend {
  * "auto" never throws: its last resort is the CPU.
  */
 export async function open(options: OpenOptions = {}): Promise<Device> {
+  checkOptions("open", options, ["backend", "gpu", "powerPreference", "route", "tuning"]);
   const { backend = "auto", gpu, powerPreference, route, tuning } = options;
   if (backend !== "auto" && backend !== "webgpu" && backend !== "cpu") {
     throw new TypeError(`open: backend is ${String(backend)}; it must be "auto", "webgpu" or "cpu"`);
   }
   if (route !== undefined && route !== "recorded" && route !== "persistent") {
     throw new TypeError(`open: route is ${String(route)}; it must be "recorded" or "persistent", or left out`);
+  }
+  if (gpu && typeof gpu.requestAdapter !== "function") {
+    throw new TypeError(
+      `open: gpu is ${shown(gpu)}; it must be navigator.gpu, or in Node create([]) of the package "webgpu"`,
+    );
   }
   if (backend === "cpu") return openCpu();
   const adapter: Adapter = {
@@ -146,9 +153,12 @@ class OpenDevice implements Device {
 
   async tune(program: Program, options: TuneOptions = {}): Promise<TuningReport> {
     const own = this.checked(program);
+    checkOptions("tune", options, ["signal", "onProgress", "budgetMs"]);
     const { budgetMs, signal } = options;
-    if (budgetMs !== undefined && !(budgetMs > 0))
-      throw new RangeError(`tune: budgetMs is ${budgetMs}; it must be a number of milliseconds above 0`);
+    checkSignal("tune", signal);
+    checkCallback("tune", "onProgress", options.onProgress);
+    if (budgetMs !== undefined && !(typeof budgetMs === "number" && budgetMs > 0))
+      throw new RangeError(`tune: budgetMs is ${shown(budgetMs)}; it must be a number of milliseconds above 0`);
     const result = this.tuning.then(async () => {
       this.runs.throwIfGone();
       signal?.throwIfAborted();

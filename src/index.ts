@@ -21,6 +21,7 @@ export {
   binaryCrossEntropy,
   cosineDecay,
   type Dataset,
+  type DataValues,
   type DenseLayer,
   type DenseOptions,
   type DropoutLayer,

@@ -1,6 +1,7 @@
 import type { ParityReport } from "./cpu/parity";
 import type { Arrays, KernelTime, Runner, Stop } from "./cpu/runner";
 import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
+import { checkCallback, checkSignal } from "./util/checks";
 import { DeviceError } from "./util/errors";
 import { byName } from "./util/names";
 
@@ -71,8 +72,10 @@ export class Session {
   ): Promise<Record<string, Float32Array>> {
     this.throwIfUnusable("run");
     checkValues("run", this.program.inputs, inputs, true);
-    const { steps, every } = checkSteps(options);
+    const { steps, every } = checkSteps("run", options, ["steps", "every", "onProgress", "signal"]);
     const { onProgress, signal } = options;
+    checkCallback("run", "onProgress", onProgress);
+    checkSignal("run", signal);
     signal?.throwIfAborted();
     const copies = copy(this.program.inputs, inputs);
     let told = Number.NEGATIVE_INFINITY;
@@ -100,7 +103,7 @@ export class Session {
   async profile(inputs: Record<string, Values>, steps = 1): Promise<KernelTime[]> {
     this.throwIfUnusable("profile");
     checkValues("profile", this.program.inputs, inputs, true);
-    checkSteps({ steps });
+    checkSteps("profile", { steps });
     const copies = copy(this.program.inputs, inputs);
     return this.queue(() => this.runner.profile(copies, steps));
   }

@@ -67,7 +67,7 @@ export class ReferenceSession implements Reference {
 
   run(inputs: Record<string, Values>, options: { steps?: number; every?: number } = {}): Record<string, Float64Array> {
     checkValues("run", this.program.inputs, inputs, true);
-    const { steps, every } = checkSteps(options);
+    const { steps, every } = checkSteps("run", options);
     const { outputs, updates = {} } = this.program;
     const fed = float64(inputs);
     const histories = new Map<string, Float64Array>();

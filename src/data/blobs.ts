@@ -1,3 +1,4 @@
+import { checkOptions } from "../util/checks";
 import { checkClasses, checkNoise, checkRows, type Points, shares, shuffled } from "./points";
 import { randomState } from "./random";
 
@@ -10,6 +11,7 @@ import { randomState } from "./random";
  * n, `seed` 0 where left out. Throws RangeError. Source: sklearn/datasets/_samples_generator.py.
  */
 export function blobs(n: number, options: { noise?: number; classes?: number; seed?: number } = {}): Points {
+  checkOptions("blobs", options);
   const { noise = 1, classes = 3, seed = 0 } = options;
   checkClasses("blobs", classes);
   checkRows("blobs", n, classes);

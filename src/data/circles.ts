@@ -1,3 +1,4 @@
+import { checkOptions } from "../util/checks";
 import { checkNoise, checkRows, type Points, shuffled } from "./points";
 import { randomState } from "./random";
 
@@ -10,6 +11,7 @@ import { randomState } from "./random";
  * 0.8 where left out; `seed` is 0 where left out. Throws RangeError. Source: sklearn/datasets/_samples_generator.py.
  */
 export function circles(n: number, options: { noise?: number; factor?: number; seed?: number } = {}): Points {
+  checkOptions("circles", options);
   const { noise, factor = 0.8, seed = 0 } = options;
   checkRows("circles", n);
   checkNoise("circles", noise);

@@ -1,3 +1,4 @@
+import { checkOptions } from "../util/checks";
 import { checkNoise, checkRows, type Points, shuffled } from "./points";
 import { randomState } from "./random";
 
@@ -10,6 +11,7 @@ import { randomState } from "./random";
  * out. Throws RangeError. Source: sklearn/datasets/_samples_generator.py.
  */
 export function moons(n: number, options: { noise?: number; seed?: number } = {}): Points {
+  checkOptions("moons", options);
   const { noise, seed = 0 } = options;
   checkRows("moons", n);
   checkNoise("moons", noise);

@@ -1,3 +1,4 @@
+import { shown } from "../util/checks";
 import type { RandomState } from "./random";
 
 /** Points of the plane with their classes: x [n, 2], row-major; y [n], each from 0 to classes - 1. */
@@ -8,21 +9,21 @@ export interface Points {
 
 export function checkRows(part: string, n: number, least = 1): void {
   if (!Number.isInteger(n) || n < least || n > 2 ** 30) {
-    throw new RangeError(`${part}: n is ${n}; it must be an integer, at least ${least} and at most ${2 ** 30}.`);
+    throw new RangeError(`${part}: n is ${shown(n)}; it must be an integer, at least ${least} and at most ${2 ** 30}.`);
   }
 }
 
 export function checkNoise(part: string, noise: number | undefined): void {
-  if (noise !== undefined && !(noise >= 0 && noise < Infinity)) {
+  if (noise !== undefined && !(typeof noise === "number" && noise >= 0 && noise < Infinity)) {
     throw new RangeError(
-      `${part}: noise is ${noise}; it must be a standard deviation, finite and not negative, or left out for none.`,
+      `${part}: noise is ${shown(noise)}; it must be a standard deviation, finite and not negative, or left out for none.`,
     );
   }
 }
 
 export function checkClasses(part: string, classes: number): void {
   if (!Number.isInteger(classes) || classes < 1) {
-    throw new RangeError(`${part}: classes is ${classes}; it must be an integer, at least 1.`);
+    throw new RangeError(`${part}: classes is ${shown(classes)}; it must be an integer, at least 1.`);
   }
 }
 

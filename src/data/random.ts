@@ -1,4 +1,5 @@
 import { mersenne } from "pure-rand/generator/mersenne";
+import { checkSeed } from "../util/checks";
 import { log } from "./log";
 
 /**
@@ -33,9 +34,7 @@ export interface RandomState {
  * Source: Matsumoto and Nishimura 1998 (MT19937); numpy/random/mtrand.pyx and legacy-distributions.c.
  */
 export function randomState(seed: number): RandomState {
-  if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
-    throw new RangeError(`randomState: seed is ${seed}; it must be an integer from 0 to 4294967295 (2^32 - 1).`);
-  }
+  checkSeed("randomState", seed);
   const twister = mersenne(seed);
   const nextUint32 = (): number => twister.next() >>> 0;
 

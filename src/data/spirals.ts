@@ -1,3 +1,4 @@
+import { checkOptions } from "../util/checks";
 import { checkClasses, checkNoise, checkRows, type Points, shares, shuffled } from "./points";
 import { randomState } from "./random";
 
@@ -16,6 +17,7 @@ export function spirals(
   n: number,
   options: { noise?: number; classes?: number; turns?: number; seed?: number } = {},
 ): Points {
+  checkOptions("spirals", options);
   const { noise, classes = 2, turns = 1, seed = 0 } = options;
   checkClasses("spirals", classes);
   checkRows("spirals", n, classes);

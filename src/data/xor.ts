@@ -1,3 +1,4 @@
+import { checkOptions } from "../util/checks";
 import { checkNoise, checkRows, type Points, shuffled } from "./points";
 import { randomState } from "./random";
 
@@ -9,6 +10,7 @@ import { randomState } from "./random";
  * out. Throws RangeError.
  */
 export function xor(n: number, options: { noise?: number; seed?: number } = {}): Points {
+  checkOptions("xor", options);
   const { noise, seed = 0 } = options;
   checkRows("xor", n);
   checkNoise("xor", noise);

@@ -1,4 +1,5 @@
 import Papa from "papaparse";
+import { checkFlag, checkOptions, shown } from "../util/checks";
 import { FormatError } from "../util/errors";
 import {
   ClassColumn,
@@ -181,9 +182,18 @@ function eachRow(text: string, delimiter: string, take: (fields: string[], row: 
 
 function checkArguments(text: string, options: CsvOptions & Partial<CsvLabelOptions & CsvTargetOptions>): void {
   if (typeof text !== "string") {
-    throw new TypeError("readCsv: the file must be a string; of bytes, give new TextDecoder().decode(bytes).");
+    throw new TypeError(
+      `readCsv: the file must be a string, not ${shown(text)}; of bytes, give new TextDecoder().decode(bytes).`,
+    );
   }
-  const { label, targets, features, classes, delimiter = "," } = options;
+  checkOptions("readCsv", options, ["header", "features", "delimiter", "label", "classes", "targets"]);
+  const { label, targets, features, classes, header, delimiter = "," } = options;
+  for (const [name, list] of Object.entries({ targets, features, classes })) {
+    if (list !== undefined && !Array.isArray(list)) {
+      throw new TypeError(`readCsv: ${name} is ${shown(list)}; it must be an array.`);
+    }
+  }
+  if (header !== undefined) checkFlag("readCsv", "header", header);
   if (label !== undefined && targets !== undefined) {
     throw new TypeError("readCsv: both label and targets are given; y is one or the other.");
   }

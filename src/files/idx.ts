@@ -1,3 +1,4 @@
+import { checkFile } from "../util/checks";
 import { FormatError } from "../util/errors";
 import { formatShape, type Shape } from "../util/shape";
 import { gunzip, isGzip } from "./idx-gzip";
@@ -94,9 +95,7 @@ interface Opened {
 }
 
 async function open(caller: string, part: string, file: Uint8Array, { maxBytes = 2 ** 31 }: IdxOptions) {
-  if (!(file instanceof Uint8Array)) {
-    throw new TypeError(`${caller}: a file must be a Uint8Array; of an ArrayBuffer, give new Uint8Array(buffer).`);
-  }
+  checkFile(caller, file);
   if (!(maxBytes >= 0)) {
     throw new RangeError(`${caller}: maxBytes is ${String(maxBytes)}; it must be a number of bytes, not negative.`);
   }

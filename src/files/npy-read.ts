@@ -1,3 +1,4 @@
+import { checkFile } from "../util/checks";
 import { FormatError } from "../util/errors";
 import { formatShape, type Shape, stridesOf } from "../util/shape";
 import { storedTypes } from "./dtypes";
@@ -112,11 +113,4 @@ function rowMajor<T extends Numbers>(values: T, shape: Shape): T {
     }
   }
   return sorted;
-}
-
-/** @internal */
-export function checkFile(part: string, file: Uint8Array): void {
-  if (!(file instanceof Uint8Array)) {
-    throw new TypeError(`${part}: the file must be a Uint8Array; of an ArrayBuffer, give new Uint8Array(buffer).`);
-  }
 }

@@ -1,3 +1,4 @@
+import { checkShaped } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, type Shape, sizeOf } from "../util/shape";
 import { quoted } from "./json";
@@ -26,7 +27,9 @@ const ALIGNMENT = 64;
 const GROWTH_DIGITS = 21;
 
 /** @internal `part` begins each message. */
-export function writeArray({ shape, values }: NpyValues, part: string): Uint8Array<ArrayBuffer> {
+export function writeArray(array: NpyValues, part: string): Uint8Array<ArrayBuffer> {
+  checkShaped(part, array);
+  const { shape, values } = array;
   if (!Array.isArray(shape) || !shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
     throw new ShapeError(`${part}: shape is ${quoted(shape)}; each length must be an integer, not negative.`);
   }

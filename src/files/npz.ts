@@ -1,7 +1,8 @@
 import { inflateSync, zipSync } from "fflate";
+import { checkFile, checkOptions, isRecord, shown } from "../util/checks";
 import { FormatError } from "../util/errors";
 import { isWellFormed, quoted } from "./json";
-import { checkFile, type NpyArray, readArray } from "./npy-read";
+import { type NpyArray, readArray } from "./npy-read";
 import { type NpyValues, writeArray } from "./npy-write";
 import { type Member, readDirectory } from "./npz-directory";
 
@@ -22,6 +23,7 @@ export interface NpzWriteOptions {
  */
 export function readNpz(file: Uint8Array, options: NpzReadOptions = {}): Record<string, NpyArray> {
   checkFile("readNpz", file);
+  checkOptions("readNpz", options, ["maxBytes"]);
   const { maxBytes = 2 ** 31 } = options;
   if (!(maxBytes >= 0)) {
     throw new RangeError(`readNpz: maxBytes is ${quoted(maxBytes)}; it must be a number of bytes, not negative.`);
@@ -77,6 +79,9 @@ export function writeNpz(
   arrays: Readonly<Record<string, NpyValues>>,
   options: NpzWriteOptions = {},
 ): Uint8Array<ArrayBuffer> {
+  if (!isRecord(arrays))
+    throw new TypeError(`writeNpz: the arrays are ${shown(arrays)}; they must be an object by name.`);
+  checkOptions("writeNpz", options, ["compressed"]);
   const { compressed = false } = options;
   const files: Record<string, Uint8Array> = Object.create(null);
   let sizeBytes = 0;

@@ -1,3 +1,4 @@
+import { checkFile, checkShaped, isRecord, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, type Shape, sizeOf } from "../util/shape";
 import { storedTypes } from "./dtypes";
@@ -59,6 +60,10 @@ export function writeSafetensors(
   tensors: Readonly<Record<string, FileTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  for (const [what, given] of Object.entries({ tensors, metadata })) {
+    if (!isRecord(given))
+      throw new TypeError(`writeSafetensors: ${what} is ${shown(given)}; it must be an object by name.`);
+  }
   for (const [key, text] of Object.entries(metadata)) {
     if (typeof text !== "string") {
       throw new TypeError(`writeSafetensors: metadata ${quoted(key)} is ${quoted(text)}; it must be a string.`);
@@ -93,17 +98,19 @@ export function writeSafetensors(
 
 const ORDER = ["F64", "F32", "I32"];
 
-function toBlock(name: string, { shape, values }: FileTensor) {
+function toBlock(name: string, tensor: FileTensor) {
   const part = `writeSafetensors: tensor ${quoted(name)}`;
+  checkShaped(part, tensor);
+  const { shape, values } = tensor;
   if (name === METADATA) throw new ShapeError(`${part}: the format keeps this name for its metadata; take another.`);
   if (!isWellFormed(name))
     throw new ShapeError(`${part}: the name has half of a surrogate pair; it must be Unicode text.`);
-  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
-    throw new ShapeError(`${part}: shape is ${formatShape(shape)}; each length must be an integer, not negative.`);
+  if (!Array.isArray(shape) || !shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
+    throw new ShapeError(`${part}: shape is ${quoted(shape)}; each length must be an integer, not negative.`);
   }
-  if (sizeOf(shape) !== values.length) {
+  if (sizeOf(shape) !== values?.length) {
     throw new ShapeError(
-      `${part}: there are ${values.length} values, and shape ${formatShape(shape)} has ${sizeOf(shape)} elements; the two must be equal.`,
+      `${part}: there are ${values?.length} values, and shape ${formatShape(shape)} has ${sizeOf(shape)} elements; the two must be equal.`,
     );
   }
   if (values instanceof Float64Array) return { name, dtype: "F64", shape, values };
@@ -124,10 +131,4 @@ function toFloat32(part: string, values: readonly unknown[]): Float32Array {
     }
     return value;
   });
-}
-
-function checkFile(part: string, file: Uint8Array): void {
-  if (!(file instanceof Uint8Array)) {
-    throw new TypeError(`${part}: the file must be a Uint8Array; of an ArrayBuffer, give new Uint8Array(buffer).`);
-  }
 }

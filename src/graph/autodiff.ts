@@ -1,3 +1,4 @@
+import { shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, sizeOf } from "../util/shape";
 import { GRADIENTS } from "./gradients";
@@ -10,15 +11,19 @@ import { literal, Tensor, topological } from "./tensor";
  * Source: Griewank and Walther 2008, §3.2.
  */
 export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
-  if (!(loss instanceof Tensor)) throw new TypeError(`grad: the loss must be a Tensor, not ${String(loss)}`);
+  if (!(loss instanceof Tensor)) throw new TypeError(`grad: the loss must be a Tensor, not ${shown(loss, Tensor)}`);
   if (sizeOf(loss.shape) !== 1) {
     throw new ShapeError(
       `grad: the loss must be one number, it is ${formatShape(loss.shape)}; sum() or mean() makes it one`,
     );
   }
   if (loss.dtype !== "float32") throw new TypeError(`grad: the loss must be float32, it is ${loss.dtype}`);
+  if (!Array.isArray(wrt)) {
+    throw new TypeError(`grad: wrt is ${shown(wrt)}; it must be an array of Tensors, as in grad(loss, [w])`);
+  }
   for (const tensor of wrt) {
-    if (!(tensor instanceof Tensor)) throw new TypeError(`grad: wrt holds ${String(tensor)}, which is not a Tensor`);
+    if (!(tensor instanceof Tensor))
+      throw new TypeError(`grad: wrt holds ${shown(tensor, Tensor)}, which is not a Tensor`);
     if (tensor.dtype !== "float32")
       throw new TypeError(`grad: derivatives are taken in float32 tensors, wrt holds one of ${tensor.dtype}`);
   }

@@ -1,3 +1,4 @@
+import { checkOptions, isNumbers, isRecord, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, type Shape, sameShape, sizeOf } from "../util/shape";
 import { Tensor, topological } from "./tensor";
@@ -18,13 +19,17 @@ export type Values = Float32Array | Float64Array | Int32Array | readonly number[
  * update has its parameter's shape. Throws TypeError or ShapeError with the name.
  */
 export function checkProgram(program: Program): void {
+  if (!isRecord(program)) {
+    throw new TypeError(
+      `compile: the program is ${shown(program)}; it must be an object {inputs, parameters, outputs, updates}`,
+    );
+  }
   const { inputs, parameters, outputs, updates = {} } = program;
   for (const [part, tensors] of Object.entries({ inputs, parameters, outputs, updates })) {
-    if (typeof tensors !== "object" || tensors === null)
-      throw new TypeError(`compile: ${part} must be an object of tensors by name`);
+    checkNamed(`compile: ${part} must be an object of tensors by name`, tensors);
     for (const [name, tensor] of Object.entries(tensors)) {
       if (!(tensor instanceof Tensor))
-        throw new TypeError(`compile: ${part}.${name} is ${String(tensor)}, not a Tensor`);
+        throw new TypeError(`compile: ${part}.${name} is ${shown(tensor, Tensor)}, not a Tensor`);
     }
   }
   const names = new Map<Tensor, string>();
@@ -94,8 +99,7 @@ export function checkValues(
   all: boolean,
 ): void {
   const known = () => Object.keys(tensors).join(", ") || "none";
-  if (typeof values !== "object" || values === null)
-    throw new TypeError(`${part}: values must be an object of arrays by name`);
+  checkNamed(`${part}: values must be an object of arrays by name`, values);
   for (const [name, array] of Object.entries(values)) {
     const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
     if (tensor === undefined) throw new TypeError(`${part}: there is no "${name}"; known names are ${known()}`);
@@ -106,6 +110,12 @@ export function checkValues(
     if (!Object.hasOwn(values, name))
       throw new TypeError(`${part}: "${name}" is missing; the program's inputs are ${known()}`);
   }
+}
+
+/** Also of { __proto__: tensor }, which makes the tensor a prototype and names nothing. */
+function checkNamed(message: string, named: unknown): void {
+  if (isRecord(named) && !(named instanceof Tensor)) return;
+  throw new TypeError(named === undefined || named === null ? message : `${message}, not ${shown(named)}`);
 }
 
 function checkArray(
@@ -119,8 +129,15 @@ function checkArray(
     values instanceof Float32Array ||
     values instanceof Float64Array ||
     values instanceof Int32Array;
-  if (!listed)
-    throw new TypeError(`${part}: "${name}" must be a Float32Array, Float64Array, Int32Array or an array of numbers`);
+  if (!listed) {
+    const made = isNumbers(values) ? "; Float32Array.from() makes one of it" : "";
+    throw new TypeError(
+      `${part}: "${name}" must be a Float32Array, Float64Array, Int32Array or an array of numbers, not ${shown(values)}${made}`,
+    );
+  }
+  if (isNumbers(values[0])) {
+    throw new TypeError(`${part}: "${name}" is an array of arrays; give the numbers row after row, as its flat() does`);
+  }
   if (values.length !== sizeOf(shape)) {
     throw new ShapeError(
       `${part}: "${name}" has ${values.length} values, its shape ${formatShape(shape)} needs ${sizeOf(shape)}`,
@@ -130,7 +147,7 @@ function checkArray(
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number;
     if (typeof value !== "number")
-      throw new TypeError(`${part}: "${name}" has ${String(value)} at index ${i}, which is not a number`);
+      throw new TypeError(`${part}: "${name}" has ${shown(value)} at index ${i}, which is not a number`);
     if (!Number.isFinite(Math.fround(value))) {
       throw new RangeError(
         `${part}: "${name}" has ${value} at index ${i}, which is not finite in float32; clean or scale the data`,
@@ -145,14 +162,19 @@ function checkArray(
 }
 
 /** Checks the options of a run; gives them with their defaults. Throws RangeError. */
-export function checkSteps(options: { steps?: number; every?: number }): { steps: number; every: number } {
+export function checkSteps(
+  part: string,
+  options: { steps?: number; every?: number },
+  known: readonly string[] = ["steps", "every"],
+): { steps: number; every: number } {
+  checkOptions(part, options, known);
   const { steps = 1, every = 1 } = options;
   for (const [name, value] of [
     ["steps", steps],
     ["every", every],
   ] as const) {
     if (!Number.isSafeInteger(value) || value < 1)
-      throw new RangeError(`run: ${name} is ${value}; it must be an integer of at least 1`);
+      throw new RangeError(`${part}: ${name} is ${shown(value)}; it must be an integer of at least 1`);
   }
   return { steps, every };
 }

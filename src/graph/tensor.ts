@@ -1,3 +1,4 @@
+import { checkFlag, checkOptions, isNumbers, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../util/shape";
 import { type Attributes, type DType, type ElementwiseOp, elementwiseRow, type Op } from "./ops";
@@ -11,6 +12,8 @@ let nextId = 0;
  * is nothing to dispose. Shapes are checked here, when it is built.
  */
 export class Tensor {
+  /** As messages call it, whatever a minifier makes of the class. */
+  static readonly name = "Tensor";
   /** Grows with creation, so that operands always have smaller ids than what is made of them. */
   readonly id = nextId++;
   /** @internal Built by the functions of this file only. */
@@ -108,7 +111,7 @@ export class Tensor {
 
   /** [..., n, k] x [k, m] -> [..., n, m]. Throws ShapeError where the inner sizes differ. */
   matmul(b: Tensor): Tensor {
-    if (!(b instanceof Tensor)) throw new TypeError(`matmul: the operand must be a Tensor, not ${String(b)}`);
+    if (!(b instanceof Tensor)) throw new TypeError(`matmul: the operand must be a Tensor, not ${shown(b, Tensor)}`);
     floats("matmul", this, b);
     const [K, N] = b.shape;
     if (b.shape.length !== 2 || K === undefined || N === undefined) {
@@ -166,7 +169,7 @@ export class Tensor {
   /** Over `axis`, or over all elements to a scalar of shape []. A negative axis counts from the last. */
   sum(axis?: number, options?: { keepDims?: boolean }): Tensor {
     floats("sum", this);
-    return reduction("sum", this, axis, options?.keepDims ?? false);
+    return reduction("sum", this, axis, keeps("sum", options));
   }
   mean(axis?: number, options?: { keepDims?: boolean }): Tensor {
     const sum = this.sum(axis, options);
@@ -174,7 +177,7 @@ export class Tensor {
   }
   max(axis?: number, options?: { keepDims?: boolean }): Tensor {
     floats("max", this);
-    return reduction("max", this, axis, options?.keepDims ?? false);
+    return reduction("max", this, axis, keeps("max", options));
   }
   /** The first index of the largest element along `axis`, int32. */
   argmax(axis: number): Tensor {
@@ -217,12 +220,18 @@ export function parameter(shape: Shape): Tensor {
  *  one is not finite in float32. */
 export function constant(values: ArrayLike<number>, shape: Shape): Tensor {
   checkShape("constant", shape);
+  if (!isNumbers(values))
+    throw new TypeError(`constant: the values are ${shown(values)}; they must be an array of numbers`);
+  if (Array.isArray(values[0])) throw new TypeError("constant: the values are arrays in an array; give values.flat()");
   if (values.length !== sizeOf(shape)) {
     throw new ShapeError(
       `constant: ${values.length} values for shape ${formatShape(shape)}, which has ${sizeOf(shape)} elements`,
     );
   }
-  const copy = Float32Array.from(values);
+  const copy = Float32Array.from(values, (value: unknown, i) => {
+    if (typeof value === "number") return value;
+    throw new TypeError(`constant: value ${shown(value)} at index ${i} is not a number`);
+  });
   const at = copy.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) throw new RangeError(`constant: value ${values[at]} at index ${at} is not finite in float32`);
   return new Tensor("constant", [], [...shape], "float32", { values: copy });
@@ -272,7 +281,7 @@ export function literalOf(node: Tensor): number | null {
 export function literal(value: number, dtype: DType = "float32"): Tensor {
   if (dtype === "int32") {
     if (!Number.isInteger(value) || Math.abs(value) > 2147483647) {
-      throw new RangeError(`${value} beside an int32 tensor: it must be an integer of 32 bits`);
+      throw new RangeError(`${shown(value)} beside an int32 tensor: it must be an integer of 32 bits`);
     }
     return new Tensor("constant", [], [], "int32", { values: Int32Array.of(value) });
   }
@@ -288,7 +297,7 @@ function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
   const operands = given.map((operand) => {
     if (operand instanceof Tensor) return operand;
     if (typeof operand === "number") return literal(operand, first.dtype);
-    throw new TypeError(`${op}: the operand must be a Tensor or a number, not ${String(operand)}`);
+    throw new TypeError(`${op}: the operand must be a Tensor or a number, not ${shown(operand, Tensor)}`);
   });
   if (op === "mask") floats(op, first);
   else if (row.integers === undefined) floats(op, ...operands);
@@ -311,6 +320,13 @@ function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
   }
   const dtype = op === "toInt32" || (first.dtype === "int32" && row.integers === "int32") ? "int32" : "float32";
   return new Tensor(op, operands, shape, dtype);
+}
+
+function keeps(op: string, options: { keepDims?: boolean } = {}): boolean {
+  checkOptions(op, options, ["keepDims"]);
+  const { keepDims = false } = options;
+  checkFlag(op, "keepDims", keepDims);
+  return keepDims;
 }
 
 function reduction(
@@ -345,6 +361,7 @@ function floats(op: string, ...tensors: Tensor[]): void {
 
 function checkAxis(op: string, shape: Shape, axis: number): number {
   const rank = shape.length;
+  if (typeof axis !== "number") throw new TypeError(`${op}: the axis is ${shown(axis)}; it must be an integer`);
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     throw new ShapeError(
       rank === 0
@@ -356,11 +373,11 @@ function checkAxis(op: string, shape: Shape, axis: number): number {
 }
 
 function checkShape(part: string, shape: Shape): void {
-  if (!Array.isArray(shape)) throw new TypeError(`${part}: a shape is an array of numbers, not ${String(shape)}`);
+  if (!Array.isArray(shape)) throw new TypeError(`${part}: a shape is an array of numbers, not ${shown(shape)}`);
   for (const length of shape as readonly unknown[]) {
     if (!Number.isSafeInteger(length) || (length as number) < 1) {
       throw new ShapeError(
-        `${part}: shape ${formatShape(shape)} has an axis of length ${String(length)}; each must be an integer of at least 1`,
+        `${part}: shape ${formatShape(shape)} has an axis of length ${shown(length)}; each must be an integer of at least 1`,
       );
     }
   }

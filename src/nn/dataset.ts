@@ -1,13 +1,24 @@
 import type { Values } from "../graph/program";
+import { isNumbers, isRecord, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
-import { shown } from "./checks";
 import type { Criterion } from "./losses";
 
-export interface Dataset {
-  /** Row-major, `rows * inputs` numbers. */
-  x: Values;
-  /** int32 classes (one a row) or `rows * outputs` numbers. */
-  y: Values;
+/** Numbers row after row, in whatever array; or an array of rows. */
+export type DataValues =
+  | Values
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | readonly (Values | Uint8Array)[];
+
+export interface Dataset<V extends DataValues = Values> {
+  /** Row-major, `rows * inputs` numbers, or `rows` arrays of `inputs` numbers. */
+  x: V;
+  /** int32 classes (one a row) or `rows * outputs` numbers, or `rows` arrays of them. */
+  y: V;
 }
 
 /** Classes: one index a row. Values: a number for each output of each row. */
@@ -22,8 +33,13 @@ export interface Rows {
 }
 
 /** Checks rows of inputs. Throws TypeError, ShapeError or RangeError, with row and column. */
-export function checkInputs(part: string, x: Values, inputs: number): { count: number; x: Float32Array } {
-  checkNumbers(part, "x", x);
+export function checkInputs(part: string, given: DataValues, inputs: number): { count: number; x: Float32Array } {
+  const { values: x, rows } = flattened(part, "x", given);
+  if (rows > 0 && x.length !== rows * inputs) {
+    throw new ShapeError(
+      `${part}: x has ${rows} rows of ${x.length / rows} numbers; the network takes rows of ${inputs}.`,
+    );
+  }
   if (x.length === 0 || x.length % inputs !== 0) {
     throw new ShapeError(
       `${part}: x has ${x.length} numbers; the network takes rows of ${inputs}, so that it must have ${inputs}, ${2 * inputs}, ….`,
@@ -33,13 +49,19 @@ export function checkInputs(part: string, x: Values, inputs: number): { count: n
 }
 
 /** Checks a data set for a network with this loss. Throws TypeError, ShapeError or RangeError, with row and column. */
-export function checkDataset(part: string, data: Dataset, inputs: number, outputs: number, loss: Criterion): Rows {
-  if (typeof data !== "object" || data === null) {
-    throw new TypeError(`${part}: the data are ${shown(data)}; they must be an object {x, y}.`);
-  }
+export function checkDataset(
+  part: string,
+  data: Dataset<DataValues>,
+  inputs: number,
+  outputs: number,
+  loss: Criterion,
+): Rows {
+  checkData(part, data);
   const { count, x } = checkInputs(part, data.x, inputs);
-  const { y } = data;
-  checkNumbers(part, "y", y);
+  const { values: y, rows } = flattened(part, "y", data.y);
+  if (rows > 0 && rows !== count) {
+    throw new ShapeError(`${part}: y has ${rows} rows for ${count} rows of x; it must have as many.`);
+  }
   const kind = loss.name === "softmaxCrossEntropy" && y.length === count ? "classes" : "values";
   const width = kind === "classes" ? 1 : outputs;
   if (y.length !== count * width) {
@@ -76,25 +98,47 @@ function checkProbabilities(part: string, y: Float32Array, width: number, loss: 
   }
 }
 
-function checkNumbers(part: string, name: string, values: Values): void {
-  const listed =
-    Array.isArray(values) ||
-    values instanceof Float32Array ||
-    values instanceof Float64Array ||
-    values instanceof Int32Array;
-  if (listed) return;
-  throw new TypeError(
-    `${part}: ${name} is ${shown(values)}; it must be a Float32Array, Float64Array, Int32Array or an array of numbers, row after row.`,
-  );
+/** That the data are an object of x and y; what these are is not looked at. Throws TypeError. */
+export function checkData(part: string, data: Dataset<DataValues>): void {
+  if (isRecord(data)) return;
+  throw new TypeError(`${part}: the data are ${shown(data)}; they must be an object {x, y}.`);
 }
 
-function toFloat32(part: string, name: string, values: Values, width: number): Float32Array {
-  const numbers = values instanceof Float32Array ? values : Float32Array.from(values);
-  for (let i = 0; i < numbers.length; i++) {
-    if (Number.isFinite(numbers[i]) && typeof values[i] === "number") continue;
-    throw new RangeError(
-      `${part}: ${name} has ${shown(values[i])} in row ${Math.floor(i / width)}, column ${i % width}; it must be a number that is finite in float32. Clean or scale the data.`,
+/** The numbers of an array of rows one after the other, and how many rows; any other array as it is, and 0. */
+function flattened(part: string, name: string, given: DataValues): { values: ArrayLike<unknown>; rows: number } {
+  if (!isNumbers(given)) {
+    throw new TypeError(
+      `${part}: ${name} is ${shown(given)}; it must be a Float32Array, Float64Array, Int32Array or another array of numbers, row after row, or an array of rows.`,
     );
+  }
+  const rows: ArrayLike<unknown> = given;
+  const first = rows[0];
+  if (!isNumbers(first)) return { values: given, rows: 0 };
+  const values: unknown[] = [];
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i];
+    if (!isNumbers(row) || row.length !== first.length) {
+      throw new ShapeError(
+        `${part}: row ${i} of ${name} is ${shown(row)}, and row 0 an array of ${first.length}; all rows must have as many numbers.`,
+      );
+    }
+    for (let column = 0; column < row.length; column++) values.push(row[column]);
+  }
+  return { values, rows: rows.length };
+}
+
+function toFloat32(part: string, name: string, values: ArrayLike<unknown>, width: number): Float32Array {
+  const numbers = values instanceof Float32Array ? values : new Float32Array(values.length);
+  for (let i = 0; i < numbers.length; i++) {
+    const value = values[i];
+    const where = () => `${part}: ${name} has ${shown(value)} in row ${Math.floor(i / width)}, column ${i % width}`;
+    if (typeof value !== "number") {
+      throw new TypeError(`${where()}; it must be a number: Number() makes one of text, of a boolean and of a bigint.`);
+    }
+    if (numbers !== values) numbers[i] = value;
+    if (!Number.isFinite(numbers[i])) {
+      throw new RangeError(`${where()}; it must be a number that is finite in float32. Clean or scale the data.`);
+    }
   }
   return numbers;
 }

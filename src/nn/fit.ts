@@ -2,6 +2,7 @@ import type { Batches } from "./batches";
 import type { Rows } from "./dataset";
 import { breakdownError, returnToFinite } from "./finite";
 import type { Evaluated } from "./forward";
+import type { Rule } from "./optimizers";
 import { firstNonFinite, type State } from "./state";
 import type { Snapshot, Training } from "./training";
 
@@ -39,6 +40,7 @@ export interface FitRun {
   readonly steps: number;
   /** A loss for each step that is a multiple of it. */
   readonly every: number;
+  readonly rule: Rule;
   /** The learning rate of a step of this fit. */
   rate(step: number): number;
   readonly validation: Rows | null;
@@ -67,7 +69,7 @@ export async function runFit(run: FitRun): Promise<History> {
   const stop = async (): Promise<never> => {
     const breakdown = await returnToFinite(training, state, snapshot, older, training.position);
     const updated = breakdown.tensor === "loss" ? breakdown.step - 1 : breakdown.step;
-    throw breakdownError(breakdown, updated < first ? null : run.rate(updated));
+    throw breakdownError(breakdown, updated < first ? null : run.rate(updated), run.rule);
   };
   const keep = async () => {
     const values = await state.all();

@@ -1,10 +1,10 @@
 import type { Device } from "../device";
 import type { Session } from "../session";
+import { checkCallback, checkCount, checkFlag, checkOptions, checkSeed, checkSignal, shown } from "../util/checks";
 import { DeviceError } from "../util/errors";
 import { Batches } from "./batches";
 import type { Place } from "./checkpoint";
-import { checkCount, checkFlag, checkOptions, checkSeed, shown } from "./checks";
-import { checkDataset, type Dataset, type Rows } from "./dataset";
+import { checkData, checkDataset, type Dataset, type DataValues, type Rows } from "./dataset";
 import { type FitProgress, type FitRun, type History, runFit } from "./fit";
 import { type Forward, powerOfTwo } from "./forward";
 import type { Criterion } from "./losses";
@@ -24,7 +24,7 @@ export interface FitOptions {
   /** Of the shuffling; default 0. The same seed, data and weights give the same bits on the same device. */
   seed?: number;
   /** Evaluated after each epoch, and at the end. */
-  validation?: Dataset;
+  validation?: Dataset<DataValues>;
   /** One loss in the history each `every` steps, the first included; default 1. */
   every?: number;
   /** Called at most 60 times a second, and after the last step. */
@@ -126,13 +126,15 @@ export class Fitter {
     return this.running ? this.running.before + this.running.training.position : this.standing.steps;
   }
 
-  async fit(data: Dataset, options: FitOptions): Promise<History> {
+  async fit(data: Dataset<DataValues>, options: FitOptions): Promise<History> {
     const { model, loss, forward } = this.parts;
+    checkData("fit", data);
     checkOptions("fit", options, ["epochs", "steps", "shuffle", "seed", "validation", "every", "onProgress", "signal"]);
     const { every = 1, validation, onProgress, signal } = options;
     checkOrder("fit", options);
     checkCount("fit", "every", every);
-    checkProgress("fit", onProgress);
+    checkCallback("fit", "onProgress", onProgress);
+    checkSignal("fit", signal);
     const rows = checkDataset("fit", data, model.inputs, model.outputs, loss);
     const validated = validation
       ? checkDataset("fit: validation", validation, model.inputs, model.outputs, loss)
@@ -147,9 +149,14 @@ export class Fitter {
     });
   }
 
-  /** `check` is called before each advance, and throws where there can be none. */
-  async begin(data: Dataset, options: BeginOptions, check: () => void): Promise<OpenFit> {
+  /** `advancing` is given what makes each advance, and throws where there can be none. */
+  async begin(
+    data: Dataset<DataValues>,
+    options: BeginOptions,
+    advancing: <T>(make: () => Promise<T>) => Promise<T>,
+  ): Promise<OpenFit> {
     const { model, loss, forward } = this.parts;
+    checkData("begin", data);
     checkOptions("begin", options, ["shuffle", "seed", "takeUp"]);
     const { takeUp = true } = options;
     checkOrder("begin", options);
@@ -168,22 +175,23 @@ export class Fitter {
       get step() {
         return training.position;
       },
-      advance: async (count, given = {}) => {
-        check();
-        if (this.open !== running) {
-          throw new Error("advance: another fit has begun since, or a checkpoint was resumed; begin() again.");
-        }
-        checkOptions("advance", given, ["onProgress", "signal"]);
-        checkCount("advance", "steps", count);
-        const { onProgress, signal } = given;
-        checkProgress("advance", onProgress);
-        signal?.throwIfAborted();
-        const steps = training.position + count;
-        if (steps > MOST_STEPS) throw tooMany("advance", steps);
-        return this.alone(() =>
-          this.take(running, { steps, every: 1, onProgress, signal, validation: null, evaluate }),
-        );
-      },
+      advance: (count, given = {}) =>
+        advancing(async () => {
+          if (this.open !== running) {
+            throw new Error("advance: another fit has begun since, or a checkpoint was resumed; begin() again.");
+          }
+          checkOptions("advance", given, ["onProgress", "signal"]);
+          checkCount("advance", "steps", count);
+          const { onProgress, signal } = given;
+          checkCallback("advance", "onProgress", onProgress);
+          checkSignal("advance", signal);
+          signal?.throwIfAborted();
+          const steps = training.position + count;
+          if (steps > MOST_STEPS) throw tooMany("advance", steps);
+          return this.alone(() =>
+            this.take(running, { steps, every: 1, onProgress, signal, validation: null, evaluate }),
+          );
+        }),
     };
   }
 
@@ -208,7 +216,7 @@ export class Fitter {
     const fit = { rows: rows.count, batchSize: batches.batchSize, shuffle, seed };
     const first = takeUp && this.takesUp && this.standing.place ? placeIn(call, this.standing.place, fit, steps) : 0;
     const before = this.standing.steps - first;
-    return { rows, batches, fit, first, before, steps, rate: ratesOf(this.parts.rule.lr, before, first, steps) };
+    return { rows, batches, fit, first, before, steps, rate: ratesOf(this.parts.rule, before, first, steps) };
   }
 
   private async begun(start: Start): Promise<Running> {
@@ -235,12 +243,12 @@ export class Fitter {
 
   private async take(
     running: Running,
-    options: Omit<FitRun, "training" | "state" | "batches" | "rate">,
+    options: Omit<FitRun, "training" | "state" | "batches" | "rate" | "rule">,
   ): Promise<History> {
     const { training, batches, rate } = running;
     this.running = running;
     try {
-      return await runFit({ training, state: this.parts.state, batches, rate, ...options });
+      return await runFit({ training, state: this.parts.state, batches, rate, rule: this.parts.rule, ...options });
     } finally {
       this.standing = standingAt(training.position, running);
       this.running = null;
@@ -322,7 +330,7 @@ function sameTraining(a: TrainingShape, b: TrainingShape): boolean {
 
 function stepsOf({ epochs, steps }: FitOptions, stepsPerEpoch: number): number {
   if ((epochs === undefined) === (steps === undefined)) {
-    throw new TypeError(`fit: epochs is ${String(epochs)} and steps ${String(steps)}; give one of the two.`);
+    throw new TypeError(`fit: epochs is ${shown(epochs)} and steps ${shown(steps)}; give one of the two.`);
   }
   if (epochs !== undefined) checkCount("fit", "epochs", epochs);
   if (steps !== undefined) checkCount("fit", "steps", steps);
@@ -339,11 +347,6 @@ function tooMany(call: string, steps: number): RangeError {
 function checkOrder(call: string, { shuffle = true, seed = 0 }: BeginOptions): void {
   checkFlag(call, "shuffle", shuffle);
   checkSeed(call, seed);
-}
-
-function checkProgress(call: string, onProgress: unknown): void {
-  if (onProgress === undefined || typeof onProgress === "function") return;
-  throw new TypeError(`${call}: onProgress is ${shown(onProgress)}; it must be a function.`);
 }
 
 /** The step at which a fit is taken up. Throws RangeError where it is not the one that the checkpoint was taken in. */

@@ -1,4 +1,4 @@
-export type { Dataset } from "./dataset";
+export type { Dataset, DataValues } from "./dataset";
 export type { FitProgress, History } from "./fit";
 export type { BeginOptions, FitOptions, OpenFit } from "./fitter";
 export type { Initializer } from "./initializers";

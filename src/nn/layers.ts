@@ -1,5 +1,5 @@
 import { random, type Tensor } from "../graph/tensor";
-import { checkAmount, checkChoice, checkCount, checkFlag, checkFraction, checkOptions } from "./checks";
+import { checkAmount, checkChoice, checkCount, checkFlag, checkFraction, checkOptions } from "../util/checks";
 import { INITIALIZERS, type Initializer } from "./initializers";
 
 export type Activation = "relu" | "tanh" | "sigmoid" | "linear";
@@ -45,6 +45,7 @@ const ACTIVATIONS: Record<Activation, (x: Tensor) => Tensor> = {
 
 /** @internal */
 export class Dense implements DenseLayer {
+  static readonly name = "Dense"; // as messages call it, whatever a minifier makes of the class
   readonly name = "dense";
 
   constructor(
@@ -64,6 +65,7 @@ export class Dense implements DenseLayer {
 
 /** @internal */
 export class Dropout implements DropoutLayer {
+  static readonly name = "Dropout";
   readonly name = "dropout";
 
   constructor(readonly rate: number) {}

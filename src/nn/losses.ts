@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { checkChoice, checkOptions } from "./checks";
+import { checkChoice, checkOptions } from "../util/checks";
 
 /** What training makes small; from `squaredError`, `softmaxCrossEntropy` or `binaryCrossEntropy`. */
 export interface Loss {
@@ -10,6 +10,8 @@ export type Reduction = "sum" | "mean";
 
 /** @internal A loss as expressions of outputs [rows, outputs] and targets of the same shape. */
 export class Criterion implements Loss {
+  static readonly name = "Loss";
+
   constructor(
     readonly name: string,
     readonly reduction: Reduction,

@@ -1,7 +1,7 @@
 import { randomState } from "../data/random";
 import type { Tensor } from "../graph/tensor";
+import { checkCount, checkOptions, checkSeed, shown } from "../util/checks";
 import { formatShape, type Shape, sizeOf } from "../util/shape";
-import { checkCount, checkOptions, checkSeed, shown } from "./checks";
 import { INITIALIZERS } from "./initializers";
 import { Dense, type DenseLayer, Dropout, type DropoutLayer, type Layer } from "./layers";
 
@@ -30,6 +30,7 @@ interface Placed<L> {
 
 /** @internal What `sequential` makes, with what the trainer needs of it. */
 export class Sequential implements Model {
+  static readonly name = "Model";
   readonly outputs: number;
   readonly parameters: Record<string, Shape> = {};
   /** The width of the widest layer, inputs included: what a row takes at most. */
@@ -149,7 +150,7 @@ export function sequential(inputs: number, layers: readonly Layer[], options: { 
   }
   const known = layers.map((layer: unknown, i) => {
     if (layer instanceof Dense || layer instanceof Dropout) return layer;
-    throw new TypeError(`sequential: layer ${i} is ${shown(layer)}; it must come from dense() or dropout().`);
+    throw new TypeError(`sequential: layer ${i} is ${shown(layer, Dense)}; it must come from dense() or dropout().`);
   });
   if (!known.some((layer) => layer instanceof Dense)) {
     throw new RangeError(`sequential: none of the ${known.length} layers has weights; at least one must be dense(…).`);

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { checkAmount, checkFlag, checkFraction, checkOptions } from "./checks";
+import { checkAmount, checkFlag, checkFraction, checkOptions } from "../util/checks";
 import { checkRate, type LearningRate } from "./schedules";
 
 /** How weights follow gradients; from `sgd`, `adam` or `rmsprop`. */
@@ -15,6 +15,8 @@ interface Updated {
 
 /** @internal An update rule as expressions of one parameter, its gradient, its state and the step's scalars. */
 export class Rule implements Optimizer {
+  static readonly name = "Optimizer";
+
   constructor(
     readonly name: string,
     readonly lr: LearningRate,
@@ -25,6 +27,8 @@ export class Rule implements Optimizer {
     /** Those numbers, in float64, at step `step` (from 0) with its learning rate. */
     readonly scalars: (step: number, rate: number) => readonly number[],
     readonly update: (p: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: readonly Tensor[]) => Updated,
+    /** What the update divides by, besides numbers: the root of a state plus epsilon. */
+    readonly divisor: { readonly slot: string; readonly epsilon: number } | null = null,
   ) {}
 }
 
@@ -93,7 +97,7 @@ export function adam(
     const inverseRoot = 1 / Math.sqrt(1 - beta2 ** (step + 1));
     return decays ? [stepSize, inverseRoot, rate * weightDecay] : [stepSize, inverseRoot];
   };
-  return new Rule("adam", lr, ["m", "v"], tables, scalars, (p, g, slots, [stepSize, inverseRoot, decay]) => {
+  const update: Rule["update"] = (p, g, slots, [stepSize, inverseRoot, decay]) => {
     const [m, v] = slots as readonly [Tensor, Tensor];
     const nextM = m.mul(beta1).add(g.mul(1 - beta1));
     const nextV = v.mul(beta2).add(g.square().mul(1 - beta2));
@@ -105,7 +109,8 @@ export function adam(
     );
     const kept = decay === undefined ? p : p.sub(p.mul(decay));
     return { value: kept.sub(direction.mul(stepSize as Tensor)), slots: [nextM, nextV] };
-  });
+  };
+  return new Rule("adam", lr, ["m", "v"], tables, scalars, update, { slot: "v", epsilon });
 }
 
 /**
@@ -140,6 +145,7 @@ export function rmsprop(
       const nextB = b.mul(momentum).add(direction);
       return { value: p.sub(nextB.mul(rate as Tensor)), slots: [next, nextB] };
     },
+    { slot: "square", epsilon },
   );
 }
 

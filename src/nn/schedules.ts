@@ -1,4 +1,4 @@
-import { checkAmount, checkCount, checkOptions } from "./checks";
+import { checkAmount, checkCount, checkOptions } from "../util/checks";
 
 /**
  * A number, or the rate at each step of the trainer, the first being step 0; steps go on counting over several fits.
@@ -41,19 +41,41 @@ export function stepDecay(lr: number, every: number, factor: number): (step: num
   return (step) => lr * factor ** Math.floor(step / every);
 }
 
+/** An update rule, as far as its numbers of a step go. */
+interface Paced {
+  readonly name: string;
+  readonly lr: LearningRate;
+  readonly tables: readonly string[];
+  scalars(step: number, rate: number): readonly number[];
+}
+
 export function checkRate(part: string, lr: LearningRate): void {
   if (typeof lr !== "function") checkAmount(part, "lr", lr);
 }
 
 /**
  * The learning rate of each step of a fit from `first` up to `steps`, `before` steps of the trainer being before its step 0;
- * a function is asked for all of them now, or, of a fit without an end, for each when it is needed. Throws RangeError for a rate that is negative or not finite.
+ * a function is asked for all of them now, or, of a fit without an end, for each when it is needed. Throws RangeError
+ * for a rate that is negative or not finite, or makes a number that float32 has not.
  */
-export function ratesOf(lr: LearningRate, before: number, first: number, steps: number): (step: number) => number {
-  if (typeof lr === "number") return () => lr;
+export function ratesOf(rule: Paced, before: number, first: number, steps: number): (step: number) => number {
+  const { lr, tables } = rule;
+  const checkScalars = (step: number, rate: number) => {
+    rule.scalars(step, rate).forEach((value, t) => {
+      if (Number.isFinite(Math.fround(value))) return;
+      throw new RangeError(
+        `fit: the learning rate at step ${step} is ${rate}; it makes ${rule.name}'s ${tables[t]} ${value}, which float32 has not. Lower it.`,
+      );
+    });
+  };
+  if (typeof lr === "number") {
+    checkScalars(before + first, lr); // the first is the largest: what corrects it comes nearer to 1
+    return () => lr;
+  }
   const checked = (step: number): number => {
     const rate = lr(before + step);
     checkAmount("fit", `the learning rate at step ${before + step}`, rate);
+    checkScalars(before + step, rate);
     return rate;
   };
   if (steps === Infinity) return checked;

@@ -2,10 +2,10 @@ import type { Device } from "../device";
 import { checkValues, type Values } from "../graph/program";
 import { parameter, type Tensor } from "../graph/tensor";
 import type { Session } from "../session";
+import { checkCount, checkOptions, shown } from "../util/checks";
 import { DeviceError } from "../util/errors";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
-import { checkCount, checkOptions, shown } from "./checks";
-import { checkDataset, checkInputs, type Dataset } from "./dataset";
+import { checkDataset, checkInputs, type Dataset, type DataValues } from "./dataset";
 import type { History } from "./fit";
 import { type BeginOptions, type FitOptions, Fitter, type FitterParts, type OpenFit } from "./fitter";
 import { Forward } from "./forward";
@@ -34,16 +34,16 @@ export interface Trainer {
    * something becomes non-finite, it throws a RangeError with the step, the tensor and the likely cause, and leaves the
    * last finite weights. After `resume` it takes up the fit that the checkpoint was taken in, if in one.
    */
-  fit(data: Dataset, options: FitOptions): Promise<History>;
+  fit(data: Dataset<DataValues>, options: FitOptions): Promise<History>;
   /**
    * Begins a fit that is taken some steps at a time: the data are checked and go to the device once, and the order of
    * the batches goes on from call to call. Between them weights may be read, replaced, evaluated. Throws as `fit` does.
    */
-  begin(data: Dataset, options?: BeginOptions): Promise<OpenFit>;
+  begin(data: Dataset<DataValues>, options?: BeginOptions): Promise<OpenFit>;
   /** x [rows, inputs], any number of rows -> [rows, outputs]: raw outputs, or probabilities for the two cross entropies. */
-  predict(x: Values): Promise<Float32Array>;
+  predict(x: DataValues): Promise<Float32Array>;
   /** The loss over all rows, with the l2 penalty, and for the cross entropies the share of right classes; dropout is off. */
-  evaluate(data: Dataset): Promise<{ loss: number; accuracy?: number }>;
+  evaluate(data: Dataset<DataValues>): Promise<{ loss: number; accuracy?: number }>;
   /** Parameters by name, as `Model.parameters` names and shapes them: a weight is [inputs, units]. */
   weights(): Promise<Record<string, Float32Array>>;
   /** Replaces those that are given. A wrong name, length or value is an error and changes nothing. */
@@ -99,17 +99,19 @@ export async function createTrainer(
     throw new TypeError(`trainer: the device is ${shown(device)}; it must come from open().`);
   }
   if (!(model instanceof Sequential)) {
-    throw new TypeError(`trainer: the model is ${shown(model)}; it must come from sequential().`);
+    throw new TypeError(`trainer: the model is ${shown(model, Sequential)}; it must come from sequential().`);
   }
   checkOptions("trainer", options, ["loss", "optimizer", "batchSize"]);
   const { loss, optimizer, batchSize } = options;
   if (!(loss instanceof Criterion)) {
     throw new TypeError(
-      `trainer: loss is ${shown(loss)}; it must come from squaredError(), softmaxCrossEntropy() or binaryCrossEntropy().`,
+      `trainer: loss is ${shown(loss, Criterion)}; it must come from squaredError(), softmaxCrossEntropy() or binaryCrossEntropy().`,
     );
   }
   if (!(optimizer instanceof Rule)) {
-    throw new TypeError(`trainer: optimizer is ${shown(optimizer)}; it must come from sgd(), adam() or rmsprop().`);
+    throw new TypeError(
+      `trainer: optimizer is ${shown(optimizer, Rule)}; it must come from sgd(), adam() or rmsprop().`,
+    );
   }
   if (batchSize !== undefined) checkCount("trainer", "batchSize", batchSize);
   if (loss.name === "softmaxCrossEntropy" && model.outputs < 2) {
@@ -145,32 +147,36 @@ class NetworkTrainer implements Trainer {
     return this.fitter.steps;
   }
 
-  async fit(data: Dataset, options: FitOptions): Promise<History> {
+  async fit(data: Dataset<DataValues>, options: FitOptions): Promise<History> {
     this.throwIfUnusable("fit", true);
-    return this.fitter.fit(data, options);
+    return this.during("fit", this.fitter.fit(data, options));
   }
 
-  async begin(data: Dataset, options: BeginOptions = {}): Promise<OpenFit> {
+  async begin(data: Dataset<DataValues>, options: BeginOptions = {}): Promise<OpenFit> {
     this.throwIfUnusable("begin", true);
-    return this.fitter.begin(data, options, () => this.throwIfUnusable("advance", true));
+    const advancing = async <T>(make: () => Promise<T>) => {
+      this.throwIfUnusable("advance", true);
+      return this.during("advance", make());
+    };
+    return this.during("begin", this.fitter.begin(data, options, advancing));
   }
 
-  async predict(x: Values): Promise<Float32Array> {
+  async predict(x: DataValues): Promise<Float32Array> {
     this.throwIfUnusable("predict");
     const rows = checkInputs("predict", x, this.parts.model.inputs);
-    return this.parts.forward.predict(rows.x, rows.count);
+    return this.during("predict", this.parts.forward.predict(rows.x, rows.count));
   }
 
-  async evaluate(data: Dataset): Promise<{ loss: number; accuracy?: number }> {
+  async evaluate(data: Dataset<DataValues>): Promise<{ loss: number; accuracy?: number }> {
     this.throwIfUnusable("evaluate");
-    return this.parts.forward.evaluate(
-      checkDataset("evaluate", data, this.parts.model.inputs, this.parts.model.outputs, this.parts.loss),
-    );
+    const { model, loss, forward } = this.parts;
+    const rows = checkDataset("evaluate", data, model.inputs, model.outputs, loss);
+    return this.during("evaluate", forward.evaluate(rows));
   }
 
   async weights(): Promise<Record<string, Float32Array>> {
     this.throwIfUnusable("weights");
-    const { weights } = await this.parts.state.weights();
+    const { weights } = await this.during("weights", this.parts.state.weights());
     return Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, values.slice()]));
   }
 
@@ -182,7 +188,8 @@ class NetworkTrainer implements Trainer {
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.throwIfUnusable("save");
-    return writeWeights(this.parts.model.parameters, (await this.parts.state.weights()).weights);
+    const { weights } = await this.during("save", this.parts.state.weights());
+    return writeWeights(this.parts.model.parameters, weights);
   }
 
   load(file: Uint8Array): void {
@@ -194,7 +201,8 @@ class NetworkTrainer implements Trainer {
     this.throwIfUnusable("checkpoint");
     const { rule, state } = this.parts;
     // Queued together, so that the step is the one that the weights belong to.
-    const [values, standing] = await Promise.all([state.all(), this.fitter.reached()]);
+    const read = Promise.all([state.all(), this.fitter.reached()]);
+    const [values, standing] = await this.during("checkpoint", read);
     return writeCheckpoint({ values, optimizer: rule.name, ...standing }, state.shapes);
   }
 
@@ -210,6 +218,16 @@ class NetworkTrainer implements Trainer {
     this.disposed = true;
     this.fitter.dispose();
     this.parts.forward.dispose();
+  }
+
+  /** What a call waits for. Where the trainer is disposed meanwhile its sessions are gone, and their errors do not say why. */
+  private async during<T>(call: string, result: Promise<T>): Promise<T> {
+    try {
+      return await result;
+    } catch (error) {
+      if (!this.disposed || !(error instanceof DeviceError)) throw error;
+      throw new DeviceError(`${call}: the trainer was disposed during the ${call === "fit" ? "fit" : "call"}.`);
+    }
   }
 
   /** With `alone`: also while a fit is running, when the call would change what it works on. */

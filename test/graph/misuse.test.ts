@@ -24,7 +24,38 @@ describe("a tensor that cannot be is refused where it is written, with its value
       "an operand that is no tensor",
       () => x.mul(wrong("2")),
       TypeError,
-      "mul: the operand must be a Tensor or a number, not 2",
+      'mul: the operand must be a Tensor or a number, not "2"',
+    ],
+    [
+      "a function for an operand",
+      () => x.mul(wrong(Math.exp)),
+      TypeError,
+      "mul: the operand must be a Tensor or a number, not a function that is not called",
+    ],
+    [
+      "a bigint for an operand",
+      () => x.mul(wrong(2n)),
+      TypeError,
+      "mul: the operand must be a Tensor or a number, not 2n",
+    ],
+    [
+      "a tensor of another copy of the library",
+      () => x.matmul(wrong(new (class Tensor {})())),
+      TypeError,
+      "matmul: the operand must be a Tensor, not a Tensor of another copy of this library (load it once)",
+    ],
+    ["text for an axis", () => x.sum(wrong("0")), TypeError, 'sum: the axis is "0"; it must be an integer'],
+    [
+      "options for an axis",
+      () => x.sum(wrong({ keepDims: true })),
+      TypeError,
+      "sum: the axis is a Object; it must be an integer",
+    ],
+    [
+      "text for keepDims",
+      () => x.max(0, wrong({ keepDims: "no" }) as never),
+      TypeError,
+      'max: keepDims is "no"; it must be true or false.',
     ],
     [
       "an operand that is missing",
@@ -185,6 +216,37 @@ describe("leaves", () => {
       "constant: 2 values for shape [3], which has 3 elements",
     ],
     [
+      "a constant of rows",
+      () =>
+        constant(
+          wrong([
+            [1, 2],
+            [3, 4],
+          ]),
+          [2, 2],
+        ),
+      TypeError,
+      "constant: the values are arrays in an array; give values.flat()",
+    ],
+    [
+      "a constant of text",
+      () => constant(wrong(["1"]), [1]),
+      TypeError,
+      'constant: value "1" at index 0 is not a number',
+    ],
+    [
+      "a constant of one number",
+      () => constant(wrong(1), []),
+      TypeError,
+      "constant: the values are 1; they must be an array of numbers",
+    ],
+    [
+      "text for a length",
+      () => input(wrong([2, "3"])),
+      ShapeError,
+      'input: shape [2, 3] has an axis of length "3"; each must be an integer of at least 1',
+    ],
+    [
       "a constant that is not finite",
       () => constant([1, Number.POSITIVE_INFINITY], [2]),
       RangeError,
@@ -238,6 +300,18 @@ describe("grad", () => {
       () => grad(x.sum(), [whole]),
       TypeError,
       "grad: derivatives are taken in float32 tensors, wrt holds one of int32",
+    ],
+    [
+      "in a tensor without its array",
+      () => grad(x.sum(), wrong(x) as never),
+      TypeError,
+      "grad: wrt is a Tensor; it must be an array of Tensors, as in grad(loss, [w])",
+    ],
+    [
+      "in nothing",
+      () => grad(x.sum(), wrong(undefined) as never),
+      TypeError,
+      "grad: wrt is undefined; it must be an array of Tensors, as in grad(loss, [w])",
     ],
     ["in no tensor", () => grad(x.sum(), [wrong(null)]), TypeError, "grad: wrt holds null, which is not a Tensor"],
   ]);

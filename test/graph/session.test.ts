@@ -31,6 +31,20 @@ describe("a session on the CPU", () => {
     );
   });
 
+  test("refuses options that are none, before it looks for a device", async () => {
+    await expect(open("cpu" as never)).rejects.toThrow(
+      'open: the options are "cpu"; they must be an object with backend, gpu, powerPreference, route, tuning.',
+    );
+    await expect(open({ backnd: "cpu" } as never)).rejects.toThrow('open: there is no option "backnd"');
+    await expect(open({ gpu: {} as GPU })).rejects.toThrow("open: gpu is a Object; it must be navigator.gpu");
+    const device = await open({ backend: "cpu" });
+    const w = parameter([1]);
+    const program = { inputs: {}, parameters: { w }, outputs: {}, updates: { w: w.add(1) } };
+    await expect(device.tune(program, { budgetMs: "9" as never })).rejects.toThrow('tune: budgetMs is "9"');
+    await expect(device.tune(program, { signal: {} as AbortSignal })).rejects.toThrow("tune: signal is a Object");
+    await expect(device.tune(program, { budget: 9 } as object)).rejects.toThrow('tune: there is no option "budget"');
+  });
+
   test("runs steps and gives histories in float32", async () => {
     const { session } = await counting();
     const outputs = await session.run(ones, { steps: 5, every: 2 });
@@ -195,6 +209,12 @@ describe("misuse is refused, and changes nothing", () => {
     await expect(session.run(ones, { steps: 0 })).rejects.toThrow("steps is 0");
     await expect(session.run(ones, { steps: Number.NaN })).rejects.toThrow("steps is NaN");
     await expect(session.run(ones, { every: 2.5 })).rejects.toThrow("every is 2.5");
+    await expect(session.run(ones, { signal: {} as AbortSignal })).rejects.toThrow(
+      "run: signal is a Object; it must be the signal of an AbortController.",
+    );
+    await expect(session.run(ones, { onProgress: 1 as never })).rejects.toThrow("run: onProgress is 1");
+    await expect(session.run(ones, { step: 2 } as object)).rejects.toThrow('run: there is no option "step"');
+    await expect(session.profile(ones, "2" as never)).rejects.toThrow('profile: steps is "2"');
     expect(list(await session.read("w"))).toEqual([0, 0]);
   });
 
