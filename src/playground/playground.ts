@@ -381,7 +381,7 @@ function redraw(): void {
   fit.draw();
   network.draw();
   curves.remake();
-  void engine.thumbnails().then((pictures) => settings.thumbnails(pictures));
+  settings.thumbnails();
 }
 
 /** Trains what the address says, or goes on with what a reload has left. */
@@ -408,4 +408,5 @@ export async function begin(): Promise<void> {
     ...(table && { table }),
   });
   redraw();
+  settings.thumbnails(await engine.thumbnails());
 }

@@ -20,6 +20,7 @@ const CHOICES = ["schedule", "optimizer", "loss", "backend"] as const;
 export class Settings {
   private config: Config = preset("moons");
   private numbers = false;
+  private pictures: Partial<Record<DataName, Rows>> = {};
   private readonly rate = byId("rate", HTMLInputElement);
   private readonly slider = byId("rate-slider", HTMLInputElement);
 
@@ -84,8 +85,9 @@ export class Settings {
     this.show(this.config);
   }
 
-  /** Draws the small pictures of the sets, in the colours of the page. */
-  thumbnails(pictures: Partial<Record<DataName, Rows>>): void {
+  /** Draws the small pictures of the sets, in the colours of the page; those of before where none are given. */
+  thumbnails(pictures = this.pictures): void {
+    this.pictures = pictures;
     for (const [name, points] of Object.entries(pictures)) {
       const canvas = document.querySelector<HTMLCanvasElement>(`#sets canvas[data-set="${name}"]`);
       if (!canvas) continue;
