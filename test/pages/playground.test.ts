@@ -244,6 +244,9 @@ test("GPU and CPU race from the same weights to nearly the same loss", async () 
   );
   const [gpu, cpu] = [await numberOf(page, "#webgpu-loss"), await numberOf(page, "#cpu-loss")];
   expect(Math.abs(gpu / cpu - 1)).toBeLessThan(4e-3); // three digits are shown
+  const speeds = [await numberOf(page, "#webgpu-speed"), await numberOf(page, "#cpu-speed")];
+  const said = Number(/takes ([\d.e+]+) times/.exec(await textOf(page, "#verdict"))?.[1]);
+  expect(Math.abs(Math.max(...speeds) / Math.min(...speeds) / said - 1)).toBeLessThan(0.06); // of two digits
   expect(await seriousFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });

@@ -60,7 +60,7 @@ class Runner {
   /** Steps a second by the clock on the wall, from the first look on: before it was compiled. Of a short race, over all of it. */
   get speed(): number {
     const [first, last] = this.looks;
-    if (!first || !last) return (this.look?.step ?? 0) / this.seconds;
+    if (!first || !last) return this.seconds > 0 ? (this.look?.step ?? 0) / this.seconds : 0;
     return ((last.step - first.step) * 1000) / (last.timeMs - first.timeMs);
   }
 
@@ -86,7 +86,10 @@ class Runner {
       if (now.step > 0) this.looks = [...this.looks.slice(0, 1), now];
       this.show(message.look);
     } else if (message.kind === "state" && message.state !== "training") {
-      if (message.state === "finished") this.seconds = (performance.now() - this.began) / 1000;
+      if (message.state === "finished") {
+        this.seconds = (performance.now() - this.began) / 1000;
+        if (this.look) this.show(this.look);
+      }
       this.done();
     } else if (message.kind === "failed" || message.kind === "lost") {
       setText(byId(`${this.side}-name`, HTMLElement), message.kind === "lost" ? message.reason : message.message);
@@ -94,12 +97,12 @@ class Runner {
     }
   }
 
-  private show({ step, heldBack, stepsPerSecond, layers, route }: Look): void {
+  private show({ step, heldBack, layers, route }: Look): void {
     const figure = (name: string, value: string) => setText(byId(`${this.side}-${name}`, HTMLElement), value);
     figure("step", step.toLocaleString("en"));
     figure("loss", (this.losses.at(-1) ?? Number.NaN).toPrecision(3));
     figure("held", `${(100 * heldBack.share).toFixed(1)} %`);
-    figure("speed", stepsPerSecond > 0 ? Math.round(stepsPerSecond).toLocaleString("en") : "–");
+    figure("speed", this.speed > 0 ? Math.round(this.speed).toLocaleString("en") : "–");
     figure("route", route);
     this.plane.show(layers);
     this.changed();
