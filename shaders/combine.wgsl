@@ -15,6 +15,11 @@ const LANES = 1u; // spec
 
 var<workgroup> laneValues: array<f32, LANES>;
 
+// spec begin larger
+// Here as it is written in short; in use that of functions.wgsl, which gives NaN where one is.
+fn larger(a: f32, b: f32) -> f32 { return max(a, b); }
+// spec end
+
 fn sumLanes(value: f32, local: u32) -> f32 {
   if (LANES == 1u) { return value; }
   laneValues[local] = value;
@@ -33,7 +38,7 @@ fn maxLanes(value: f32, local: u32) -> f32 {
   laneValues[local] = value;
   workgroupBarrier();
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (local < half) { laneValues[local] = max(laneValues[local], laneValues[local + half]); }
+    if (local < half) { laneValues[local] = larger(laneValues[local], laneValues[local + half]); }
     workgroupBarrier();
   }
   let largest = laneValues[0];

@@ -49,6 +49,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let thread = groupIndex * WORKGROUP + local;
   let split = thread / (TILES_M * TILES_N);
   let tile = thread % (TILES_M * TILES_N);
+  // spec begin before
+  // spec end
   if (split < SPLITS) {
     let row = tile / TILES_N * TILE_M;
     let column = tile % TILES_N * TILE_N;

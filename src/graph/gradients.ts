@@ -91,6 +91,7 @@ export const GRADIENTS: Record<Op, Gradient> = {
   max: (node, g) => {
     const [x] = operands(node);
     const { from = 0, to = 0 } = node.attributes;
+    if (splitShape(x.shape, from, to).length === 1) return [overReduced(node, g)];
     const largest = x.eq(overReduced(node, node));
     const ties = sumAxes(largest, from, to);
     return [largest.mul(overReduced(node, g.reshape(ties.shape).div(ties)))];

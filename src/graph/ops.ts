@@ -12,16 +12,17 @@ export interface Attributes {
   readonly values?: ArrayLike<number>;
 }
 
-/** One number in, one number out, at each element. `wgsl` is the only text that any kernel uses for it. */
+/**
+ * One number in, one number out, at each element. `wgsl` is the only text that any kernel uses for it, of operands that are names or
+ * literals; `dtype` is that of the last. What it calls besides WGSL's own is in shaders/functions.wgsl.
+ */
 interface Elementwise {
   readonly kind: "elementwise";
   readonly arity: 1 | 2 | 3;
   evaluate(a: number, b: number, c: number): number;
-  wgsl(a: string, b: string, c: string): string;
+  wgsl(a: string, b: string, c: string, dtype: DType): string;
   /** Where it takes int32 too, all operands alike: what type it then gives. Else it takes and gives float32. */
   readonly integers?: DType;
-  /** WGSL declared once before the expression can be used. */
-  readonly declaration?: string;
   /** Not worth computing twice to save a load. */
   readonly dear?: boolean;
 }
@@ -55,45 +56,27 @@ const compare = (evaluate: (a: number, b: number) => boolean, symbol: string): E
   arity: 2,
   integers: "float32",
   evaluate: (a, b) => (evaluate(a, b) ? 1 : 0),
-  wgsl: (a, b) => `select(0.0, 1.0, ${a} ${symbol} ${b})`,
+  // What a compiler takes for sure of two equal operands is not so of NaN.
+  wgsl: (a, b, _c, dtype) =>
+    a === b && dtype === "float32" && symbol.endsWith("=")
+      ? `select(1.0, 0.0, isNan(${a}))`
+      : `select(0.0, 1.0, ${a} ${symbol} ${b})`,
 });
 
 const unary = (
   evaluate: (a: number) => number,
   wgsl: (a: string) => string,
-  more: Pick<Elementwise, "declaration" | "dear"> = {},
+  more: Pick<Elementwise, "dear"> = {},
 ): Elementwise => ({ kind: "elementwise", arity: 1, evaluate, wgsl, ...more });
 
 const binary = (
   evaluate: (a: number, b: number) => number,
-  wgsl: (a: string, b: string) => string,
+  wgsl: (a: string, b: string, dtype: DType) => string,
   more: Pick<Elementwise, "dear" | "integers"> = {},
-): Elementwise => ({ kind: "elementwise", arity: 2, evaluate, wgsl, ...more });
+): Elementwise => ({ kind: "elementwise", arity: 2, evaluate, wgsl: (a, b, _c, dtype) => wgsl(a, b, dtype), ...more });
 
-// WGSL's tanh may be computed as sinh/cosh, which overflows and loses what is near 0. Source: Cephes, tanhf.
-const TANH = `fn tanhAccurate(x: f32) -> f32 {
-  let a = abs(x);
-  let z = x * x;
-  let near = x + x * z * (-3.33332819422e-1 + z * (1.33314422036e-1 + z * (-5.37397155531e-2
-    + z * (2.06390887954e-2 + z * -5.70498872745e-3))));
-  let far = 1.0 - 2.0 / (exp(2.0 * min(a, 20.0)) + 1.0);
-  return select(select(far, -far, x < 0.0), near, a < 0.625);
-}`;
-
-// exp is only ever taken of what is not positive, so that it cannot overflow.
-const SIGMOID = `fn sigmoidStable(x: f32) -> f32 {
-  let e = exp(-abs(x));
-  return select(1.0, e, x < 0.0) / (1.0 + e);
-}`;
-
-// Jarzynski and Olano 2020, "Hash Functions for GPU Rendering", pcg3d.
-const PCG3D = `fn randomUniform(counters: vec3i) -> f32 {
-  var v = bitcast<vec3u>(counters) * 1664525u + 1013904223u;
-  v.x += v.y * v.z; v.y += v.z * v.x; v.z += v.x * v.y;
-  v ^= v >> vec3u(16u);
-  v.x += v.y * v.z;
-  return f32(v.x >> 8u) * 0x1p-24f;
-}`;
+/** WGSL of a literal zero, as a factor. */
+const ZERO = /^\(?-?0\.?0?f\)?$/;
 
 /** THE table: an operation is one row here and one in gradients.ts. */
 export const OPS = {
@@ -143,12 +126,12 @@ export const OPS = {
   ),
   sub: binary(
     (a, b) => a - b,
-    (a, b) => `(${a} - ${b})`,
+    (a, b, dtype) => (a === b && dtype === "float32" ? `vanishing(${a})` : `(${a} - ${b})`),
     { integers: "int32" },
   ),
   mul: binary(
     (a, b) => a * b,
-    (a, b) => `(${a} * ${b})`,
+    (a, b) => (ZERO.test(b) ? `vanishing(${a})` : `(${a} * ${b})`),
     { integers: "int32" },
   ),
   div: binary(
@@ -158,12 +141,12 @@ export const OPS = {
   ),
   maximum: binary(
     (a, b) => Math.max(a, b),
-    (a, b) => `max(${a}, ${b})`,
+    (a, b, dtype) => `${dtype === "int32" ? "max" : "larger"}(${a}, ${b})`,
     { integers: "int32" },
   ),
   minimum: binary(
     (a, b) => Math.min(a, b),
-    (a, b) => `min(${a}, ${b})`,
+    (a, b, dtype) => `${dtype === "int32" ? "min" : "smaller"}(${a}, ${b})`,
     { integers: "int32" },
   ),
   gt: compare((a, b) => a > b, ">"),
@@ -173,7 +156,7 @@ export const OPS = {
   eq: compare((a, b) => a === b, "=="),
   mask: binary(
     (a, condition) => (condition !== 0 ? a : 0),
-    (a, condition) => `select(0.0, ${a}, ${condition} != 0)`,
+    (a, condition) => `select(${a}, 0.0, ${condition} == 0)`,
   ),
 
   neg: unary(
@@ -195,29 +178,30 @@ export const OPS = {
   ),
   exp: unary(
     (a) => Math.exp(a),
-    (a) => `exp(${a})`,
+    (a) => `exponential(${a})`,
     { dear: true },
   ),
   log: unary(
     (a) => Math.log(a),
-    (a) => `log(${a})`,
+    (a) => `logarithm(${a})`,
     { dear: true },
   ),
   relu: unary(
     (a) => Math.max(a, 0),
-    (a) => `max(${a}, 0.0)`,
+    // Negative numbers lie side by side as bits, -infinity the last of them.
+    (a) => `select(${a}, 0.0, bitcast<u32>(${a}) - 0x80000000u <= 0x7f800000u)`,
   ),
   tanh: unary(
     (a) => Math.tanh(a),
     (a) => `tanhAccurate(${a})`,
-    { declaration: TANH, dear: true },
+    { dear: true },
   ),
-  sigmoid: unary(sigmoid, (a) => `sigmoidStable(${a})`, { declaration: SIGMOID, dear: true }),
+  sigmoid: unary(sigmoid, (a) => `sigmoid(${a})`, { dear: true }),
 
-  // Held to what both float32 and int32 have, as WGSL's conversion does.
+  // Held to what both float32 and int32 have; NaN is 0.
   toInt32: unary(
-    (a) => Math.min(Math.max(Math.trunc(a), -2147483648), 2147483520),
-    (a) => `i32(${a})`,
+    (a) => Math.min(Math.max(Math.trunc(a) || 0, -2147483648), 2147483520),
+    (a) => `integer(${a})`,
   ),
   toFloat32: { kind: "elementwise", arity: 1, integers: "float32", evaluate: (a) => a, wgsl: (a) => `f32(${a})` },
   /** Uniform in [0, 1), 24 bits, from three int32 counters. */
@@ -226,7 +210,6 @@ export const OPS = {
     arity: 3,
     integers: "float32",
     dear: true,
-    declaration: PCG3D,
     evaluate: pcg3d,
     wgsl: (a, b, c) => `randomUniform(vec3i(${a}, ${b}, ${c}))`,
   },
@@ -288,7 +271,7 @@ export const OPS = {
       }
     },
   },
-  /** The first index of the largest element, int32. */
+  /** The first index of the largest element, int32; that of the first NaN where there is one, as NumPy's. */
   argmax: {
     kind: "reduction",
     loop(x, out, outer, length, inner) {
@@ -296,7 +279,9 @@ export const OPS = {
         for (let i = 0; i < inner; i++) {
           let best = 0;
           for (let l = 1; l < length; l++) {
-            if ((x[(o * length + l) * inner + i] as number) > (x[(o * length + best) * inner + i] as number)) best = l;
+            const largest = x[(o * length + best) * inner + i] as number;
+            const next = x[(o * length + l) * inner + i] as number;
+            if (next > largest || (Number.isNaN(next) && !Number.isNaN(largest))) best = l;
           }
           out[o * inner + i] = best;
         }
@@ -362,7 +347,7 @@ export function spread(x: Numbers, from: Shape, shape: Shape): Numbers {
   return out;
 }
 
-/** The same bits as the kernels' text above. */
+/** The same bits as the kernels'. */
 function pcg3d(a: number, b: number, c: number): number {
   let x = (Math.imul(a, 1664525) + 1013904223) | 0;
   let y = (Math.imul(b, 1664525) + 1013904223) | 0;

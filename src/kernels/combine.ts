@@ -1,6 +1,6 @@
 import combine from "../../shaders/combine.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { joinTurns } from "./partials";
+import { accumulate, INITIAL, joinTurns } from "./partials";
 import { indent, specialise } from "./specialise";
 
 export interface CombineSpec {
@@ -26,17 +26,16 @@ export function combineKernel({ bindings, reductions, body, ...spec }: CombineSp
   while (turnsOf(lanes) > spec.maxTurns && 2 * lanes <= spec.maxLanes) lanes *= 2;
   const lines = reductions.flatMap(({ op, buffer, count, variable }, i) => {
     const element = `${buffer}[place * ${count}u + p]`;
-    const [initial, step] =
-      op === "sum" ? ["0.0", `own${i} += ${element};`] : [`-0x1.fffffep+127f`, `own${i} = max(own${i}, ${element});`];
+    const own = `own${i}`;
     return [
-      `var own${i} = ${initial};`,
-      `for (var p = local; p < ${count}u; p += LANES) { ${step} }`,
-      `let ${variable} = ${op}Lanes(own${i}, local);`,
+      `var ${own} = ${INITIAL[op]};`,
+      `for (var p = local; p < ${count}u; p += LANES) { ${accumulate({ op, variable: own }, element)} }`,
+      `let ${variable} = ${op}Lanes(${own}, local);`,
     ];
   });
   const source = specialise(combine, {
     constants: { LANES: lanes },
-    blocks: { bindings, reductions: indent(lines, 2), body: indent(body, 4) },
+    blocks: { larger: "", bindings, reductions: indent(lines, 2), body: indent(body, 4) },
   });
   return { name: "combine", source, workgroups: [1, 1, 1], partials: 0, turns: turnsOf(lanes) };
 }

@@ -1,6 +1,6 @@
 import matmul from "../../shaders/matmul.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
+import { beginPartials, finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, PART, specialise, times } from "./specialise";
 import { epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
 
@@ -109,7 +109,10 @@ export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "ti
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
       epilogue: epilogueFunction(spec, wholeM && wholeN ? null : "row < M && column < N"),
-      sums: indent([...sums(tileM, tileN), ...(sumsColumns ? ["var columnSum = 0.0;"] : [])], 2),
+      sums: indent(
+        [...beginPartials(partials), ...sums(tileM, tileN), ...(sumsColumns ? ["var columnSum = 0.0;"] : [])],
+        2,
+      ),
       columnSums: indent(sumsColumns ? COLUMN_SUMS : [], 4),
       loadA: indent(
         loadTile({

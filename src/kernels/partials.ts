@@ -18,15 +18,25 @@ export function partialCount(workgroups: number, workgroupSize: number): number 
   return workgroups * workgroupSize <= THREADS_ALONE ? workgroups * workgroupSize : workgroups;
 }
 
-/** WGSL of what a reduction starts from: the lowest number, for a maximum. */
-export const INITIAL = { sum: "0.0", max: "-0x1.fffffep+127f" } as const;
+/** WGSL of what a reduction starts from. */
+export const INITIAL = { sum: "0.0", max: "lowest()" } as const;
+
+/** WGSL of two parts of a reduction as one. */
+export function joined(op: Partial["op"], a: string, b: string): string {
+  return op === "sum" ? `${a} + ${b}` : `larger(${a}, ${b})`;
+}
 
 export function declarePartials(partials: readonly Partial[]): string[] {
-  return partials.map(({ op, variable }) => `var ${variable} = ${INITIAL[op]};`);
+  return beginPartials(partials).map((line) => `var ${line}`);
+}
+
+/** Lines that begin them where their variables are declared elsewhere. */
+export function beginPartials(partials: readonly Partial[]): string[] {
+  return partials.map(({ op, variable }) => `${variable} = ${INITIAL[op]};`);
 }
 
 export function accumulate({ op, variable }: Partial, value: string): string {
-  return op === "sum" ? `${variable} += ${value};` : `${variable} = max(${variable}, ${value});`;
+  return op === "sum" ? `${variable} += ${value};` : `${variable} = ${joined(op, variable, value)};`;
 }
 
 /** Lines that end the partial results, in uniform control flow; `group` and `local` are the workgroup's and thread's index. */
@@ -42,7 +52,7 @@ export function finishPartials(partials: readonly PartialSpec[], workgroups: num
     `scratch[local] = ${variable};`,
     "workgroupBarrier();",
     `for (var half = ${workgroupSize / 2}u; half > 0u; half /= 2u) {`,
-    `  if (local < half) { scratch[local] = ${op === "sum" ? "scratch[local] + scratch[local + half]" : "max(scratch[local], scratch[local + half])"}; }`,
+    `  if (local < half) { scratch[local] = ${joined(op, "scratch[local]", "scratch[local + half]")}; }`,
     "  workgroupBarrier();",
     "}",
     `if (local == 0u) { ${buffer}[${offset(workgroups)} + groupIndex] = scratch[0]; }`,

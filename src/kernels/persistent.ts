@@ -21,7 +21,7 @@ export interface PersistentSpec {
 
 /** Where the workgroup is one subgroup, sums over it need no memory and no barrier. */
 const JOIN_SUBGROUP = `fn joinSum(value: f32, local: u32) -> f32 { return subgroupAdd(value); }
-fn joinMax(value: f32, local: u32) -> f32 { return subgroupMax(value); }
+fn joinMax(value: f32, local: u32) -> f32 { return subgroupLarger(value); }
 `;
 
 export function persistentKernel({
@@ -39,6 +39,7 @@ export function persistentKernel({
   const source = specialise(persistent, {
     constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1), COUNT: count },
     blocks: {
+      larger: "",
       ...(subgroup && { enable: "enable subgroups;\n", join: JOIN_SUBGROUP }),
       ...(held && { wait: "" }),
       bindings,

@@ -1,6 +1,6 @@
 import product from "../../shaders/product.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
+import { beginPartials, finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { registerTile } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
 import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
@@ -57,6 +57,7 @@ export function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "d
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
       epilogue: epilogueFunction(spec, null),
+      before: indent(beginPartials(partials), 2),
       tile: indent(lines, 4),
       after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
       indexing: "",

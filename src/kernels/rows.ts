@@ -1,6 +1,7 @@
 import rows from "../../shaders/rows.wgsl?raw";
 import type { KernelText } from "./kernel";
 import {
+  accumulate,
   declarePartials,
   finishPartials,
   finishTurns,
@@ -44,11 +45,12 @@ export function joinLanes(
   if (lanes === 1) return [];
   const other = `local + half * ${inner === 1 ? 1 : rowsPerGroup}u`;
   const mine = inner === 1 ? `rowLocal * ${lanes}u` : "rowLocal";
+  const mineNow = "laneValues[local]";
   const join = {
-    sum: `laneValues[local] += laneValues[${other}];`,
-    max: `laneValues[local] = max(laneValues[local], laneValues[${other}]);`,
+    sum: accumulate({ op: "sum", variable: mineNow }, `laneValues[${other}]`),
+    max: accumulate({ op: "max", variable: mineNow }, `laneValues[${other}]`),
     argmax:
-      `let other = ${other}; if (laneValues[other] > laneValues[local] || (laneValues[other] == laneValues[local] && laneIndices[other] < laneIndices[local])) ` +
+      `let other = ${other}; if (exceeds(laneValues[other], ${mineNow}) || (!exceeds(${mineNow}, laneValues[other]) && laneIndices[other] < laneIndices[local])) ` +
       "{ laneValues[local] = laneValues[other]; laneIndices[local] = laneIndices[other]; }",
   }[op];
   return [

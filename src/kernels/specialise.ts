@@ -1,3 +1,5 @@
+import { withFunctions } from "./functions";
+
 /** What goes into the marked places of a shader: numbers for its constants, text for its blocks. */
 export interface Specialisation {
   readonly constants?: Readonly<Record<string, number | boolean>>;
@@ -6,7 +8,7 @@ export interface Specialisation {
 
 /**
  * Replaces marked lines of a shader: `const NAME = 4u; // spec` and what stands between `// spec begin NAME` and
- * `// spec end`. The stored file compiles as it stands. Throws where a name is not marked.
+ * `// spec end`; adds the functions that the text then calls. The stored file compiles as it stands. Throws where a name is not marked.
  */
 export function specialise(source: string, { constants = {}, blocks = {} }: Specialisation): string {
   let text = source;
@@ -20,7 +22,7 @@ export function specialise(source: string, { constants = {}, blocks = {} }: Spec
     if (!marked.test(text)) throw new Error(`internal: the shader has no block "${name}" marked "// spec begin"`);
     text = text.replace(marked, () => (block === "" || block.endsWith("\n") ? block : `${block}\n`));
   }
-  return text;
+  return withFunctions(text);
 }
 
 /** The most workgroups along one axis of a dispatch that every adapter takes. */

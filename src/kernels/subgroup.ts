@@ -1,6 +1,6 @@
 import subgroup from "../../shaders/subgroup.wgsl?raw";
 import type { KernelText } from "./kernel";
-import { finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
+import { beginPartials, finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, PART, pairwise, specialise, times } from "./specialise";
 import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
 
@@ -26,7 +26,7 @@ export function subgroupKernel(spec: MatmulSpec, tiling: SubgroupTiling): Kernel
     blocks: {
       bindings: spec.bindings + scratchDeclaration(partials, workgroups, subgroupSize),
       epilogue: epilogueFunction(spec, N % (tileN * subgroupSize) === 0 ? null : "column < N"),
-      tile: indent(tileLines(spec, tiling), 2),
+      tile: indent([...beginPartials(partials), ...tileLines(spec, tiling)], 2),
       after: indent(finishPartials(partials, workgroups, subgroupSize), 2),
     },
   });

@@ -1,4 +1,4 @@
-import { INITIAL, type PartialSpec } from "./partials";
+import type { PartialSpec } from "./partials";
 import { indent } from "./specialise";
 
 /**
@@ -58,12 +58,12 @@ export function chunkOf(K: number, splits: number): number {
   return splits === 1 ? K : Math.ceil(K / splits / 4) * 4;
 }
 
-/** The function that takes an element's sum; `inside` is what must hold of `row` and `column`, where an edge is to be looked after. */
+/** The function that takes an element's sum, where `beginPartials` stands in what calls it; `inside` is what must hold of `row` and `column`, where an edge is to be looked after. */
 export function epilogueFunction({ partials, epilogue }: MatmulSpec, inside: string | null): string {
   const body = ["let i = row * N + column;", ...epilogue];
   const lines = inside === null ? body : [`if (${inside}) {`, ...body.map((line) => `  ${line}`), "}"];
   return [
-    ...partials.map(({ op, variable }) => `var<private> ${variable} = ${INITIAL[op]};\n`),
+    ...partials.map(({ variable }) => `var<private> ${variable}: f32;\n`),
     "fn epilogue(row: u32, column: u32, split: u32, value: f32) {\n",
     indent(lines, 2),
     "}\n",

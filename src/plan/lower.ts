@@ -22,7 +22,6 @@ import { RowsNeeded, type Writers, writeProduct } from "./writers";
 export class Lowering extends Site {
   private readonly bound: Map<Storage, { name: string; access: "read" | "read_write" }>;
   private readonly vectors: Map<Storage, string>;
-  override readonly declarations: Set<string>;
   override readonly turns = new Turns();
   usesSlot = false;
   /** WGSL of the place in the history that this step records to. */
@@ -38,7 +37,6 @@ export class Lowering extends Site {
     super(fusion, group);
     this.bound = host?.bound ?? new Map();
     this.vectors = host?.vectors ?? new Map();
-    this.declarations = host?.declarations ?? new Set();
   }
 
   override load(tensor: Tensor, index: string): string {
@@ -121,7 +119,7 @@ export class Lowering extends Site {
     for (const { buffer } of this.partialSpecs()) lines.push(declare(buffer, "read_write", "f32", lines.length));
     const slot = this.usesSlot ? this.stores.slot : null;
     if (slot) lines.push(declareSlot("slot", lines.length, slot));
-    const text = make([...lines, ...this.declarations].map((line) => `${line}\n`).join(""));
+    const text = make(lines.map((line) => `${line}\n`).join(""));
     const bindings: LoweredDispatch["bindings"] = [
       ...bound.map(({ storage, access }) => ({ storage, access })),
       // As many as the kernel has threads or workgroups, which is known only now.
@@ -210,7 +208,7 @@ export function outputOf(group: Group, stores: Stores): string {
 function lowerElementwise(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch {
   const lowering = new Lowering(fusion, group, stores);
   const values = new Map<Tensor, string>();
-  const body = new Body(lowering.point("i", [], values), "v", lowering.declarations);
+  const body = new Body(lowering.point("i", [], values), "v");
   const after = lowering.epilogue(body, values, "i");
   const partials = lowering.partialSpecs();
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP * 4, target.maxWorkgroupSize);
@@ -275,7 +273,7 @@ function lowerMatmul(
   const after = opsOf(fusion, group) * M * N;
   const lowering = new Lowering(fusion, group, stores);
   const values = new Map<Tensor, string>([[root, "value"]]);
-  const body = (index: readonly Axis[]) => new Body(lowering.point("i", index, values), "v", lowering.declarations);
+  const body = (index: readonly Axis[]) => new Body(lowering.point("i", index, values), "v");
 
   if (tiling.splits === 1) {
     const statements = body([
@@ -330,7 +328,7 @@ function lowerMatmul(
 function columnLines(lowering: Lowering): string[] {
   const { fusion, group } = lowering;
   const values = new Map<Tensor, string>();
-  const body = new Body(lowering.point("i", [], values), "c", lowering.declarations);
+  const body = new Body(lowering.point("i", [], values), "c");
   const stores: string[] = [];
   for (const node of group.members) {
     const value = isInlinable(node) ? body.value(fusion.definition(group, node)) : "columnSum";
@@ -357,7 +355,7 @@ export function lowerCombine(fusion: Fusion, group: Group, stores: Stores, targe
       variable: `total${i}`,
     };
   });
-  const body = new Body(lowering.point("0u", [], values), "v", lowering.declarations);
+  const body = new Body(lowering.point("0u", [], values), "v");
   const stored = group.combines.flatMap(({ node }) => lowering.stored(node, "0u", values.get(node) as string));
   stored.push(...lowering.epilogue(body, values, "0u"));
   const lanes = target.software ? 4 : WORKGROUP;

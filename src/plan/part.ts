@@ -35,7 +35,6 @@ export interface Context {
 
 /** A part of the persistent kernel. */
 export class Part extends Site {
-  override readonly declarations: Set<string>;
   override readonly turns: Turns;
 
   constructor(
@@ -43,7 +42,6 @@ export class Part extends Site {
     group: Group,
   ) {
     super(context.fusion, group);
-    this.declarations = context.functions;
     this.turns = context.turns;
   }
 

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { INITIAL } from "../kernels/partials";
+import { declarePartials, INITIAL } from "../kernels/partials";
 import { registerTile } from "../kernels/register-tile";
 import type { Turns } from "../kernels/turns";
 import { type Group, productOf } from "./group";
@@ -10,12 +10,12 @@ import { type Axis, Body } from "./wgsl";
 /** The statements of one kernel as a part: a loop over its elements, the workgroup's threads side by side. */
 export function writeGroup(context: Context, group: Group): string[] {
   const part = new Part(context, group);
-  const begins = part.partialSpecs().map(({ op, variable }) => `var ${variable} = ${INITIAL[op]};`);
+  const begins = declarePartials(part.partialSpecs());
   switch (group.kind) {
     case "elementwise": {
       const lines = context.each(group.size, (i) => {
         const values = new Map<Tensor, string>();
-        const body = new Body(part.point(i, [], values), "v", part.declarations);
+        const body = new Body(part.point(i, [], values), "v");
         const end = part.epilogue(body, values, i);
         return [...body.lines, ...end];
       });
@@ -76,7 +76,7 @@ function product(context: Context, part: Part): string[] {
     { name: "atRow", length: M },
     { name: "atColumn", length: N },
   ];
-  const body = new Body(part.point("i", axes, values), "v", part.declarations);
+  const body = new Body(part.point("i", axes, values), "v");
   const end = part.epilogue(body, values, "i");
   const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
   const columns = Math.ceil(N / tileN);
@@ -125,8 +125,8 @@ function rows(context: Context, part: Part): string[] {
     ]);
   }
   const { lines, usesArgmax } = body();
-  part.declarations.add(`var<workgroup> laneValues: array<f32, ${context.workgroupSize}>;`);
-  if (usesArgmax) part.declarations.add(`var<workgroup> laneIndices: array<i32, ${context.workgroupSize}>;`);
+  part.context.functions.add(`var<workgroup> laneValues: array<f32, ${context.workgroupSize}>;`);
+  if (usesArgmax) part.context.functions.add(`var<workgroup> laneIndices: array<i32, ${context.workgroupSize}>;`);
   const [lane, rowLocal] =
     inner === 1 ? [`local % ${lanes}u`, `local / ${lanes}u`] : [`local / ${rowsPerGroup}u`, `local % ${rowsPerGroup}u`];
   return [
@@ -151,7 +151,7 @@ function combination(context: Context, part: Part): string[] {
     if (!context.subgroup) context.turns.loop(Math.log2(context.workgroupSize), () => {});
     return `let ${total} = ${op === "sum" ? "joinSum" : "joinMax"}(${context.variableOf(node)}, local);`;
   });
-  const body = new Body(part.point("0u", [], values), "v", part.declarations);
+  const body = new Body(part.point("0u", [], values), "v");
   const stored = part.group.combines.flatMap(({ node }) => part.stored(node, "0u", values.get(node) as string));
   stored.push(...part.epilogue(body, values, "0u"));
   const first = context.held ? "{" : "if (local == 0u) {";

@@ -59,7 +59,7 @@ export function rowsBody(
     statements.length === 0 ? [] : [`if (inRange && lane == 0u) { ${statements.join(" ")} }`];
 
   for (let pass = 0; pass <= passes; pass++) {
-    const between = new Body(site.point("row", rowAxes, rowValues), `r${pass}_`, site.declarations);
+    const between = new Body(site.point("row", rowAxes, rowValues), `r${pass}_`);
     const ends: string[] = [];
     for (const node of group.members) {
       if (isReduction(node) || !ofRow(node) || readyAt.get(node) !== pass) continue;
@@ -87,7 +87,6 @@ export function rowsBody(
       // An element's value is computed in the pass that wants it.
       { ...point, own: (tensor) => rowValues.get(tensor) ?? body.value(fusion.definition(group, tensor)) },
       `e${pass}_`,
-      site.declarations,
     );
     const steps: string[] = [];
     const parts: [string, string][] = [];
@@ -97,13 +96,15 @@ export function rowsBody(
       const value = body.value(definitionOf(node));
       if (node.op === "argmax") {
         lines.push(`var ${variable} = ${INITIAL.max};`, `var ${variable}_at = 2147483647i;`);
-        steps.push(`if (l == lane || ${value} > ${variable}) { ${variable} = ${value}; ${variable}_at = i32(l); }`);
+        steps.push(
+          `if (l == lane || exceeds(${value}, ${variable})) { ${variable} = ${value}; ${variable}_at = i32(l); }`,
+        );
         joins.push(...joinLanes("argmax", variable, `${variable}_at`, lanes, rowsPerGroup, inner, site.turns));
         rowValues.set(node, `${variable}_at`);
       } else {
         const op = node.op === "sum" ? "sum" : "max";
         lines.push(`var ${variable} = ${INITIAL[op]};`);
-        if (op === "max") steps.push(`${variable} = max(${variable}, ${value});`);
+        if (op === "max") steps.push(accumulate({ op, variable }, value));
         else {
           const part = blocked ? `${variable}_part` : variable;
           if (blocked) parts.push([`var ${part} = 0.0;`, `${variable} += ${part};`]);

@@ -7,8 +7,6 @@ import { type Axis, type Body, indexAt, type Point } from "./wgsl";
 
 /** Where a group of nodes is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */
 export abstract class Site {
-  /** Functions that the statements call. */
-  abstract readonly declarations: Set<string>;
   /** Of the loops that are written here. */
   abstract readonly turns: Turns;
 

@@ -1,6 +1,6 @@
 import { elementwiseRow } from "../graph/ops";
 import { type Tensor, topological } from "../graph/tensor";
-import { accumulate, INITIAL } from "../kernels/partials";
+import { accumulate, declarePartials, INITIAL, joined } from "../kernels/partials";
 import { sizeOf } from "../util/shape";
 import { isInlinable } from "./expression";
 import { type Group, productOf } from "./group";
@@ -58,7 +58,7 @@ class SweepWriter {
     turns.loop(Math.ceil(rows / workgroupSize), () => {
       for (const group of groups) {
         const part = new Part(this.context, group);
-        for (const { op, variable } of part.partialSpecs()) this.partials.push(`var ${variable} = ${INITIAL[op]};`);
+        this.partials.push(...declarePartials(part.partialSpecs()));
         if (sums.has(group)) group.kind === "matmul" ? this.sumOfProducts(part) : this.sumOfRows(part);
         else if (group.kind === "matmul") this.product(part);
         else if (group.kind === "elementwise") this.elements(part);
@@ -72,7 +72,7 @@ class SweepWriter {
     ];
     const loop = [
       ...this.partials,
-      ...this.totals.map(({ op, variable }) => `var ${variable} = ${INITIAL[op]};`),
+      ...declarePartials(this.totals),
       ...this.once.lines,
       ...this.perRecord(over),
       ...this.join(),
@@ -127,8 +127,8 @@ class SweepWriter {
     };
   }
 
-  private body(part: Part, point: Point): Body {
-    return new Body(point, this.prefix, part.declarations, this.row);
+  private body(point: Point): Body {
+    return new Body(point, this.prefix, this.row);
   }
 
   private named(text: string): string {
@@ -144,7 +144,7 @@ class SweepWriter {
       const values = new Map<Tensor, string>();
       if (group.root && root) values.set(group.root, root[column] as string);
       const point = this.at(part, columns, column, (tensor) => atHand(values, tensor));
-      this.row.lines.push(...part.epilogue(this.body(part, point), values, affine(columns, column)));
+      this.row.lines.push(...part.epilogue(this.body(point), values, affine(columns, column)));
       for (const node of nodes) (this.values.get(node) as string[]).push(atHand(values, node));
     }
   }
@@ -178,7 +178,7 @@ class SweepWriter {
         if (!values) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
         return values[values.length === count ? column : column % inner] as string;
       };
-      const known = bodies.get(key) ?? this.body(part, this.at(part, count, column, own));
+      const known = bodies.get(key) ?? this.body(this.at(part, count, column, own));
       bodies.set(key, known);
       return known;
     };
@@ -208,11 +208,11 @@ class SweepWriter {
 
   private reduced({ op }: Tensor, parts: readonly string[]): string {
     if (op === "sum") return this.named(balanced(parts, (x, y) => `(${x} + ${y})`));
-    if (op === "max") return this.named(balanced(parts, (x, y) => `max(${x}, ${y})`));
+    if (op === "max") return this.named(balanced(parts, (x, y) => joined("max", x, y)));
     let [largest, at] = [parts[0] as string, "0i"];
     parts.slice(1).forEach((part, i) => {
-      at = this.named(`select(${at}, ${i + 1}i, ${part} > ${largest})`);
-      largest = this.named(`max(${largest}, ${part})`);
+      at = this.named(`select(${at}, ${i + 1}i, exceeds(${part}, ${largest}))`);
+      largest = this.named(joined("max", largest, part));
     });
     return at;
   }
@@ -233,7 +233,7 @@ class SweepWriter {
     this.ends.push(() => {
       const lines = this.context.each(M * N, (i) => {
         const values = new Map<Tensor, string>([[root, "value"]]);
-        const body = new Body(part.point(i, [], values), "v", part.declarations);
+        const body = new Body(part.point(i, [], values), "v");
         const end = part.epilogue(body, values, i);
         return [...this.joined("value", "sum", first, i), ...body.lines, ...end];
       });
@@ -252,14 +252,14 @@ class SweepWriter {
         const point = this.at(part, inner, column, () => {
           throw new Error("internal: a sum over rows of its own kernel's values");
         });
-        const value = this.body(part, point).value(fusion.expression(group, node.operands[0] as Tensor));
+        const value = this.body(point).value(fusion.expression(group, node.operands[0] as Tensor));
         this.add(node.op === "max" ? "max" : "sum", value);
       }
     }
     this.ends.push(() => {
       const lines = this.context.each(inner, (i) => {
         const values = new Map<Tensor, string>();
-        const body = new Body(part.point(i, [], values), "v", part.declarations);
+        const body = new Body(part.point(i, [], values), "v");
         const sums: string[] = [];
         const stores: string[] = [];
         for (const node of group.members) {
@@ -286,7 +286,7 @@ class SweepWriter {
       return this.totals.map(({ variable }, i) => `joined[local * ${pitch}u + ${i}u] = ${variable};`);
     }
     const lines = this.totals.map(
-      ({ op, variable }) => `let ${variable}_all = ${op === "sum" ? "subgroupAdd" : "subgroupMax"}(${variable});`,
+      ({ op, variable }) => `let ${variable}_all = ${op === "sum" ? "subgroupAdd" : "subgroupLarger"}(${variable});`,
     );
     if (held) return lines;
     // Each thread stores another of them.

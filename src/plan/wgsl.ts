@@ -38,8 +38,6 @@ export class Body implements Scope {
     private readonly point: Point,
     /** Keeps the names of two bodies in one function apart. */
     private readonly prefix: string,
-    /** Collects the functions that expressions call. */
-    private readonly declarations: Set<string>,
     { lines, known }: Scope = { lines: [], known: new Map() },
   ) {
     this.lines = lines;
@@ -75,9 +73,9 @@ export class Body implements Scope {
       case "apply": {
         const row = elementwiseRow(expression.op);
         if (row === null) throw new Error(`internal: ${expression.op} is not elementwise`);
-        if (row.declaration) this.declarations.add(row.declaration);
         const [a = "", b = "", c = ""] = expression.operands.map((operand) => this.value(operand));
-        return this.named(row.wgsl(a, b, c));
+        const { dtype } = expression.operands[expression.operands.length - 1] ?? expression;
+        return this.named(row.wgsl(a, b, c, dtype));
       }
       default:
         return expression satisfies never;
@@ -143,7 +141,7 @@ export function indexAt(flat: string, axes: readonly Axis[], access: Access): st
 }
 
 function asInteger(text: string, dtype: DType): string {
-  return dtype === "int32" ? text : `i32(${text})`;
+  return dtype === "int32" ? text : `integer(${text})`;
 }
 
 export function literalText(value: number, dtype: DType): string {

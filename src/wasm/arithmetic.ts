@@ -66,7 +66,8 @@ export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands
     case "sigmoid":
       return sigmoid(f, a);
     case "toInt32":
-      return f.op(O.TRUNCATE, a);
+      // The largest that float32 has too; NaN becomes 0.
+      return f.op(O.TRUNCATE, f.op(O.F_PMIN, a, f.float(2147483520)));
     case "toFloat32":
       return f.op(O.CONVERT, a);
     case "random":

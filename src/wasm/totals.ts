@@ -100,7 +100,7 @@ class LongSum implements Total {
   }
 }
 
-/** The first index of the largest: of equal ones the earlier stays. */
+/** The first index of the largest, or of the first NaN: of equal ones the earlier stays. */
 class Argmax implements Total {
   private readonly largest: Value;
   private readonly at: Value;
@@ -114,7 +114,10 @@ class Argmax implements Total {
     if (index === null) throw new Error("internal: argmax without an index");
     const { largest, at } = this;
     const greater = scope.body.local(V128);
-    scope.get(value.local).get(largest.local).put(O.F_GT).set(greater);
+    const differs = (one: Value, other: Value, code: number) => scope.get(one.local).get(other.local).put(code);
+    differs(value, value, O.F_NE);
+    differs(largest, largest, O.F_EQ).put(O.V_AND);
+    differs(value, largest, O.F_GT).put(O.V_OR).set(greater);
     for (const [next, kept] of [
       [value, largest],
       [index, at],
@@ -127,7 +130,7 @@ class Argmax implements Total {
   }
   whole(): Value {
     const { f, largest, at } = this;
-    const highest = f.op(O.F_EQ, largest, across(f, O.F_MAX, largest));
+    const highest = f.op(O.V_OR, f.op(O.F_EQ, largest, across(f, O.F_MAX, largest)), f.op(O.F_NE, largest, largest));
     return across(f, O.I_MIN, f.op(O.V_BITSELECT, at, f.integer(2 ** 31 - 1), highest));
   }
 }
