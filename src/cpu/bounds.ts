@@ -1,10 +1,14 @@
-import type { Numbers } from "../graph/ops";
+import { type Numbers, rowOf } from "../graph/ops";
 import type { Program, Values } from "../graph/program";
 import { type Tensor, topological } from "../graph/tensor";
 import { errorRow } from "./errors";
 import { evaluate, isFed } from "./evaluate";
 import { LARGEST } from "./rounding";
-import type { Uncertain } from "./uncertain";
+import { EITHER_SIGN, type Uncertain } from "./uncertain";
+
+/** By what an element is judged: its bound; being NaN or infinite as the value is; being infinite; being one of the results of a decision
+ *  that errors may turn; or not at all. */
+export const BY = { bound: 0, kind: 1, infinity: 2, decision: 3, nothing: 4 } as const;
 
 export interface Bounded {
   values: Float64Array;
@@ -13,6 +17,8 @@ export interface Bounded {
    * value itself may leave float32, and near a pole.
    */
   bounds: Float64Array;
+  /** One of BY for each element. */
+  judged: Uint8Array;
 }
 
 /**
@@ -53,18 +59,24 @@ export function stepBounds(
     for (const operand of node.operands) if (lastUse.get(operand) === i && !kept.has(operand)) known.delete(operand);
   });
   const bounded = (tensors: Record<string, Tensor>) =>
-    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, read(known.get(tensor) as Uncertain)]));
+    Object.fromEntries(
+      Object.entries(tensors).map(([name, tensor]) => [name, read(tensor, known.get(tensor) as Uncertain)]),
+    );
   return { outputs: bounded(outputs), updates: bounded(updates) };
 }
 
 function uncertain(node: Tensor, operands: readonly Uncertain[], values: Numbers): Uncertain {
   const row = errorRow(node.op);
-  const largest = node.dtype === "int32" ? 2 ** 31 - 1 : LARGEST;
+  // Of integers the least is one further from 0 than the largest.
+  const [largest, middle] = node.dtype === "int32" ? [2 ** 31 - 0.5, -0.5] : [LARGEST, 0];
   const errors = row.errors(node, operands, values);
-  errors.forEach((error, i) => {
-    // Written so that NaN has no bound either.
-    if (!(Math.abs(values[i] as number) + error <= largest)) errors[i] = Number.POSITIVE_INFINITY;
-  });
+  if (rowOf(node.op).kind !== "view") {
+    errors.forEach((error, i) => {
+      const value = values[i] as number;
+      if (Number.isFinite(value) ? Math.abs(value - middle) + error <= largest : error === 0) return;
+      errors[i] = error === EITHER_SIGN && !Number.isNaN(value) ? Number.NaN : Number.POSITIVE_INFINITY;
+    });
+  }
   return { values, errors, nonnegative: isNonnegative(node, operands, values) };
 }
 
@@ -76,12 +88,21 @@ function isNonnegative({ op, operands: [a, b] }: Tensor, operands: readonly Unce
 }
 
 /** What comes back is float32, also of int32 tensors and of a device that computes in float64. */
-function read({ values, errors }: Uncertain): Bounded {
+function read(tensor: Tensor, { values, errors }: Uncertain): Bounded {
+  let source = tensor;
+  while (rowOf(source.op).kind === "view") source = source.operands[0] as Tensor;
+  const { decides = false } = errorRow(source.op);
   const bounds = errors.map((error, i) => {
     const value = values[i] as number;
+    if (!Number.isFinite(value)) return Number.POSITIVE_INFINITY;
     return error < Number.POSITIVE_INFINITY ? Math.max(error, Math.abs(Math.fround(value) - value)) : error;
   });
-  return { values, bounds };
+  const judged = Uint8Array.from(errors, (error, i) => {
+    if (error === Number.POSITIVE_INFINITY) return BY.nothing;
+    if (!Number.isFinite(values[i])) return error === 0 ? BY.kind : BY.infinity;
+    return decides && error > 0 ? BY.decision : BY.bound;
+  });
+  return { values, bounds, judged };
 }
 
 function missing(name: string): never {

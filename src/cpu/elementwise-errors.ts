@@ -1,3 +1,4 @@
+import { OPS } from "../graph/ops";
 import { DIVISION, exponential, LEAST, logarithm, SQUARE_ROOT, UNIT, within } from "./rounding";
 
 /**
@@ -72,7 +73,10 @@ export const sigmoid: ElementError = (value, a, ea) => {
 };
 
 /** To the integer part: exact, unless an integer lies between what the operand may be. */
-export const toInt32: ElementError = (value, a, ea) => Math.max(Math.trunc(a + ea) - value, value - Math.trunc(a - ea));
+export const toInt32: ElementError = (value, a, ea) => {
+  const { evaluate } = OPS.toInt32;
+  return Math.max(evaluate(a + ea, 0, 0) - value, value - evaluate(a - ea, 0, 0));
+};
 
 /** 0 or 1: exact, unless the operands may stand the other way round. */
 export const compare: ElementError = (_value, a, ea, b, eb) => (ea + eb === 0 || Math.abs(a - b) > ea + eb ? 0 : 1);

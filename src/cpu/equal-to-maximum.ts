@@ -23,12 +23,15 @@ export function equalToMaximum(node: Tensor, operands: readonly Uncertain[]): Nu
       for (let l = 0; l < length; l++) least = Math.max(least, (values[at(l)] as number) - (errors[at(l)] as number));
       const able: number[] = [];
       let sure = true;
+      let nan = false;
       for (let l = 0; l < length; l++) {
+        nan ||= errors[at(l)] === 0 && Number.isNaN(values[at(l)]);
         if ((values[at(l)] as number) + (errors[at(l)] as number) < least) continue;
         able.push(at(l));
         sure &&= errors[at(l)] === 0;
       }
-      if (able.length > 1 && !sure) for (const each of able) flips[each] = 1;
+      // A maximum of NaN equals nothing.
+      if (able.length > 1 && !sure && !nan) for (const each of able) flips[each] = 1;
     }
   }
   return flips;

@@ -1,4 +1,4 @@
-import { type Numbers, type Op, spread } from "../graph/ops";
+import { elementwiseRow, type Numbers, type Op, rowOf, spread } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import {
   compare,
@@ -23,14 +23,16 @@ import {
 import { equalToMaximum } from "./equal-to-maximum";
 import { evaluate } from "./evaluate";
 import { argmax, matmul, max, sum, take } from "./reduction-errors";
-import { LEAST, rounded, UNIT } from "./rounding";
+import { LEAST, rounded, ULP, UNIT, within } from "./rounding";
 import { logSoftmax, softmax } from "./softmax-errors";
-import type { ErrorRule, Uncertain } from "./uncertain";
+import { EITHER_SIGN, type ErrorRule, type Uncertain } from "./uncertain";
 
 interface Row {
   readonly errors: ErrorRule;
   /** Whether it gives numbers that cannot be negative: always, or where no operand can be; else never said. */
   readonly nonnegative?: "always" | "inherited";
+  /** Whether it gives one of a few integers, so that an error is another decision, not a distance. */
+  readonly decides?: true;
 }
 
 /** One row an operation: what it rounds itself, and what it makes of its operands' errors. Source: Higham 2002, §3.3, running error analysis. */
@@ -50,13 +52,14 @@ export const ERRORS = {
   div: { errors: each(div), nonnegative: "inherited" },
   maximum: { errors: each(maximum), nonnegative: "inherited" },
   minimum: { errors: each(minimum), nonnegative: "inherited" },
-  gt: { errors: decision(compare), nonnegative: "always" },
-  ge: { errors: decision(compare), nonnegative: "always" },
-  lt: { errors: decision(compare), nonnegative: "always" },
-  le: { errors: decision(compare), nonnegative: "always" },
+  gt: { errors: decision(compare), nonnegative: "always", decides: true },
+  ge: { errors: decision(compare), nonnegative: "always", decides: true },
+  lt: { errors: decision(compare), nonnegative: "always", decides: true },
+  le: { errors: decision(compare), nonnegative: "always", decides: true },
   eq: {
     errors: (node, operands, values) => equalToMaximum(node, operands) ?? decision(compare)(node, operands, values),
     nonnegative: "always",
+    decides: true,
   },
   mask: { errors: decision(mask), nonnegative: "inherited" },
 
@@ -74,7 +77,7 @@ export const ERRORS = {
   tanh: { errors: each(tanh), nonnegative: "inherited" },
   sigmoid: { errors: each(sigmoid), nonnegative: "always" },
 
-  toInt32: { errors: each(toInt32), nonnegative: "inherited" },
+  toInt32: { errors: each(toInt32), nonnegative: "inherited", decides: true },
   toFloat32: { errors: arithmetic(same), nonnegative: "inherited" },
   // Bits of integers: exact, or anything in [0, 1).
   random: { errors: random, nonnegative: "always" },
@@ -83,7 +86,7 @@ export const ERRORS = {
   matmul: { errors: matmul, nonnegative: "inherited" },
   sum: { errors: sum, nonnegative: "inherited" },
   max: { errors: max, nonnegative: "inherited" },
-  argmax: { errors: argmax, nonnegative: "always" },
+  argmax: { errors: argmax, nonnegative: "always", decides: true },
   softmax: { errors: softmax, nonnegative: "always" },
   logSoftmax: { errors: logSoftmax },
 } satisfies Record<Op, Row>;
@@ -117,7 +120,6 @@ function moved(node: Tensor, operands: readonly Uncertain[]): Numbers {
 }
 
 function each(rule: ElementError): ErrorRule {
-  // What has no bound may be NaN, of which no interval says anything.
   return decision((value, a, ea, b, eb) =>
     ea + eb < Number.POSITIVE_INFINITY ? rule(value, a, ea, b, eb) : Number.POSITIVE_INFINITY,
   );
@@ -130,17 +132,54 @@ function arithmetic(carried: ElementError): ErrorRule {
   return (node, operands, values) => (node.dtype === "int32" ? int32 : float32)(node, operands, values);
 }
 
-/** Element by element, broadcasting; `rule` also hears of operands without a bound. */
+/**
+ * Element by element, broadcasting; `rule` also hears of operands without a bound. Where a value is NaN or infinite, or an operand is, or has
+ * no bound, it is sure if all that the operands may be gives the same.
+ */
 function decision(rule: ElementError): ErrorRule {
   return (node, operands, values) => {
     const shaped = (part: "values" | "errors") =>
       operands.map((operand, i) => spread(operand[part], (node.operands[i] as Tensor).shape, node.shape));
     const [a, b = a] = shaped("values") as [Numbers, Numbers?];
     const [ea, eb] = shaped("errors") as [Numbers, Numbers?];
-    return values.map((value, i) =>
-      rule(value, a[i] as number, ea[i] as number, b[i] as number, eb === undefined ? 0 : (eb[i] as number)),
-    );
+    const { evaluate, dear = false } = elementwiseRow(node.op) as NonNullable<ReturnType<typeof elementwiseRow>>;
+    return values.map((value, i) => {
+      const [x, ex, y, ey] = [
+        a[i] as number,
+        ea[i] as number,
+        b[i] as number,
+        eb === undefined ? 0 : (eb[i] as number),
+      ];
+      if (ex + ey < Number.POSITIVE_INFINITY && Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(value)) {
+        return rule(value, x, ex, y, ey);
+      }
+      const sure = reach(x, ex).every((p) => reach(y, ey).every((q) => alike(evaluate(p, q, 0), value)));
+      if (!sure) return Number.isFinite(value) ? rule(value, x, ex, y, ey) : Number.POSITIVE_INFINITY;
+      if (Number.isNaN(value)) return 0;
+      if (!Number.isFinite(value))
+        return node.op === "div" && y === 0 && !(Object.is(y, 0) && isGiven(node.operands[1])) ? EITHER_SIGN : 0;
+      return within(value, 0, dear ? 4 * ULP : 0);
+    });
   };
+}
+
+/** Whether a number is the one that was handed over. The sign of a zero that was computed says nothing, nor does a minus. (WGSL §15.7) */
+function isGiven(node: Tensor | undefined): boolean {
+  let source = node;
+  while (source && rowOf(source.op).kind === "view") source = source.operands[0];
+  return source !== undefined && rowOf(source.op).kind === "leaf";
+}
+
+/** What an operand may be: its ends, between which operations grow or fall; either infinity; or anything. */
+function reach(x: number, error: number): readonly number[] {
+  if (error === 0) return [x];
+  if (Number.isNaN(error)) return [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  return error < Number.POSITIVE_INFINITY ? [x - error, x, x + error] : ANYTHING;
+}
+const ANYTHING = [Number.NEGATIVE_INFINITY, -1, 0, 1, Number.POSITIVE_INFINITY, Number.NaN];
+
+function alike(a: number, b: number): boolean {
+  return a === b || (Number.isNaN(a) && Number.isNaN(b));
 }
 
 function random(_node: Tensor, operands: readonly Uncertain[], values: Numbers): Numbers {

@@ -1,15 +1,32 @@
 import type { Program } from "../graph/program";
-import { formatShape, type Shape } from "../util/shape";
-import type { Bounded } from "./bounds";
+import { formatShape, type Shape, sizeOf } from "../util/shape";
+import { VERSION } from "../util/version";
+import { type Bounded, BY } from "./bounds";
 import { LARGEST } from "./rounding";
 
 export interface ParityReport {
+  /** The library's version. */
+  version: string;
+  /** Nothing is off, and of each result something could be judged. */
   ok: boolean;
   /**
    * Outputs and updates by name: the absolute error at the element where it is the largest part of its bound, the bound there, and
-   * that element's index. `unbounded` counts the elements without a bound, near a pole or beyond float32.
+   * that element's index. What is NaN or infinite in float64 must be so here, else its error is Infinity.
+   *
+   * `unbounded` counts the elements of which float32 arithmetic says nothing, near a pole or where it may overflow: they are not judged,
+   * save that what lies beyond float32 must be huge or not finite. A result that has no others is not ok. `undecided` counts decisions
+   * (comparisons, argmax, conversions to integers) whose operands lie within their errors of one another: either result is right.
    */
-  rows: { name: string; shape: Shape; maxError: number; bound: number; at: number[]; ok: boolean; unbounded: number }[];
+  rows: {
+    name: string;
+    shape: Shape;
+    maxError: number;
+    bound: number;
+    at: number[];
+    ok: boolean;
+    unbounded: number;
+    undecided: number;
+  }[];
   toString(): string;
 }
 
@@ -32,41 +49,60 @@ export function compareStep(
       rows.push(compare(name, shape, bounded, values));
     }
   }
-  return { ok: rows.every(({ ok }) => ok), rows, toString: () => format(rows) };
+  return { version: VERSION, ok: rows.every(({ ok }) => ok), rows, toString: () => format(rows) };
 }
 
-function compare(name: string, shape: Shape, { values, bounds }: Bounded, got: Float32Array): Row {
+function compare(name: string, shape: Shape, { values, bounds, judged }: Bounded, got: Float32Array): Row {
   let worst = 0;
   let largest = -1;
   let unbounded = 0;
+  let undecided = 0;
+  let known = 0;
+  const vague = (i: number) => judged[i] === BY.nothing || judged[i] === BY.decision;
+  const error = (i: number) => errorOf(values[i] as number, judged[i] as number, got[i] as number);
+  const share = (i: number) => {
+    const ratio = ratioOf(error(i), bounds[i] as number);
+    // Either result of a decision is right, and neither says how near it is: what can be judged better is shown before it.
+    return vague(i) && ratio <= 1 ? -0.5 : ratio;
+  };
   for (let i = 0; i < values.length; i++) {
-    if (bounds[i] === Number.POSITIVE_INFINITY) unbounded++;
-    const ratio = ratioOf(errorOf(values[i] as number, bounds[i] as number, got[i] as number), bounds[i] as number);
+    if (judged[i] === BY.nothing) unbounded++;
+    if (judged[i] === BY.decision) undecided++;
+    if (judged[i] !== BY.nothing || isBeyond(values[i] as number)) known++;
+    const ratio = share(i);
     if (ratio <= largest) continue;
     worst = i;
     largest = ratio;
   }
-  const maxError = errorOf(values[worst] as number, bounds[worst] as number, got[worst] as number);
   return {
     name,
     shape,
-    maxError,
+    maxError: error(worst),
     bound: bounds[worst] as number,
     at: indexOf(worst, shape),
-    ok: largest <= 1,
+    ok: largest <= 1 && known > 0,
     unbounded,
+    undecided,
   };
 }
 
 /**
- * Infinity for what is not finite where float64 is. Without a bound anything will do, a pole included (WGSL promises nothing of
- * log(0) or 1 / 0), except that a number beyond float32 must have become non-finite or huge.
+ * Infinity for what is not finite where float64 is, or the other way round. Without a bound anything will do, except that a number beyond
+ * float32 must have become non-finite or huge.
  */
-function errorOf(value: number, bound: number, got: number): number {
-  if (bound < Number.POSITIVE_INFINITY) return Number.isFinite(got) ? Math.abs(got - value) : Number.POSITIVE_INFINITY;
+function errorOf(value: number, judged: number, got: number): number {
+  if (judged === BY.kind) return Object.is(value, got) ? 0 : Number.POSITIVE_INFINITY;
+  if (judged === BY.infinity) return Math.abs(got) === Number.POSITIVE_INFINITY ? 0 : Number.POSITIVE_INFINITY;
+  if (judged === BY.decision && !Number.isInteger(got)) return Number.POSITIVE_INFINITY;
+  if (judged !== BY.nothing) return Number.isFinite(got) ? Math.abs(got - value) : Number.POSITIVE_INFINITY;
   if (!Number.isFinite(got) || !Number.isFinite(value)) return 0;
-  if (Math.abs(value) > LARGEST) return Math.abs(got) < LARGEST / 2 ? Number.POSITIVE_INFINITY : 0;
+  if (isBeyond(value)) return Math.abs(got) < LARGEST / 2 ? Number.POSITIVE_INFINITY : 0;
   return Math.abs(got - value);
+}
+
+/** Beyond float32, and known. */
+function isBeyond(value: number): boolean {
+  return Math.abs(value) > LARGEST && Number.isFinite(value);
 }
 
 function ratioOf(error: number, bound: number): number {
@@ -84,16 +120,21 @@ function indexOf(element: number, shape: Shape): number[] {
 }
 
 function format(rows: readonly Row[]): string {
-  const table = rows.map(({ name, shape, maxError, bound, at, ok, unbounded }) => [
-    name,
-    formatShape(shape),
-    maxError.toExponential(2),
-    bound.toExponential(2),
-    ratioOf(maxError, bound).toPrecision(3),
-    formatShape(at),
-    ok ? "ok" : "OFF",
-    unbounded > 0 ? `${unbounded} without a bound` : "",
-  ]);
+  const table = rows.map((row) => {
+    const { name, shape, maxError, bound, at, unbounded, undecided } = row;
+    return [
+      name,
+      formatShape(shape),
+      maxError.toExponential(2),
+      bound.toExponential(2),
+      ratioOf(maxError, bound).toPrecision(3),
+      formatShape(at),
+      isOff(row) ? "OFF" : isUnknown(row) ? "unknown" : "ok",
+      [unbounded > 0 ? `${unbounded} without a bound` : "", undecided > 0 ? `${undecided} undecided` : ""]
+        .filter((note) => note !== "")
+        .join(", "),
+    ];
+  });
   table.unshift(["name", "shape", "error", "bound", "error/bound", "at", "", ""]);
   const widths = (table[0] as string[]).map((_, column) =>
     Math.max(...table.map((row) => (row[column] as string).length)),
@@ -107,9 +148,31 @@ function format(rows: readonly Row[]): string {
   return [verdict(rows), ...lines].join("\n");
 }
 
+/** Whether nothing of a result could be judged. */
+function isUnknown({ shape, ok, maxError, unbounded }: Row): boolean {
+  return !ok && maxError !== Number.POSITIVE_INFINITY && unbounded === sizeOf(shape);
+}
+
+function isOff(row: Row): boolean {
+  return !row.ok && !isUnknown(row);
+}
+
 function verdict(rows: readonly Row[]): string {
-  const off = rows.filter(({ ok }) => !ok).map(({ name }) => name);
-  if (off.length === 0) return `parity: all ${rows.length} results are within their bounds`;
-  const named = off.length > 4 ? `${off.slice(0, 3).join(", ")} and ${off.length - 3} more` : off.join(", ");
-  return `parity: ${off.length} of ${rows.length} results are off: ${named}`;
+  const named = (found: readonly Row[]) => {
+    const names = found.map(({ name }) => name);
+    return names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  };
+  const off = rows.filter(isOff);
+  if (off.length > 0) return `parity: ${off.length} of ${rows.length} results are off: ${named(off)}`;
+  const count = (key: "unbounded" | "undecided") => rows.reduce((sum, row) => sum + row[key], 0);
+  const [unbounded, undecided] = [count("unbounded"), count("undecided")];
+  if (unbounded + undecided === 0) return `parity: all ${rows.length} results are within their bounds`;
+  const elements = rows.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  const notes = [
+    unbounded > 0 ? `${unbounded} of ${elements} elements have no bound and are not judged` : "",
+    undecided > 0 ? `${undecided} of ${elements} elements are decisions that rounding may turn` : "",
+  ].filter((note) => note !== "");
+  const unknown = rows.filter(isUnknown);
+  if (unknown.length > 0) notes.push(`nothing can be said of ${named(unknown)}`);
+  return `parity: nothing is off; ${notes.join("; ")}`;
 }

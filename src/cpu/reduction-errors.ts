@@ -12,6 +12,29 @@ function* rows(node: Tensor): Generator<{ result: number; first: number; step: n
   }
 }
 
+/** What is not finite among the terms of a sum, or has no bound. */
+class Extremes {
+  private nan = false;
+  private readonly infinities = new Set<number>();
+  private unsure = false;
+  any = false;
+
+  add(value: number, error: number): void {
+    this.any = true;
+    if (error === 0 && Number.isNaN(value)) this.nan = true;
+    else if (error === 0) this.infinities.add(value);
+    else this.unsure = true;
+  }
+
+  /** The error of the sum, whose other terms are no more than `magnitude` together. */
+  error(magnitude: number): number {
+    const sure = this.nan || this.infinities.size === 2 || (!this.unsure && magnitude <= LARGEST);
+    return sure ? 0 : Number.POSITIVE_INFINITY;
+  }
+}
+
+const isPlain = (value: number, error: number) => Math.abs(value) + error < Number.POSITIVE_INFINITY;
+
 /** Each addend takes part in at most (count - 1) additions, in any order; adding zeros rounds nothing, nor do integers up to 2²⁴. */
 export const sum: ErrorRule = (node, [x], values) => {
   const { values: a, errors: ea } = x as Uncertain;
@@ -21,21 +44,35 @@ export const sum: ErrorRule = (node, [x], values) => {
     let carried = 0;
     let count = 0;
     let whole = true;
+    const extremes = new Extremes();
     for (let l = 0, at = first; l < length; l++, at += step) {
       const size = Math.abs(a[at] as number) + (ea[at] as number);
       if (size === 0) continue;
+      if (!(size < Number.POSITIVE_INFINITY)) {
+        extremes.add(a[at] as number, ea[at] as number);
+        continue;
+      }
       magnitude += size;
       carried += ea[at] as number;
       count++;
       whole &&= Number.isInteger(a[at]);
     }
     const additions = Math.max(count - 1, 0);
-    if (whole && carried === 0 && magnitude <= 2 ** 24) continue;
-    if (magnitude <= LARGEST) errors[result] = carried + accumulated(additions) * magnitude + additions * LEAST;
+    if (extremes.any) errors[result] = extremes.error(magnitude);
+    else if (whole && carried === 0 && magnitude <= 2 ** 24) continue;
+    else if (magnitude <= LARGEST) errors[result] = carried + accumulated(additions) * magnitude + additions * LEAST;
     else errors[result] = Number.POSITIVE_INFINITY;
   }
   return errors;
 };
+
+/** Of a product where a factor is not finite or has no bound: 0 where it is sure to be NaN, or infinite with its sign. */
+function ofTerm(x: number, ex: number, y: number, ey: number): number {
+  if ((Number.isNaN(x) && ex === 0) || (Number.isNaN(y) && ey === 0)) return 0;
+  if (!(ex + ey < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+  const sure = (value: number, error: number) => error === 0 || Math.abs(value) > error;
+  return sure(x, ex) && sure(y, ey) ? 0 : Number.POSITIVE_INFINITY;
+}
 
 /** [M, K] x [K, N]: of a product's K terms each is rounded once and added K - 1 times at most; terms that are 0 do not count. */
 export const matmul: ErrorRule = (node, operands, values) => {
@@ -74,6 +111,30 @@ export const matmul: ErrorRule = (node, operands, values) => {
       else errors[at] = (carried[n] as number) + accumulated(terms) * total + 2 * terms * LEAST;
     }
   }
+  // Rows and columns with something that is not finite, or has no bound, whose products with 0 count too.
+  const strange = (values: Numbers, off: Numbers, lineOf: (i: number) => number) =>
+    new Set([...values.keys()].filter((i) => !isPlain(values[i] as number, off[i] as number)).map(lineOf));
+  const rowsOf = strange(a, ea, (i) => Math.floor(i / K));
+  const columnsOf = strange(b, eb, (i) => i % N);
+  if (rowsOf.size + columnsOf.size === 0) return errors;
+  for (let m = 0; m < M; m++) {
+    for (let n = 0; n < N; n++) {
+      if (!rowsOf.has(m) && !columnsOf.has(n)) continue;
+      const extremes = new Extremes();
+      let total = 0;
+      for (let k = 0; k < K; k++) {
+        const [x, ex, y, ey] = [a[m * K + k], ea[m * K + k], b[k * N + n], eb[k * N + n]] as [
+          number,
+          number,
+          number,
+          number,
+        ];
+        if (isPlain(x, ex) && isPlain(y, ey)) total += (Math.abs(x) + ex) * (Math.abs(y) + ey);
+        else extremes.add(x * y, ofTerm(x, ex, y, ey));
+      }
+      errors[m * N + n] = extremes.error(total);
+    }
+  }
   return errors;
 };
 
@@ -84,11 +145,14 @@ export const max: ErrorRule = (node, [x], values) => {
   for (const { result, first, step, length } of rows(node)) {
     let low = Number.NEGATIVE_INFINITY;
     let high = Number.NEGATIVE_INFINITY;
+    let nan = false;
     for (let l = 0, at = first; l < length; l++, at += step) {
+      nan ||= ea[at] === 0 && Number.isNaN(a[at]);
       low = Math.max(low, (a[at] as number) - (ea[at] as number));
       high = Math.max(high, (a[at] as number) + (ea[at] as number));
     }
-    errors[result] = Math.max(high - (values[result] as number), (values[result] as number) - low);
+    if (nan || low === high) errors[result] = 0;
+    else errors[result] = Math.max(high - (values[result] as number), (values[result] as number) - low);
   }
   return errors;
 };
@@ -100,10 +164,13 @@ export const argmax: ErrorRule = (node, [x], values) => {
   for (const { result, first, step, length } of rows(node)) {
     const best = values[result] as number;
     const least = (a[first + best * step] as number) - (ea[first + best * step] as number);
+    // The first NaN: only what comes before it may be chosen instead, and only if it may be NaN.
+    const nan = Number.isNaN(least) && ea[first + best * step] === 0;
     for (let l = 0, at = first; l < length; l++, at += step) {
       const highest = (a[at] as number) + (ea[at] as number);
+      const free = !((ea[at] as number) < Number.POSITIVE_INFINITY);
       // Written so that what is NaN may be chosen.
-      if (l < best ? !(highest < least) : !(highest <= least)) {
+      if (nan ? free && l < best : free || (l < best ? !(highest < least) : !(highest <= least))) {
         errors[result] = Math.max(errors[result] as number, Math.abs(l - best));
       }
     }
@@ -123,6 +190,10 @@ export const take: ErrorRule = (node, operands, values) => {
     for (let row = held(index - unsure); row <= held(index + unsure); row++) {
       for (let j = 0; j < width; j++) {
         const at = i * width + j;
+        if (unsure === 0) {
+          errors[at] = ex[row * width + j] as number;
+          continue;
+        }
         const off = Math.abs((x[row * width + j] as number) - (values[at] as number)) + (ex[row * width + j] as number);
         errors[at] = Math.max(errors[at] as number, off);
       }

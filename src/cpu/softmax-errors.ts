@@ -36,6 +36,7 @@ export const softmax: ErrorRule = (node, [x]) =>
 export const logSoftmax: ErrorRule = (node, [x]) =>
   overRows(node, x as Uncertain, ({ m, S, largest, ofSum, factors }, value, error) => {
     const shifted = value - m;
+    if (shifted === Number.NEGATIVE_INFINITY && error === 0) return 0;
     const { up, down } = factors(Math.exp(shifted) / S, error);
     const carried = Math.max(Math.log(up), -Math.log(down), 0);
     // The device's S is that of its own x.
@@ -60,11 +61,18 @@ function overRows(
         x[l] = values[(o * length + l) * inner + i] as number;
         e[l] = errors[(o * length + l) * inner + i] as number;
       }
+      if (isNaNAll(x, e)) continue;
       const row = describe(x, e);
       for (let l = 0; l < length; l++) out[(o * length + l) * inner + i] = rule(row, x[l] as number, e[l] as number);
     }
   }
   return out;
+}
+
+/** Whether the whole row is NaN: with a NaN in it, with infinity, or with nothing above -infinity. */
+function isNaNAll(x: Numbers, e: Numbers): boolean {
+  const sure = (value: number, l: number) => e[l] === 0 && !(value < Number.POSITIVE_INFINITY);
+  return x.some(sure) || x.every((value, l) => e[l] === 0 && value === Number.NEGATIVE_INFINITY);
 }
 
 function describe(x: Numbers, e: Numbers): Row {

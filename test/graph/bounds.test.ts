@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Bounded, stepBounds } from "../../src/cpu/bounds";
+import { type Bounded, BY, stepBounds } from "../../src/cpu/bounds";
 import { ERRORS } from "../../src/cpu/errors";
 import { compareStep } from "../../src/cpu/parity";
 import { OPS } from "../../src/graph/ops";
-import { input, type Program, parameter, type Tensor, type Values } from "../../src/index";
+import { constant, input, type Program, parameter, type Tensor, type Values } from "../../src/index";
 import { fed } from "./fed";
 import { type Arithmetic, float32Step, IEEE, ORDERS, worstRatio } from "./float32";
 import { integers, normal, uniform } from "./numbers";
@@ -231,13 +231,62 @@ describe("where float32 ends", () => {
     expect([Number.POSITIVE_INFINITY, Number.NaN, 3.4e38].map(at)).toEqual([true, true, true]);
     expect([0, 1e30].map(at)).toEqual([false, false]);
   });
-  test("a pole leaves a device free: log(0) is not even infinite on each", () => {
+  test("a pole has no bound, and leaves a device no choice: log(0) is -infinity", () => {
     const { program, inputs } = fed((x) => x.log(), [[2], [0, 1]]);
     const bounds = stepBounds(program, {}, inputs);
     expect((bounds.outputs.y as Bounded).bounds[0]).toBe(Number.POSITIVE_INFINITY);
-    for (const pole of [Number.NEGATIVE_INFINITY, -88.03]) {
-      expect(compareStep(program, bounds, { outputs: { y: Float32Array.of(pole, 0) }, updates: {} }).ok).toBe(true);
-    }
+    const at = (pole: number) =>
+      compareStep(program, bounds, { outputs: { y: Float32Array.of(pole, 0) }, updates: {} });
+    expect(at(Number.NEGATIVE_INFINITY).ok).toBe(true);
+    for (const wrong of [-88.03, Number.POSITIVE_INFINITY, Number.NaN]) expect(at(wrong).ok).toBe(false);
+  });
+  /** How the device's value of each element is judged: "NaN", "-Infinity", "±Infinity", a bound, or not at all. */
+  function judged(build: (...inputs: Tensor[]) => Tensor, ...given: [shape: readonly number[], values: Values][]) {
+    const { values, bounds, judged } = boundsOf(build, ...given);
+    const names = ["bound", "kind", "±Infinity", "undecided", "nothing"];
+    return Array.from(judged, (by, i) =>
+      by === BY.kind ? String(values[i]) : by === BY.bound ? bounds[i] : names[by],
+    );
+  }
+  const one: [number[], Values] = [[4], [0, 1, -1, 3]];
+  const over: [number[], Values] = [[4], [0, 0, 0, 1]];
+  /** NaN, infinity, -infinity, 3. */
+  const fractions = (a: Tensor, b: Tensor) => a.div(b);
+  test("NaN is NaN and infinity has its sign, through every operation that keeps them", () => {
+    const through = (build: (x: Tensor) => Tensor) => judged((a, b) => build(fractions(a, b)), one, over);
+    expect(through((x) => x).slice(0, 3)).toEqual(["NaN", "Infinity", "-Infinity"]);
+    expect(through((x) => x.neg()).slice(0, 3)).toEqual(["NaN", "-Infinity", "Infinity"]);
+    expect(through((x) => x.mul(2).add(1)).slice(0, 3)).toEqual(["NaN", "Infinity", "-Infinity"]);
+    expect(through((x) => x.maximum(1)).slice(0, 3)).toEqual(["NaN", "Infinity", 0]);
+    expect(through((x) => x.relu()).slice(0, 3)).toEqual(["NaN", "Infinity", 0]);
+    expect(through((x) => x.gt(0))).toEqual([0, 0, 0, 0]);
+    expect(through((x) => x.toInt32())).toEqual([0, 0, 0, "undecided"]);
+    expect(through((x) => x.exp()).slice(0, 3)).toEqual(["NaN", "Infinity", 0]);
+    expect(through((x) => x.log()).slice(0, 3)).toEqual(["NaN", "Infinity", "NaN"]);
+    expect(through((x) => x.sub(x)).slice(0, 3)).toEqual(["NaN", "NaN", "NaN"]);
+    expect(through((x) => x.max())).toEqual(["NaN"]);
+    expect(through((x) => x.sum())).toEqual(["NaN"]);
+    expect(through((x) => x.argmax(0))).toEqual([0]);
+    expect(through((x) => x.softmax())).toEqual(["NaN", "NaN", "NaN", "NaN"]);
+    expect(through((x) => x.reshape([2, 2]).matmul(constant([1, 0], [2, 1])))).toEqual(["NaN", "-Infinity"]);
+  });
+  test("an infinity among numbers is sure where they cannot overflow", () => {
+    const sums = (last: number) => judged((a, b) => fractions(a, b).sum(), [[3], [1, 3e38, last]], [[3], [0, 1, 1]]);
+    expect(sums(1)).toEqual(["Infinity"]);
+    expect(sums(3e38)).toEqual(["nothing"]);
+  });
+  test("where errors may turn what is not finite into something else, nothing is said", () => {
+    // 3·0.1 - 0.3 is 0 only up to rounding; 1e-40 may be flushed to 0.
+    const close = (x: Tensor) => x.mul(3).sub(Math.fround(0.1) * 3);
+    expect(judged((x) => close(x).log(), [[2], [0.1, -5]])).toEqual(["nothing", "NaN"]);
+    expect(judged((x, y) => x.div(close(y)), [[1], [1]], [[1], [0.1]])).toEqual(["nothing"]);
+    expect(judged((a, b, c) => fractions(a, b).mul(c), [[1], [1]], [[1], [0]], [[1], [1e-40]])).toEqual(["nothing"]);
+    expect(judged((a) => a.exp().mul(0), [[1], [100]])).toEqual(["nothing"]);
+    expect(judged((a, b) => a.exp().matmul(b), [[1, 1], [100]], [[1, 1], [0]])).toEqual(["nothing"]);
+  });
+  test("the sign of a zero that was computed is not asked for", () => {
+    expect(judged((a, b) => a.div(b.sum()), [[1], [1]], [[2], [-0, -0]])).toEqual(["±Infinity"]);
+    expect(judged((a, b) => a.div(b), [[2], [1, 1]], [[2], [0, -0]])).toEqual(["Infinity", "±Infinity"]);
   });
   test("a sum that may overflow in one order has no bound", () => {
     expect(boundsOf((x) => x.sum(), [[4], [3e38, 3e38, -3e38, -3e38]]).bounds[0]).toBe(Number.POSITIVE_INFINITY);

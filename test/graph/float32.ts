@@ -75,7 +75,7 @@ function compute(
     return flush && Math.abs(rounded) < 2 ** -126 ? 0 : rounded;
   };
   /** `ulps` away at most; half of one is the rounding's. */
-  const off = (x: number, ulps: number) => round(x * (1 + jitter() * (ulps - 0.5) * ULP));
+  const off = (x: number, ulps: number) => (Number.isFinite(x) ? round(x * (1 + jitter() * (ulps - 0.5) * ULP)) : x);
   const exp = (x: number) => (x < -200 ? 0 : off(Math.exp(x), 3 + 2 * Math.abs(x)));
   const log = (x: number) => {
     if (x < 0.5 || x > 2) return off(Math.log(x), 3);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Bounded, stepBounds } from "../../src/cpu/bounds";
 import { compareStep } from "../../src/cpu/parity";
-import { input, type Program, parameter } from "../../src/index";
+import { input, type Program, parameter, type Tensor } from "../../src/index";
 
 const x = input([2, 3]);
 const w = parameter([3]);
@@ -61,6 +61,52 @@ describe("the parity report", () => {
       compareStep(copy, bounds, { outputs: { x: Float32Array.from(x) }, updates: {} });
     expect(compared(1, 4, 2, 5, 3, 6).ok).toBe(true);
     expect(compared(1, 4, 2, 5, 3, 6 + 2 ** -20).rows[0]).toMatchObject({ ok: false, at: [2, 1], bound: 0 });
+  });
+
+  /** One output of one run, as a device has it. */
+  function single(build: (x: Tensor) => Tensor, values: number[], got: number[]) {
+    const x = input([values.length]);
+    const step: Program = { inputs: { x }, parameters: {}, outputs: { y: build(x) } };
+    return compareStep(step, stepBounds(step, {}, { x: values }), {
+      outputs: { y: Float32Array.from(got) },
+      updates: {},
+    });
+  }
+
+  test("NaN and infinity in float64 must be so here, and are no matter of bounds", () => {
+    const log = (...got: number[]) => single((x) => x.log(), [0, -1, 1], got);
+    expect(log(Number.NEGATIVE_INFINITY, Number.NaN, 0)).toMatchObject({ ok: true, rows: [{ unbounded: 0 }] });
+    expect(log(-88.03, Number.NaN, 0).rows[0]).toMatchObject({
+      ok: false,
+      maxError: Number.POSITIVE_INFINITY,
+      at: [0],
+    });
+    expect(log(Number.NEGATIVE_INFINITY, 0, 0).rows[0]).toMatchObject({ ok: false, at: [1] });
+    expect(log(Number.POSITIVE_INFINITY, Number.NaN, 0).ok).toBe(false);
+  });
+
+  test("an element without a bound is not within it, and a result of nothing else is not ok", () => {
+    const some = single((x) => x.sub(x.mul(2)).log(), [-1, -1e-40], [0, 5]);
+    expect(some).toMatchObject({ ok: true, rows: [{ ok: true, at: [0], unbounded: 1 }] });
+    expect(String(some).split("\n")[0]).toBe(
+      "parity: nothing is off; 1 of 2 elements have no bound and are not judged",
+    );
+    const none = single((x) => x.log(), [1e-40, 1e-40], [5, 7]);
+    expect(none).toMatchObject({ ok: false, rows: [{ ok: false, unbounded: 2 }] });
+    expect(String(none)).toMatch(/nothing can be said of y\n.*\n.* unknown {2}2 without a bound$/);
+  });
+
+  test("a decision that rounding may turn is undecided, and not an error of 1 within a bound of 1", () => {
+    const close = (x: Tensor) => x.mul(3).gt(Math.fround(0.1) * 3);
+    for (const either of [0, 1]) {
+      const report = single(close, [0.1, 5], [either, 1]);
+      expect(report.rows[0]).toMatchObject({ ok: true, maxError: 0, bound: 0, at: [1], undecided: 1 });
+      const [verdict, , row] = String(report).split("\n");
+      expect(verdict).toBe("parity: nothing is off; 1 of 2 elements are decisions that rounding may turn");
+      expect(row).toMatch(/ok {2}1 undecided$/);
+    }
+    for (const wrong of [0.5, 2, Number.NaN]) expect(single(close, [0.1, 5], [wrong, 1]).ok, `${wrong}`).toBe(false);
+    expect(single(close, [0.1, 5], [0, 0]).rows[0]).toMatchObject({ ok: false, at: [1] });
   });
 
   test("prints as a table, the verdict first", () => {
