@@ -115,7 +115,10 @@ export class Forward {
     await ahead.all();
     const { outputs } = this.model;
     const loss = terms / this.loss.divisor(rows.count, outputs) + penalty;
-    return this.loss.hits === null ? { loss } : { loss, accuracy: hits / (rows.count * this.loss.elements(outputs)) };
+    if (this.loss.hits === null) return { loss };
+    // What is NaN has no largest output: that it might be counted right says nothing.
+    const counted = rows.count * this.loss.elements(outputs);
+    return { loss, accuracy: Number.isNaN(loss) ? Number.NaN : hits / counted };
   }
 
   private async evaluationOf({ count, kind }: Rows): Promise<Evaluating> {

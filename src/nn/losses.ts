@@ -55,7 +55,8 @@ export function softmaxCrossEntropy(options: { reduction?: Reduction } = {}): Lo
   return new Criterion(
     "softmaxCrossEntropy",
     reductionOf("softmaxCrossEntropy", options),
-    (outputs, targets) => outputs.logSoftmax().mul(targets).neg(),
+    // What has no part in a target counts nothing, though its logarithm be -infinity.
+    (outputs, targets) => outputs.logSoftmax().mask(targets).mul(targets).neg(),
     () => 1,
     (outputs) => outputs.softmax(),
     (outputs, targets) =>
