@@ -51,6 +51,7 @@ export { fusedKernels } from "./plan/fused";
 export type { RunOptions, Session } from "./session";
 export { DeviceError, FormatError, ShapeError } from "./util/errors";
 export type { Shape } from "./util/shape";
+export { VERSION } from "./util/version";
 export type { TuningStore } from "./webgpu/store";
 export type { TuneOptions, TuningReport } from "./webgpu/tune";
 

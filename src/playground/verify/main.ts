@@ -111,8 +111,18 @@ function conclude(opened: Opened): void {
   const said =
     off > 0
       ? `${off} of ${results.length} checks are off. Save the report and attach it to a bug report.`
-      : `All ${results.length} checks are within their bounds.`;
+      : `All ${results.length} checks are within their bounds${unjudged()}.`;
   setText(verdict, `${whole ? "" : "Stopped. "}${said} ${time}`);
+}
+
+/** What the bounds say nothing of. */
+function unjudged(): string {
+  const total = (key: "unbounded" | "undecided") => results.reduce((sum, checked) => sum + checked[key], 0);
+  const notes = [
+    total("unbounded") > 0 ? `${total("unbounded")} elements have none` : "",
+    total("undecided") > 0 ? `${total("undecided")} decisions lie within rounding` : "",
+  ].filter((note) => note !== "");
+  return notes.length > 0 ? `; ${notes.join(", and ")}` : "";
 }
 
 function adapterLine({ backend, info, reason }: Opened): string {
@@ -124,10 +134,10 @@ function adapterLine({ backend, info, reason }: Opened): string {
 function report(): unknown {
   return {
     library: "wgrad",
-    userAgent: navigator.userAgent,
+    ...opened?.environment,
     date: new Date().toISOString(),
     backend: opened?.backend,
-    adapter: opened?.info,
+    adapter: { ...opened?.info, ...opened?.environment.adapter },
     reason: opened?.reason,
     seconds: Number(seconds.toFixed(2)),
     checks: results.length,
@@ -144,8 +154,13 @@ function asText(): string {
     failure ? `${name}: ${failure}` : name,
   ]);
   const lines = rows.map((row) => row.join("  "));
+  const { version, userAgent, browser, adapter } = opened?.environment ?? {};
+  const about = [
+    `version ${version}`,
+    userAgent,
+    ...(browser ? [JSON.stringify(browser)] : []),
+    ...(adapter ? [`features: ${adapter.features.join(", ")}`, `limits: ${JSON.stringify(adapter.limits)}`] : []),
+  ];
   const head = opened ? adapterLine(opened) : "";
-  return [`wgrad: ${verdict.textContent}`, head, navigator.userAgent, "", "       error      bound", ...lines, ""].join(
-    "\n",
-  );
+  return [`wgrad: ${verdict.textContent}`, head, ...about, "", "       error      bound", ...lines, ""].join("\n");
 }

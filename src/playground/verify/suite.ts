@@ -1,5 +1,6 @@
 import { type Device, type DeviceInfo, open, type ParityReport, reference } from "../../index";
 import { CASES } from "./cases";
+import { type Environment, environment } from "./environment";
 import { opened } from "./seeds";
 import { type Started, startedSeeds } from "./starts";
 
@@ -11,6 +12,9 @@ export interface Checked {
   error: number;
   bound: number;
   ok: boolean;
+  /** Elements without a bound, and decisions that rounding may turn: they are not judged. */
+  unbounded: number;
+  undecided: number;
   /** What went wrong other than a number. */
   failure: string;
 }
@@ -21,6 +25,7 @@ export interface Opened {
   /** Why it is not WebGPU, where that was asked for. */
   reason: string;
   checks: number;
+  environment: Environment;
 }
 
 /** Every n-th case of an operation is a sample of them, and one step of each seed. */
@@ -44,7 +49,8 @@ export class Suite {
       this.device = await open({ backend: "cpu" });
     }
     const { info } = this.device;
-    return { backend: this.device.backend, info, reason, checks: this.cases().length + seedChecks(whole).length };
+    const checks = this.cases().length + seedChecks(whole).length;
+    return { backend: this.device.backend, info, reason, checks, environment: await environment() };
   }
 
   stop(): void {
@@ -87,22 +93,32 @@ export class Suite {
 /** To another thread it is a message, which is waited for. */
 type Tell = (checked: Checked) => void | Promise<void>;
 
-type Worst = Pick<Checked, "error" | "bound" | "ok">;
+type Worst = Omit<Checked, "group" | "name" | "failure">;
 
 async function checked(group: string, name: string, tell: Tell, check: () => Promise<Worst>): Promise<void> {
   let found: Checked;
   try {
     found = { group, name, failure: "", ...(await check()) };
   } catch (error) {
-    found = { group, name, error: Number.NaN, bound: Number.NaN, ok: false, failure: messageOf(error) };
+    found = { group, name, error: Number.NaN, bound: Number.NaN, ok: false, ...JUDGED, failure: messageOf(error) };
   }
   await tell(found);
 }
 
+/** Where all is judged. */
+const JUDGED = { unbounded: 0, undecided: 0 };
+
 function worstOf({ rows, ok }: ParityReport): Worst {
   const share = ({ maxError, bound }: ParityReport["rows"][number]) => (maxError === 0 ? 0 : maxError / bound);
   const worst = rows.reduce((a, b) => (share(b) > share(a) ? b : a));
-  return { error: worst.maxError, bound: worst.bound, ok };
+  const count = (key: "unbounded" | "undecided") => rows.reduce((sum, row) => sum + row[key], 0);
+  return {
+    error: worst.maxError,
+    bound: worst.bound,
+    ok,
+    unbounded: count("unbounded"),
+    undecided: count("undecided"),
+  };
 }
 
 interface SeedCheck {
@@ -153,7 +169,7 @@ async function trajectory(device: Device, { seed, inputs, parameters, steps, los
     expected?.forEach((value, i) => {
       error = Math.max(error, Math.abs((loss?.[i] ?? Number.NaN) / value - 1));
     });
-    return { error, bound: lossBound, ok: error <= lossBound };
+    return { error, bound: lossBound, ok: error <= lossBound, ...JUDGED };
   } finally {
     session.dispose();
   }
