@@ -43,6 +43,7 @@ export default defineConfig({
           name: "gpu",
           provide,
           include: ["test/**/*.gpu.test.ts"],
+          setupFiles: ["test/support/uncaptured.ts"],
           testTimeout: HANGS_MS,
           hookTimeout: HANGS_MS,
           fileParallelism: false, // one GPU, and on a machine without one the same few cores
