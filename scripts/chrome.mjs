@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { installPackages, isDebian, isRoot, runQuietly } from "./debian.mjs";
 
 const linuxNames = [
   "google-chrome-stable",
@@ -73,18 +74,6 @@ export async function findChrome() {
   return own && starts(own) ? own : undefined;
 }
 
-const isRoot = process.getuid?.() === 0;
-
-function isDebian() {
-  return existsSync("/etc/debian_version") && spawnSync("apt-get", ["--version"]).status === 0;
-}
-
-/** @param {string} command @param {string[]} args */
-function runQuietly(command, args) {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  return spawnSync(command, args, { encoding: "utf8", env, timeout: 10 * 60_000 }).status === 0;
-}
-
 /** Puppeteer's own fetch of the Chrome it was made for; false where there is no way to it. */
 async function fetchChrome() {
   const reachable = await fetch("https://storage.googleapis.com/chrome-for-testing-public/", {
@@ -103,10 +92,7 @@ async function fetchChrome() {
 }
 
 function installChromium() {
-  if (!isDebian() || !isRoot) return false;
-  console.log("wgrad: installing Debian's package chromium");
-  runQuietly("apt-get", ["update", "-q"]);
-  return runQuietly("apt-get", ["install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-liberation"]);
+  return installPackages(["chromium", "fonts-liberation"]);
 }
 
 function whatToType() {

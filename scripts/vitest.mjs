@@ -1,4 +1,5 @@
 import { startVitest } from "vitest/node";
+import { parityTable } from "./parity-table.mjs";
 
 /**
  * Runs the tests of files whose path has one of the `filter`'s words, and ends with the line "N passed, N failed".
@@ -14,11 +15,15 @@ export async function runTests(filter, options, wholeRun = false) {
   let passed = 0;
   let failed = errors.length;
   let skipped = 0;
+  /** @type {import("./parity-table.mjs").Parity[]} */
+  const parities = [];
   for (const module of modules) {
     failed += module.errors().length; // a file that did not load
     for (const suite of module.children.allSuites()) failed += suite.errors().length; // a hook that threw
     for (const test of module.children.allTests()) {
       const { state } = test.result();
+      const { parity } = test.meta();
+      if (parity) parities.push(parity);
       if (state === "passed") passed++;
       else if (state === "failed") failed++;
       else if (state === "pending")
@@ -38,6 +43,10 @@ export async function runTests(filter, options, wholeRun = false) {
   }
   await vitest.close();
 
+  if (parities.length > 0) {
+    const table = parityTable([{ title: "Chrome", parities }]);
+    console.log(`\nlargest error of each operation on WebGPU beside its bound\n${table}`);
+  }
   console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   if (failed > 0 || passed === 0) process.exitCode = 1;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPS } from "../../src/graph/ops";
 import { type Device, input, open, type ParityReport, parameter, type Session, type Tensor } from "../../src/index";
+import { type Parity, parityOf } from "../support/operation-parity";
 import { CASES, type Case } from "./cases";
 import { type OtherDevice, openOther } from "./other-device";
 
@@ -9,61 +10,25 @@ beforeAll(async () => {
   device = await open({ backend: "webgpu", route: "recorded" });
 });
 
-/**
- * By operation: the result whose error is the largest part of its bound. Subnormals are left out: what they lose when they are flushed
- * to zero is all of their bound.
- */
-const largest = new Map<string, { name: string; error: number; bound: number; cases: number }>();
+afterAll(() => device.close());
 
-function note({ op, name, inputs }: Case, { rows }: ParityReport): void {
-  const known = largest.get(op) ?? { name, error: 0, bound: 0, cases: 0 };
-  largest.set(op, known);
-  known.cases++;
-  const isSubnormal = (x: number) => x !== 0 && Math.abs(x) < 2 ** -126;
-  if (Object.values(inputs).some((values) => values.some(isSubnormal))) return;
-  for (const { maxError, bound } of rows) {
-    if (maxError > 0 && (known.error === 0 || maxError / bound > known.error / known.bound)) {
-      Object.assign(known, { name, error: maxError, bound });
-    }
+declare module "vitest" {
+  interface TaskMeta {
+    /** For the table that is printed when all have run. */
+    parity?: Parity;
   }
 }
 
-afterAll(() => {
-  console.log(
-    `largest error of each operation beside its bound, on ${device.info.description || device.info.vendor}\n${table()}`,
-  );
-  device.close();
-});
-
-function table(): string {
-  const rows = [["operation", "cases", "error", "bound", "error/bound", "where"]];
-  for (const [op, { name, error, bound, cases }] of [...largest].sort(([a], [b]) => a.localeCompare(b))) {
-    const where = name.slice(op.length + 2);
-    const numbers =
-      error === 0
-        ? ["0", "", "", ""]
-        : [error.toExponential(2), bound.toExponential(2), (error / bound).toFixed(3), where];
-    rows.push([op, String(cases), ...numbers]);
-  }
-  const widths = (rows[0] as string[]).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] as string).length)),
-  );
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] as number))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
-
-async function verify({ parameters, inputs }: Case, session: Session): Promise<ParityReport> {
+async function verify(
+  { parameters, inputs }: Case,
+  session: Session,
+  note?: (report: ParityReport) => void,
+): Promise<void> {
   try {
     session.write(parameters);
     const report = await session.verify(inputs);
+    note?.(report);
     expect(report.ok, report.ok ? "" : `${report}\n${session.explain()}`).toBe(true);
-    return report;
   } finally {
     session.dispose();
   }
@@ -71,7 +36,11 @@ async function verify({ parameters, inputs }: Case, session: Session): Promise<P
 
 describe("every kernel agrees with float64 within the derived bounds", () => {
   for (const each of CASES) {
-    test(each.name, async () => note(each, await verify(each, await device.compile(each.program))));
+    test(each.name, async ({ task }) => {
+      await verify(each, await device.compile(each.program), (report) => {
+        task.meta.parity = parityOf(each, report);
+      });
+    });
   }
 });
 
@@ -112,7 +81,7 @@ describe.each([
   afterAll(() => other.close());
 
   for (const each of cases) {
-    test(each.name, async () => void (await verify(each, await other.compile(each.program))));
+    test(each.name, async () => verify(each, await other.compile(each.program)));
   }
 });
 
