@@ -13,7 +13,7 @@ export { type FileTensor, readSafetensors, safetensorsMetadata, writeSafetensors
 export { grad } from "./graph/autodiff";
 export type { DType } from "./graph/ops";
 export type { Program, Values } from "./graph/program";
-export { constant, input, iota, type Operand, parameter, random, Tensor } from "./graph/tensor";
+export { type Axes, constant, input, iota, type Operand, parameter, random, Tensor, where } from "./graph/tensor";
 export {
   type Activation,
   adam,

@@ -72,10 +72,47 @@ export const sigmoid: ElementError = (value, a, ea) => {
   return within(value, spread(logistic, value, a, ea) + own, UNIT + DIVISION);
 };
 
-/** To the integer part: exact, unless an integer lies between what the operand may be. */
-export const toInt32: ElementError = (value, a, ea) => {
-  const { evaluate } = OPS.toInt32;
-  return Math.max(evaluate(a + ea, 0, 0) - value, value - evaluate(a - ea, 0, 0));
+/** Of what grows by steps (an integer part, a sign): exact, unless a step lies between what the operand may be. */
+const steps =
+  ({ evaluate }: { evaluate(a: number, b: number, c: number): number }): ElementError =>
+  (value, a, ea) =>
+    Math.max(evaluate(a + ea, 0, 0) - value, value - evaluate(a - ea, 0, 0));
+export const toInt32 = steps(OPS.toInt32);
+export const sign = steps(OPS.sign);
+export const floor = steps(OPS.floor);
+export const ceil = steps(OPS.ceil);
+export const round = steps(OPS.round);
+
+/**
+ * As the kernels write it (shaders/functions.wgsl). Where |x| < 0.41: of f - (f²/2 - s(f²/2 + R)) the outer difference rounds once, what
+ * is taken away is at most 0.21 of f and has four roundings and a division, together under 3u. Else the logarithm of a sum that rounds once.
+ */
+export const log1p: ElementError = (value, a, ea) => {
+  if (a - ea <= -1) return Number.POSITIVE_INFINITY;
+  const carried = spread(Math.log1p, value, a, ea);
+  const size = Math.abs(value) + carried;
+  const [low, high] = [1 + a - ea, 1 + a + ea];
+  const far = low < 0.71 || high > 1.41 ? UNIT + logarithm(low, high, size) : 0;
+  return within(value, carried + far, 3 * UNIT);
+};
+
+/** As the kernels write it: the series' first term is exact, the others are at most 0.25 of it; else exp(x), and a difference. */
+export const expm1: ElementError = (value, a, ea) => {
+  const carried = spread(Math.expm1, value, a, ea);
+  const x = Math.abs(a) + ea;
+  const far = x >= 0.5 ? (Math.abs(value) + carried + 1) * exponential(x) : 0;
+  return within(value, carried + far, 3 * UNIT);
+};
+
+/** As the kernels write it: x + x·P(x²), or 1 - exp(-r), of which errors of r and of exp count what is left to 1. */
+export const erf: ElementError = (value, a, ea) => {
+  const carried = spread(OPS.erf.evaluate as (x: number) => number, value, a, ea);
+  const left = Math.max(0, 1 - Math.abs(value));
+  const r = left > 0 ? -Math.log(left) : 0;
+  const far = Math.abs(a) + ea >= 0.92 ? left * (exponential(r + carried) + 4 * UNIT * (r + 1)) + LEAST : 0;
+  // x·P of the least numbers is below them, and may be flushed to zero.
+  const lost = Math.abs(a) - ea < 8 * LEAST ? LEAST : 0;
+  return within(value, carried + far + lost, 2 * UNIT);
 };
 
 /** 0 or 1: exact, unless the operands may stand the other way round. */

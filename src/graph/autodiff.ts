@@ -10,7 +10,7 @@ import { literal, Tensor, topological } from "./tensor";
  * Throws ShapeError where the loss is not one number, TypeError where a tensor of `wrt` is not float32.
  * Source: Griewank and Walther 2008, §3.2.
  */
-export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+export function grad<const T extends readonly Tensor[]>(loss: Tensor, wrt: T): { [K in keyof T]: Tensor } {
   if (!(loss instanceof Tensor)) throw new TypeError(`grad: the loss must be a Tensor, not ${shown(loss, Tensor)}`);
   if (sizeOf(loss.shape) !== 1) {
     throw new ShapeError(
@@ -48,5 +48,8 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
       gradients.set(operand, sum === undefined ? part : sum.add(part));
     });
   }
-  return wrt.map((tensor) => gradients.get(tensor) ?? literal(0).broadcastTo(tensor.shape));
+  // One each, in their order.
+  return wrt.map((tensor) => gradients.get(tensor) ?? literal(0).broadcastTo(tensor.shape)) as {
+    [K in keyof T]: Tensor;
+  };
 }

@@ -186,6 +186,22 @@ export const OPS = {
     (a) => `logarithm(${a})`,
     { dear: true },
   ),
+  /** log(1 + x), exp(x) - 1 and erf(x), accurate where x is small. */
+  log1p: unary(Math.log1p, (a) => `logarithmOf1And(${a})`, { dear: true }),
+  expm1: unary(Math.expm1, (a) => `exponentialMinus1(${a})`, { dear: true }),
+  erf: unary(erf, (a) => `errorFunction(${a})`, { dear: true }),
+  /** -1, 0 or 1, and NaN of NaN. */
+  sign: unary(Math.sign, (a) => `select(sign(${a}), ${a}, isNan(${a}))`),
+  // What is 2^23 or more has no fraction, infinity and NaN among it.
+  floor: unary(Math.floor, (a) => `select(floor(${a}), ${a}, isWhole(${a}))`),
+  ceil: unary(Math.ceil, (a) => `select(ceil(${a}), ${a}, isWhole(${a}))`),
+  round: unary(roundHalfToEven, (a) => `select(round(${a}), ${a}, isWhole(${a}))`),
+  /** The operand, which is a constant to its derivative. */
+  stopGradient: unary(
+    (a) => a,
+    (a) => a,
+  ),
+
   relu: unary(
     (a) => Math.max(a, 0),
     // Negative numbers lie side by side as bits, -infinity the last of them.
@@ -360,6 +376,29 @@ function pcg3d(a: number, b: number, c: number): number {
   z ^= z >>> 16;
   x = (x + Math.imul(y, z)) | 0;
   return (x >>> 8) * 2 ** -24;
+}
+
+function roundHalfToEven(x: number): number {
+  const nearest = Math.round(x);
+  return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/** To the last bits of float64. Sources: Abramowitz and Stegun 1964, 7.1.6, whose terms are all positive, and 7.1.14, a continued fraction. */
+export function erf(x: number): number {
+  const t = Math.abs(x);
+  if (!(t < 6)) return x > 0 ? 1 : x < 0 ? -1 : x;
+  const scale = Math.exp(-t * t) / Math.sqrt(Math.PI);
+  if (t > 3) {
+    let fraction = t;
+    for (let k = 60; k >= 1; k--) fraction = t + k / 2 / fraction;
+    return Math.sign(x) * (1 - scale / fraction);
+  }
+  let [term, sum] = [t, t];
+  for (let n = 1; term > 1e-18 * sum; n++) {
+    term *= (2 * t * t) / (2 * n + 1);
+    sum += term;
+  }
+  return Math.sign(x) * 2 * scale * sum;
 }
 
 function sigmoid(x: number): number {

@@ -4,6 +4,11 @@ import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../
 import { type Attributes, type DType, type ElementwiseOp, elementwiseRow, type Op } from "./ops";
 
 export type Operand = Tensor | number;
+/** One axis or several; a negative one counts from the last. */
+export type Axes = number | readonly number[];
+
+/** The largest float32. */
+const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 
 let nextId = 0;
 
@@ -72,6 +77,86 @@ export class Tensor {
     return elementwise("sigmoid", this);
   }
 
+  /** log(1 + this) and exp(this) - 1, accurate where this is small. */
+  log1p(): Tensor {
+    return elementwise("log1p", this);
+  }
+  expm1(): Tensor {
+    return elementwise("expm1", this);
+  }
+  /** The error function, 2/√π ∫₀ˣ exp(-t²) dt. */
+  erf(): Tensor {
+    return elementwise("erf", this);
+  }
+  /** -1, 0 or 1. Its derivative is 0, as that of `floor`, `ceil` and `round`. */
+  sign(): Tensor {
+    return elementwise("sign", this);
+  }
+  floor(): Tensor {
+    return elementwise("floor", this);
+  }
+  ceil(): Tensor {
+    return elementwise("ceil", this);
+  }
+  /** To the nearest integer, halves to the even one. */
+  round(): Tensor {
+    return elementwise("round", this);
+  }
+  /** This, as a constant to `grad`. */
+  stopGradient(): Tensor {
+    return elementwise("stopGradient", this);
+  }
+
+  reciprocal(): Tensor {
+    return literal(1).div(this);
+  }
+  rsqrt(): Tensor {
+    return this.sqrt().reciprocal();
+  }
+  /** Held between `min` and `max`, both included; the derivative is 1 there and 0 outside. Throws RangeError for numbers in the wrong order. */
+  clip(min: Operand, max: Operand): Tensor {
+    if (typeof min === "number" && typeof max === "number" && !(min <= max))
+      throw new RangeError(`clip: min is ${min} and max ${max}; min must not be greater`);
+    const above = where(this.lt(min), min, this);
+    return where(above.gt(max), max, above);
+  }
+  /** x Φ(x), with the normal distribution's Φ; "tanh" is its approximation. Source: Hendrycks and Gimpel 2016. */
+  gelu(approximate: "none" | "tanh" = "none"): Tensor {
+    if (approximate !== "none" && approximate !== "tanh")
+      throw new TypeError(`gelu: approximate is ${shown(approximate)}; it must be "none" or "tanh"`);
+    const inner =
+      approximate === "none"
+        ? this.mul(Math.SQRT1_2).erf()
+        : this.add(this.square().mul(this).mul(0.044715))
+            .mul(Math.sqrt(2 / Math.PI))
+            .tanh();
+    return this.mul(0.5).mul(inner.add(1));
+  }
+  /** x σ(x). Source: Elfwing et al. 2018. */
+  silu(): Tensor {
+    return this.mul(this.sigmoid());
+  }
+  /** log(1 + eˣ), finite for any finite x. */
+  softplus(): Tensor {
+    // maximum, not relu: its derivative at 0 is 1/2, as that of the whole.
+    return this.maximum(0).add(this.abs().neg().exp().log1p());
+  }
+  /** x above 0, alpha (eˣ - 1) up to it. Source: Clevert et al. 2016. */
+  elu(alpha = 1): Tensor {
+    const [above, below] = this.parted();
+    return above.add(below.expm1().mul(alpha));
+  }
+  /** x above 0, slope x up to it. Source: Maas et al. 2013. */
+  leakyRelu(slope = 0.01): Tensor {
+    const [above, below] = this.parted();
+    return above.add(below.mul(slope));
+  }
+  /** What is above 0, NaN with it, and what is not, each with zeros for the other. */
+  private parted(): [Tensor, Tensor] {
+    const below = this.le(0);
+    return [this.mask(below.eq(0)), this.mask(below)];
+  }
+
   /** 1 where this is greater than `b`, 0 elsewhere. Both float32, or both int32; the result is float32. */
   gt(b: Operand): Tensor {
     return elementwise("gt", this, b);
@@ -87,6 +172,9 @@ export class Tensor {
   }
   eq(b: Operand): Tensor {
     return elementwise("eq", this, b);
+  }
+  ne(b: Operand): Tensor {
+    return this.eq(b).eq(0);
   }
   /** This where `condition` is nonzero, 0 elsewhere. `grad.mask(h.ge(0))` is NumPy's `grad[h < 0] = 0`. */
   mask(condition: Tensor): Tensor {
@@ -145,8 +233,9 @@ export class Tensor {
     return new Tensor("transpose", [this], [...this.shape.slice(0, -2), columns, rows], this.dtype);
   }
 
-  /** The same elements in the same row-major order. Throws ShapeError where the sizes differ. */
-  reshape(shape: Shape): Tensor {
+  /** The same elements in the same row-major order; one length may be -1, for what is left. Throws ShapeError where the sizes differ. */
+  reshape(given: Shape): Tensor {
+    const shape = withoutOpen(given, sizeOf(this.shape));
     checkShape("reshape", shape);
     if (sizeOf(shape) !== sizeOf(this.shape)) {
       throw new ShapeError(
@@ -166,23 +255,52 @@ export class Tensor {
     return sameShape(shape, this.shape) ? this : new Tensor("broadcast", [this], [...shape], this.dtype);
   }
 
-  /** Over `axis`, or over all elements to a scalar of shape []. A negative axis counts from the last. */
-  sum(axis?: number, options?: { keepDims?: boolean }): Tensor {
-    floats("sum", this);
-    return reduction("sum", this, axis, keeps("sum", options));
+  /** Over one axis, several, or all elements to a scalar of shape []. A negative axis counts from the last. */
+  sum(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
+    return reduction("sum", this, axis, options);
   }
-  mean(axis?: number, options?: { keepDims?: boolean }): Tensor {
+  mean(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
     const sum = this.sum(axis, options);
     return sum.mul(sizeOf(sum.shape) / sizeOf(this.shape));
   }
-  max(axis?: number, options?: { keepDims?: boolean }): Tensor {
-    floats("max", this);
-    return reduction("max", this, axis, keeps("max", options));
+  max(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
+    return reduction("max", this, axis, options);
+  }
+  min(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
+    floats("min", this);
+    return reduction("max", this.neg(), axis, options, "min").neg();
+  }
+  /**
+   * The mean square of the deviations from the mean, which is taken away first: 1,000 ± 1 keeps its digits in float32. Divides by
+   * n - correction, n the number of elements. Throws RangeError where that is not above 0.
+   */
+  variance(axis?: Axes, options: { keepDims?: boolean; correction?: number } = {}): Tensor {
+    checkOptions("variance", options, ["keepDims", "correction"]);
+    const { keepDims = false, correction = 0 } = options;
+    const squares = this.sub(this.mean(axis, { keepDims: true }))
+      .square()
+      .sum(axis, { keepDims });
+    const count = sizeOf(this.shape) / sizeOf(squares.shape);
+    if (!(count - correction > 0))
+      throw new RangeError(`variance: of ${count} elements with a correction of ${correction}; there must be more`);
+    return squares.mul(1 / (count - correction));
+  }
+  /** log Σ exp, the maximum taken away first; finite for any finite input. */
+  logSumExp(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
+    // Held to what float32 has: of rows of infinities the difference would be NaN.
+    const largest = this.max(axis, { keepDims: true }).maximum(-LARGEST).minimum(LARGEST).stopGradient();
+    const sum = this.sub(largest).exp().sum(axis, options);
+    return sum.log().add(largest.reshape(sum.shape));
   }
   /** The first index of the largest element along `axis`, int32. */
   argmax(axis: number): Tensor {
     floats("argmax", this);
-    return reduction("argmax", this, axis, false, "int32");
+    const from = checkAxis("argmax", this.shape, axis);
+    return new Tensor("argmax", [this], without(this.shape, from, from + 1), "int32", { from, to: from + 1 });
+  }
+  /** The first index of the smallest. */
+  argmin(axis: number): Tensor {
+    return this.neg().argmax(axis);
   }
 
   /** Over `axis` (default: the last), the maximum taken away first; finite for any finite input. Rows sum to 1.
@@ -329,17 +447,65 @@ function keeps(op: string, options: { keepDims?: boolean } = {}): boolean {
   return keepDims;
 }
 
+/** Reduces one run of neighbouring axes after another, from the last, so that earlier axes keep their places. */
 function reduction(
-  op: "sum" | "max" | "argmax",
+  op: "sum" | "max",
   x: Tensor,
-  axis: number | undefined,
-  keepDims: boolean,
-  dtype?: DType,
+  given: Axes | undefined,
+  options: { keepDims?: boolean } | undefined,
+  part: string = op,
 ): Tensor {
-  const from = axis === undefined ? 0 : checkAxis(op, x.shape, axis);
-  const to = axis === undefined ? x.shape.length : from + 1;
-  const kept = keepDims ? new Array<number>(to - from).fill(1) : [];
-  return new Tensor(op, [x], [...x.shape.slice(0, from), ...kept, ...x.shape.slice(to)], dtype, { from, to });
+  floats(part, x);
+  const keepDims = keeps(part, options);
+  const reduced = axesOf(part, x.shape, given);
+  let result = x;
+  if (given === undefined) result = new Tensor(op, [x], [], "float32", { from: 0, to: x.shape.length });
+  for (let to = x.shape.length; given !== undefined && to > 0; to--) {
+    if (!reduced.has(to - 1)) continue;
+    let from = to - 1;
+    while (reduced.has(from - 1)) from--;
+    result = new Tensor(op, [result], without(result.shape, from, to), "float32", { from, to });
+    to = from + 1;
+  }
+  return keepDims ? result.reshape(x.shape.map((length, axis) => (reduced.has(axis) ? 1 : length))) : result;
+}
+
+/** Each axis as a place in the shape. Throws ShapeError for one that is not there, or twice there, and for none. */
+function axesOf(op: string, shape: Shape, axes: Axes | undefined): Set<number> {
+  if (axes === undefined) return new Set(shape.keys());
+  const list: readonly number[] = Array.isArray(axes) ? axes : [axes as number];
+  const places = new Set(list.map((axis) => checkAxis(op, shape, axis)));
+  if (places.size !== list.length || list.length === 0) {
+    throw new ShapeError(
+      `${op}: axes are [${list.join(", ")}] of a tensor of shape ${formatShape(shape)}; each must be there once, and there must be one`,
+    );
+  }
+  return places;
+}
+
+function without(shape: Shape, from: number, to: number): Shape {
+  return [...shape.slice(0, from), ...shape.slice(to)];
+}
+
+/** A shape whose one length of -1 is what the others leave of `size`. */
+function withoutOpen(shape: Shape, size: number): Shape {
+  if (!Array.isArray(shape) || !shape.includes(-1)) return shape;
+  const rest = sizeOf(shape.filter((length) => length !== -1));
+  const open = shape.filter((length) => length === -1).length;
+  if (open > 1 || !Number.isInteger(size / rest)) {
+    throw new ShapeError(
+      `reshape: ${size} elements do not fit ${formatShape(shape)}; one length may be -1, and the others must divide them`,
+    );
+  }
+  return shape.map((length) => (length === -1 ? size / rest : length));
+}
+
+/** `a` where `condition` is nonzero, else `b`; what is not picked is given a derivative of 0. Broadcasts as NumPy's. */
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  if (!(condition instanceof Tensor))
+    throw new TypeError(`where: the condition must be a Tensor, not ${shown(condition, Tensor)}`);
+  const picked = (operand: Operand, by: Tensor) => (typeof operand === "number" ? literal(operand) : operand).mask(by);
+  return picked(a, condition).add(picked(b, condition.eq(0)));
 }
 
 /** Sum over the axes `from` … `to - 1`, to any shape of the right size. What gradients of broadcasts need. */

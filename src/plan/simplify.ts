@@ -122,6 +122,8 @@ function rewriteElementwise(node: Tensor, unique: (node: Tensor) => Tensor): Ten
     case "div":
       if (y === 1 && whole(a)) return a;
       break;
+    case "stopGradient":
+      return a;
     case "neg":
       if (a.op === "neg") return a.operands[0] as Tensor;
       break;

@@ -1,5 +1,5 @@
 import type { DType, ElementwiseOp } from "../graph/ops";
-import { exp, log, random, sigmoid, tanh } from "./functions";
+import { erf, exp, expm1, log, log1p, random, sigmoid, sign, tanh } from "./functions";
 import * as O from "./opcodes";
 import type { FunctionBody, Value } from "./scope";
 
@@ -59,6 +59,22 @@ export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands
       return exp(f, a);
     case "log":
       return log(f, a);
+    case "log1p":
+      return log1p(f, a);
+    case "expm1":
+      return expm1(f, a);
+    case "erf":
+      return erf(f, a);
+    case "sign":
+      return sign(f, a);
+    case "floor":
+      return f.op(O.F_FLOOR, a);
+    case "ceil":
+      return f.op(O.F_CEIL, a);
+    case "round":
+      return f.op(O.F_NEAREST, a);
+    case "stopGradient":
+      return a;
     case "relu":
       return f.op(O.F_PMAX, a, f.float(0));
     case "tanh":

@@ -4,6 +4,7 @@ import {
   F_ADD,
   F_DIV,
   F_EQ,
+  F_GE,
   F_GT,
   F_LT,
   F_MUL,
@@ -97,6 +98,52 @@ export function tanh(f: FunctionBody, x: Value): Value {
   const far = f.op(F_SUB, f.float(1), f.op(F_DIV, f.float(2), f.op(F_ADD, E, f.float(1))));
   const signed = f.op(V_OR, far, f.op(V_AND, x, f.integer(-(2 ** 31))));
   return f.op(V_BITSELECT, near, signed, f.op(F_LT, a, f.float(0.625)));
+}
+
+/** As the kernels write them (shaders/functions.wgsl), so that their errors are those of cpu/elementwise-errors.ts. */
+export function log1p(f: FunctionBody, x: Value): Value {
+  const s = f.op(F_DIV, x, f.op(F_ADD, f.float(2), x));
+  const z = f.op(F_MUL, s, s);
+  const half = f.op(F_MUL, f.op(F_MUL, f.float(0.5), x), x);
+  const r = f.op(F_MUL, z, polynomial(f, z, [2.2222222e-1, 2.8571429e-1, 4.0e-1, 6.6666667e-1]));
+  const near = f.op(F_SUB, x, f.op(F_SUB, half, f.op(F_MUL, s, f.op(F_ADD, half, r))));
+  const small = f.op(V_AND, f.op(F_GT, x, f.float(-0.29)), f.op(F_LT, x, f.float(0.41)));
+  return f.op(V_BITSELECT, near, log(f, f.op(F_ADD, f.float(1), x)), small);
+}
+
+export function expm1(f: FunctionBody, x: Value): Value {
+  const p = polynomial(f, x, [2.4801588e-5, 1.984127e-4, 1.3888889e-3, 8.3333338e-3, 4.1666668e-2, 1.6666667e-1, 0.5]);
+  const near = f.madd(f.op(F_MUL, x, x), p, x);
+  const far = f.op(F_SUB, exp(f, x), f.float(1));
+  return f.op(V_BITSELECT, near, far, f.op(F_LT, f.op(F_ABS, x), f.float(0.5)));
+}
+
+export function erf(f: FunctionBody, x: Value): Value {
+  const a = f.op(F_ABS, x);
+  const z = f.op(F_MUL, x, x);
+  const p = polynomial(
+    f,
+    z,
+    [8.35463143e-5, -8.13954684e-4, 5.20080747e-3, -2.68593337e-2, 1.1283695e-1, -3.76126349e-1, 1.28379166e-1],
+  );
+  const near = f.madd(x, p, x);
+  const t = f.op(F_PMIN, a, f.float(4));
+  const q = polynomial(
+    f,
+    t,
+    [1.25909046e-5, -3.36071884e-4, 3.69500881e-3, -2.38702446e-2, 1.06359057e-1, 6.35079503e-1, 1.12866569],
+  );
+  const far = f.op(F_SUB, f.float(1), exp(f, f.op(F_MUL, f.op(F_SUB, f.float(0), t), q), true));
+  const signed = f.op(V_OR, far, f.op(V_AND, x, f.integer(-(2 ** 31))));
+  return f.op(V_BITSELECT, signed, near, f.op(F_GE, a, f.float(0.9277)));
+}
+
+/** -1, 0 or 1, and NaN of NaN. */
+export function sign(f: FunctionBody, x: Value): Value {
+  const one = f.op(V_OR, f.float(1), f.op(V_AND, x, f.integer(-(2 ** 31))));
+  // Of what is 0 or NaN, itself.
+  const ordered = f.op(F_GT, f.op(F_ABS, x), f.float(0));
+  return f.op(V_BITSELECT, one, x, ordered);
 }
 
 /** exp is only ever taken of what is not positive, so that it cannot overflow. */

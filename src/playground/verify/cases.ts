@@ -52,6 +52,14 @@ const UNARY: Record<string, (x: Tensor) => Tensor> = {
   relu: (x) => x.relu(),
   tanh: (x) => x.tanh(),
   sigmoid: (x) => x.sigmoid(),
+  log1p: (x) => x.abs().log1p(),
+  expm1: (x) => x.expm1(),
+  erf: (x) => x.erf(),
+  sign: (x) => x.sign(),
+  floor: (x) => x.floor(),
+  ceil: (x) => x.ceil(),
+  round: (x) => x.round(),
+  stopGradient: (x) => x.stopGradient(),
   toInt32: (x) => x.minimum(1e9).maximum(-1e9).toInt32(),
 };
 for (const [op, build] of Object.entries(UNARY)) {
@@ -62,6 +70,21 @@ for (const [op, build] of Object.entries(UNARY)) {
     Float32Array.from({ length: 10_007 }, (_, i) => i / 250 - 20),
   ]);
 }
+add("log1p", "small, on both sides of 0", (x) => x.log1p(), [
+  [2001],
+  Float32Array.from({ length: 2001 }, (_, i) => (i - 1000) / 1010),
+]);
+add("expm1", "small, on both sides of 0", (x) => x.expm1(), [
+  [2001],
+  Float32Array.from({ length: 2001 }, (_, i) => ((i - 1000) / 1000) ** 3),
+]);
+add("erf", "where it is not yet 1", (x) => x.erf(), [
+  [2001],
+  Float32Array.from({ length: 2001 }, (_, i) => (i - 1000) / 240),
+]);
+const HALVES = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 8388607.5, -8388607.5, 0.49999997, -0];
+for (const op of ["floor", "ceil", "round", "sign"])
+  add(op, "halves", UNARY[op] as (x: Tensor) => Tensor, [[HALVES.length], Float32Array.from(HALVES)]);
 add("log", "around 1", (x) => x.log(), [[1001], Float32Array.from({ length: 1001 }, (_, i) => 0.4 + i / 500)]);
 add("toFloat32", "integers", (i) => i.toFloat32(), drawIntegers(1e6, 97));
 add("toFloat32", "integers that float32 rounds", (i) => i.toFloat32(), [
@@ -393,6 +416,7 @@ for (const [op, build] of Object.entries({
   ...UNARY,
   sqrt: (x: Tensor) => x.sqrt(),
   log: (x: Tensor) => x.log(),
+  log1p: (x: Tensor) => x.log1p(),
   toInt32: (x: Tensor) => x.toInt32(),
 })) {
   strange(op, "each", (a, b) => build(a.div(b)), ...divided([n], FRACTIONS));
