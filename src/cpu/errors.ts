@@ -49,7 +49,7 @@ export const ERRORS = {
   constant: { errors: given },
   iota: { errors: exact, nonnegative: "always" },
 
-  transpose: { errors: moved, nonnegative: "inherited" },
+  permute: { errors: moved, nonnegative: "inherited" },
   reshape: { errors: moved, nonnegative: "inherited" },
   broadcast: { errors: moved, nonnegative: "inherited" },
 

@@ -15,7 +15,10 @@ export const GRADIENTS: Record<Op, Gradient> = {
   constant: none,
   iota: none,
 
-  transpose: (_node, g) => [g.T],
+  permute: (node, g) => {
+    const { axes = [] } = node.attributes;
+    return [g.permute(axes.map((_, axis) => axes.indexOf(axis)))];
+  },
   reshape: (node, g) => [g.reshape(operands(node)[0].shape)],
   broadcast: (node, g) => [unbroadcast(g, operands(node)[0].shape)],
 

@@ -6,6 +6,8 @@ export type Numbers = Float64Array;
 
 /** What an operation needs besides its operands. Axes `from` … `to - 1` are the ones that are reduced. */
 export interface Attributes {
+  /** permute: the axis of the operand that each axis of the result is. */
+  readonly axes?: readonly number[];
   readonly from?: number;
   readonly to?: number;
   /** Literal numbers of a constant. */
@@ -91,19 +93,17 @@ export const OPS = {
     },
   },
 
-  transpose: {
+  /** Axis i of the result is axis `axes[i]` of the operand. */
+  permute: {
     kind: "view",
-    loop([x], _shapes, out, shape) {
-      const rows = shape[shape.length - 2] as number;
-      const columns = shape[shape.length - 1] as number;
-      const a = x as Numbers;
-      for (let matrix = 0; matrix < out.length; matrix += rows * columns) {
-        for (let row = 0; row < rows; row++) {
-          for (let column = 0; column < columns; column++) {
-            out[matrix + row * columns + column] = a[matrix + column * rows + row] as number;
-          }
-        }
-      }
+    loop([x], [from], out, shape, { axes = [] }) {
+      const own = stridesOf(from as Shape);
+      readAlong(
+        x as Numbers,
+        out,
+        shape,
+        axes.map((axis) => own[axis] as number),
+      );
     },
   },
   reshape: {
@@ -347,7 +347,17 @@ export function spread(x: Numbers, from: Shape, shape: Shape): Numbers {
   if (x.length === out.length) return x;
   const own = stridesOf(from);
   const lead = shape.length - from.length;
-  const strides = shape.map((_, axis) => (axis < lead || from[axis - lead] === 1 ? 0 : (own[axis - lead] as number)));
+  readAlong(
+    x,
+    out,
+    shape,
+    shape.map((_, axis) => (axis < lead || from[axis - lead] === 1 ? 0 : (own[axis - lead] as number))),
+  );
+  return out;
+}
+
+/** Into each element of `out`, row-major in `shape`, the element of `x` that the strides lead to. */
+function readAlong(x: Numbers, out: Numbers, shape: Shape, strides: readonly number[]): void {
   const at = new Array<number>(shape.length).fill(0);
   let index = 0;
   for (let i = 0; i < out.length; i++) {
@@ -360,7 +370,6 @@ export function spread(x: Numbers, from: Shape, shape: Shape): Numbers {
       at[axis] = 0;
     }
   }
-  return out;
 }
 
 /** The same bits as the kernels'. */

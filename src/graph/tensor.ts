@@ -229,8 +229,19 @@ export class Tensor {
         `T: swaps the last two axes, and a tensor of shape ${formatShape(this.shape)} has only ${rank}`,
       );
     }
-    const [rows, columns] = this.shape.slice(-2) as [number, number];
-    return new Tensor("transpose", [this], [...this.shape.slice(0, -2), columns, rows], this.dtype);
+    return this.permute([...Array(rank - 2).keys(), rank - 1, rank - 2]);
+  }
+
+  /** Axis i of the result is axis `axes[i]` of this; a view: no kernel runs for it. Throws ShapeError where an axis is left out or there twice. */
+  permute(axes: readonly number[]): Tensor {
+    const places = Array.isArray(axes) ? axes.map((axis) => checkAxis("permute", this.shape, axis)) : [];
+    if (places.length !== this.shape.length || new Set(places).size !== places.length) {
+      throw new ShapeError(
+        `permute: axes are ${String(axes)} of a tensor of shape ${formatShape(this.shape)}; each of its axes must be there once`,
+      );
+    }
+    const shape = places.map((axis) => this.shape[axis] as number);
+    return new Tensor("permute", [this], shape, this.dtype, { axes: places });
   }
 
   /** The same elements in the same row-major order; one length may be -1, for what is left. Throws ShapeError where the sizes differ. */

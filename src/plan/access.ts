@@ -9,10 +9,24 @@ export interface Access {
 }
 
 /** One view on the way from a tensor to where it is used. `source` is the tensor before the view. */
-export interface ViewStep {
-  readonly view: "transpose" | "reshape" | "broadcast";
-  readonly shape: Shape;
-  readonly source: Tensor;
+export type ViewStep = { readonly shape: Shape; readonly source: Tensor } & (
+  | { readonly view: "reshape" | "broadcast" }
+  /** `axes`: the axis before that each axis is. */
+  | { readonly view: "permute"; readonly axes: readonly number[] }
+);
+
+/** The view that a node is of its operand; null where it is none. */
+export function stepOf({ op, operands, shape, attributes }: Tensor): ViewStep | null {
+  const source = operands[0] as Tensor;
+  switch (op) {
+    case "permute":
+      return { view: op, shape, source, axes: attributes.axes ?? [] };
+    case "reshape":
+    case "broadcast":
+      return { view: op, shape, source };
+    default:
+      return null;
+  }
 }
 
 /** The access through `steps` to a row-major array of `shape`, or the tensor that must be copied first for it to be one. */
@@ -26,9 +40,9 @@ export function accessThrough(
   for (const step of steps) {
     const to = step.shape;
     switch (step.view) {
-      case "transpose": {
-        const last = from.length - 1;
-        [by[last - 1], by[last]] = [by[last] as number, by[last - 1] as number];
+      case "permute": {
+        const before = by;
+        by = step.axes.map((axis) => before[axis] as number);
         break;
       }
       case "broadcast": {
@@ -43,7 +57,7 @@ export function accessThrough(
         break;
       }
       default:
-        step.view satisfies never;
+        step satisfies never;
     }
     from = [...to];
   }

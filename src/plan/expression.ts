@@ -1,7 +1,7 @@
 import { type DType, type ElementwiseOp, elementwiseRow, rowOf } from "../graph/ops";
 import { literalOf, type Tensor } from "../graph/tensor";
 import { type Shape, sameShape, sizeOf, stridesOf } from "../util/shape";
-import { type Access, accessThrough, type ViewStep } from "./access";
+import { type Access, accessThrough, stepOf, type ViewStep } from "./access";
 
 /** What one point of a kernel's domain computes, over memory, its own earlier values and its position. */
 export type Expression =
@@ -55,7 +55,7 @@ export class Expressions {
   }
 
   value(node: Tensor, steps: readonly ViewStep[] = []): Expression | Obstacle {
-    const key = `${node.id};${steps.map(({ view, shape }) => view[0] + shape.join()).join(";")}`;
+    const key = `${node.id};${steps.map(keyOf).join(";")}`;
     const known = this.known.get(key);
     if (known !== undefined) return known;
     const result = this.find(node, steps);
@@ -76,7 +76,6 @@ export class Expressions {
 
   private apply(node: Tensor, steps: readonly ViewStep[]): Expression | Obstacle {
     const { op, operands, shape, dtype } = node;
-    const [first] = operands;
     switch (op) {
       case "iota": {
         const access = accessThrough(shape, stridesOf(shape), steps);
@@ -84,13 +83,11 @@ export class Expressions {
           ? { kind: "obstacle", copy: access.copy }
           : { kind: "position", dtype: "int32", access };
       }
-      case "transpose":
-      case "reshape":
-      case "broadcast":
-        return this.value(first as Tensor, [{ view: op, shape, source: first as Tensor }, ...steps]);
       case "take":
         return this.gather(node, steps);
       default: {
+        const step = stepOf(node);
+        if (step !== null) return this.value(step.source, [step, ...steps]);
         const row = elementwiseRow(op);
         if (row === null) return { kind: "obstacle", copy: node };
         const values: Expression[] = [];
@@ -121,6 +118,10 @@ export class Expressions {
     if ("copy" in access) return { kind: "obstacle", copy: access.copy };
     return { kind: "gather", dtype: x.dtype, tensor: x, row, rows, width: sizeOf(within), access };
   }
+}
+
+function keyOf(step: ViewStep): string {
+  return `${step.view[0]}${step.shape.join()}${step.view === "permute" ? `by${step.axes.join()}` : ""}`;
 }
 
 const unaligned: Obstacle = { kind: "obstacle", copy: null };

@@ -1,7 +1,7 @@
 import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
 import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { sizeOf, stridesOf } from "../util/shape";
-import { accessThrough, asMatrix, canonical, isAligned, sameAccess, type ViewStep } from "./access";
+import { accessThrough, asMatrix, canonical, isAligned, sameAccess, stepOf, type ViewStep } from "./access";
 import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle } from "./expression";
 import type { Fusion, FusionLimits, Group, MatrixOperand, Partial, Update } from "./group";
 import { findTail } from "./tail";
@@ -123,10 +123,9 @@ class Fuser {
   private matrix(node: Tensor, rows: number, columns: number): MatrixOperand {
     const steps: ViewStep[] = [];
     let base = node;
-    while (rowOf(base.op).kind === "view" && !this.home.has(base)) {
-      const source = base.operands[0] as Tensor;
-      steps.unshift({ view: base.op as ViewStep["view"], shape: base.shape, source });
-      base = source;
+    for (let step = stepOf(base); step !== null && !this.home.has(base); step = stepOf(base)) {
+      steps.unshift(step);
+      base = step.source;
     }
     const access = accessThrough(base.shape, stridesOf(base.shape), steps);
     const matrix = "copy" in access || literalOf(base) !== null ? null : asMatrix(access, rows, columns);

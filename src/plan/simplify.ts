@@ -34,8 +34,17 @@ function keyOf(node: Tensor): string | null {
   if (node.op === "input" || node.op === "parameter") return null;
   const value = literalOf(node);
   if (node.op === "constant" && value === null) return null;
-  const { from, to } = node.attributes;
-  return [node.op, node.dtype, node.shape.join(), from, to, value, ...node.operands.map(({ id }) => id)].join("|");
+  const { from, to, axes } = node.attributes;
+  return [
+    node.op,
+    node.dtype,
+    node.shape.join(),
+    from,
+    to,
+    axes?.join(),
+    value,
+    ...node.operands.map(({ id }) => id),
+  ].join("|");
 }
 
 function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
@@ -59,13 +68,24 @@ function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
 }
 
 function rewriteView(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor): Tensor {
-  if (sameShape(node.shape, x.shape) && node.op !== "transpose") return x;
+  const { axes = [] } = node.attributes;
+  if (node.op === "permute" ? axes.every((axis, i) => axis === i) : sameShape(node.shape, x.shape)) return x;
   const value = literalOf(x);
   if (value !== null) return new Tensor("broadcast", [unique(literal(value, x.dtype))], node.shape, node.dtype);
   const inner = x.operands[0];
   if (inner === undefined || x.op !== node.op) return node;
-  if (node.op === "transpose") return inner;
+  if (node.op === "permute") {
+    const before = x.attributes.axes ?? [];
+    return permuted(
+      inner,
+      axes.map((axis) => before[axis] as number),
+    );
+  }
   return sameShape(inner.shape, node.shape) ? inner : new Tensor(node.op, [inner], node.shape, node.dtype);
+}
+
+function permuted(x: Tensor, axes: readonly number[]): Tensor {
+  return axes.every((axis, i) => axis === i) ? x : x.permute(axes);
 }
 
 function reshaped(x: Tensor, shape: Shape, unique: (node: Tensor) => Tensor): Tensor {

@@ -87,10 +87,11 @@ const CASES: Record<string, Case> = {
   relu: { ops: ["relu"], shapes: [[7]], build: (a) => a.relu(), at: apart },
   tanh: { ops: ["tanh"], shapes: [[7]], build: (a) => a.tanh() },
   sigmoid: { ops: ["sigmoid"], shapes: [[7]], build: (a) => a.sigmoid() },
-  transpose: { ops: ["transpose"], shapes: [[3, 4]], build: (a) => a.T.square() },
-  "transpose of the last two of three": { ops: ["transpose"], shapes: [[2, 3, 4]], build: (a) => a.T.square() },
+  permute: { ops: ["permute"], shapes: [[2, 3, 4]], build: (a) => a.permute([2, 0, 1]).mul(a.reshape([4, 2, 3])) },
+  transpose: { ops: ["permute"], shapes: [[3, 4]], build: (a) => a.T.square() },
+  "transpose of the last two of three": { ops: ["permute"], shapes: [[2, 3, 4]], build: (a) => a.T.square() },
   reshape: { ops: ["reshape"], shapes: [[3, 4]], build: (a) => a.reshape([2, 6]).square() },
-  "views of views": { ops: ["transpose", "reshape"], shapes: [[3, 4]], build: (a) => a.T.reshape([6, 2]).T.square() },
+  "views of views": { ops: ["permute", "reshape"], shapes: [[3, 4]], build: (a) => a.T.reshape([6, 2]).T.square() },
   broadcast: { ops: ["broadcast"], shapes: [[3, 1]], build: (a) => a.broadcastTo([2, 3, 4]).square() },
   matmul: {
     ops: ["matmul"],
@@ -101,7 +102,7 @@ const CASES: Record<string, Case> = {
     build: (a, b) => a.matmul(b),
   },
   "matmul of transposed": {
-    ops: ["matmul", "transpose"],
+    ops: ["matmul", "permute"],
     shapes: [
       [4, 3],
       [5, 4],

@@ -182,7 +182,7 @@ export class GraphView {
 }
 
 function symbol(op: string): string {
-  return { matmul: "·", add: "+", sub: "−", mul: "×", div: "÷", transpose: "ᵀ" }[op] ?? op;
+  return { matmul: "·", add: "+", sub: "−", mul: "×", div: "÷", permute: "ᵀ" }[op] ?? op;
 }
 
 /** Columns by the longest way from a leaf; in a column by the middle of the operands, and none on another. */

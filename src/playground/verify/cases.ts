@@ -146,13 +146,40 @@ for (const shape of [
   [64, 65],
   [2, 3, 4],
 ]) {
-  add("transpose", shapeName(shape), (x) => x.T, draw(...shape));
+  add("permute", shapeName(shape), (x) => x.T, draw(...shape));
   add("reshape", `${shapeName(shape)} of a transpose`, (x) => x.T.reshape([sizeOf(shape)]), draw(...shape));
   add("reshape", shapeName(shape), (x) => x.reshape([sizeOf(shape), 1]), draw(...shape));
 }
-add("transpose", "int32", (i) => i.T, drawIntegers(50, 3, 4));
-add("transpose", "of a transpose that was reshaped", (x) => x.T.reshape([6, 10]).T, draw(12, 5));
-add("transpose", "extreme values", (x) => x.T, [[2, EXTREMES.length / 2], EXTREMES]);
+for (const axes of [
+  [1, 0, 2],
+  [2, 0, 1],
+  [0, 2, 1],
+  [2, 1, 0],
+]) {
+  add("permute", `[3, 4, 5] by ${axes}`, (x) => x.permute(axes).add(1), draw(3, 4, 5));
+  add(
+    "permute",
+    `${axes} of a product, and summed`,
+    (x, w) => x.matmul(w).permute(axes).sum(1),
+    draw(3, 4, 5),
+    draw(5, 6),
+  );
+  add(
+    "permute",
+    `${axes} twice, reshaped between`,
+    (x) => x.permute(axes).reshape([4, 3, 5]).permute(axes),
+    draw(3, 4, 5),
+  );
+}
+add(
+  "permute",
+  "of a cube, two ways beside one another",
+  (x) => x.permute([1, 2, 0]).sub(x.permute([2, 0, 1])),
+  draw(4, 4, 4),
+);
+add("permute", "int32", (i) => i.T, drawIntegers(50, 3, 4));
+add("permute", "of a transpose that was reshaped", (x) => x.T.reshape([6, 10]).T, draw(12, 5));
+add("permute", "extreme values", (x) => x.T, [[2, EXTREMES.length / 2], EXTREMES]);
 for (const [from, to] of [
   [[], [3, 4]],
   [[5], [3, 5]],
