@@ -184,6 +184,7 @@ class OpenDevice implements Device {
       parameters: { ...program.parameters },
       outputs: { ...program.outputs },
       updates: { ...program.updates },
+      ...(program.steps !== undefined && { steps: program.steps }),
     };
   }
 }

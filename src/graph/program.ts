@@ -10,6 +10,8 @@ export interface Program {
   outputs: Record<string, Tensor>;
   /** New values of parameters, each computed from the values before the step. */
   updates?: Record<string, Tensor>;
+  /** @internal Steps that it is likely to run: what takes long to compile must repay itself within them. */
+  steps?: number;
 }
 
 export type Values = Float32Array | Float64Array | Int32Array | readonly number[];

@@ -7,6 +7,9 @@ import type { Criterion } from "./losses";
 import type { Sequential } from "./model";
 import type { Rule } from "./optimizers";
 
+/** How often data are likely to be evaluated: compiling must repay itself within so many. */
+const EVALUATIONS = 16;
+
 /** What a training program is compiled for. */
 export interface TrainingShape {
   /** Rows of the data that the device holds. */
@@ -131,6 +134,7 @@ export function evaluationProgram(
     parameters: { ...weights, ...data, step },
     outputs: results,
     updates: { step: step.add(1) },
+    steps: EVALUATIONS * Math.ceil(rows / chunk),
   };
 }
 

@@ -3,17 +3,21 @@ import type { Tensor } from "../graph/tensor";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
-import type { Kernel, Plan, Target } from "./plan";
+import { MAX_MEMBERS } from "./group";
+import { type Dispatch, isShort, type Kernel, type Plan, type Target } from "./plan";
 import { copyOf, Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
 import type { Writers } from "./writers";
+
+/** Steps that a program is taken to run, where it does not say so: a short training. */
+const STEPS = 10_000;
 
 /** What a plan is made by. */
 export interface Makers extends Writers {
   /** Writes a program whole, and tells whether it is better so; null where that route is not to be considered. */
   readonly whole: {
     readonly lowerPersistent: Whole;
-    chooseRoute(recorded: Plan, persistent: Plan, target: Target): Plan;
+    chooseRoute(recorded: Plan, persistent: Plan, target: Target, steps: number): Plan;
   } | null;
 }
 
@@ -49,21 +53,29 @@ export function compile(
   const outputs = simplified(program.outputs).map(
     ([name, node]) => [name, isLeaf(node) || shared(node) ? copyOf(node) : node] as const,
   );
-  // The fewer buffers a kernel reads, the fewer it binds; where values to be stored come on top, it is tried with less.
-  for (let maxBuffers = target.maxStorageBuffers; maxBuffers >= 3; maxBuffers--) {
+  // The fewer buffers a kernel reads, the fewer it binds; where values to be stored come on top, it is tried with less. So it
+  // is with nodes, where a kernel's text is too long.
+  let [maxBuffers, maxMembers] = [target.maxStorageBuffers, MAX_MEMBERS];
+  while (maxBuffers >= 3 && maxMembers >= 1) {
     const fusion = fuse(
       outputs.map(([, node]) => node),
       updates.map(([name, node]) => ({ parameter: program.parameters[name] as Tensor, node })),
-      { maxBuffers },
+      { maxBuffers, maxMembers },
     );
     const planner = () => new Planner(program, outputs, updates, fusion, target, writers);
     const recorded = planner().recorded(whole ? () => {} : written);
-    const fits = [...recorded.step, ...(recorded.tail ? [recorded.tail] : [])].every(
-      ({ bindings }) => bindings.length <= target.maxStorageBuffers,
-    );
-    if (!fits) continue;
-    const persistent = whole && planner().persistent(whole.lowerPersistent);
-    return whole && persistent ? whole.chooseRoute(recorded, persistent, target) : recorded;
+    const dispatches = [...recorded.step, ...(recorded.tail ? [recorded.tail] : [])];
+    const over = dispatches.filter(({ bindings }) => bindings.length > target.maxStorageBuffers);
+    // What a kernel's nodes leave takes buffers however few it reads.
+    const leaves = ({ bindings }: Dispatch) => bindings.filter(({ access }) => access === "read_write").length;
+    if (over.length > 0 && maxBuffers > 3 && over.every((each) => leaves(each) < target.maxStorageBuffers))
+      maxBuffers--;
+    else if (over.length > 0) maxMembers >>= 1;
+    else if (!dispatches.every(isShort)) maxMembers >>= 1;
+    else {
+      const persistent = whole && planner().persistent(whole.lowerPersistent);
+      return whole && persistent ? whole.chooseRoute(recorded, persistent, target, program.steps ?? STEPS) : recorded;
+    }
   }
   throw new DeviceError(
     `compile: the program needs more buffers in one kernel than this device binds, ${target.maxStorageBuffers}`,

@@ -3,12 +3,17 @@ import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { sizeOf, stridesOf } from "../util/shape";
 import { accessThrough, asMatrix, canonical, isAligned, sameAccess, stepOf, type ViewStep } from "./access";
 import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle } from "./expression";
-import type { Fusion, FusionLimits, Group, MatrixOperand, Partial, Update } from "./group";
+import {
+  type Fusion,
+  type FusionLimits,
+  type Group,
+  MAX_MEMBERS,
+  type MatrixOperand,
+  type Partial,
+  type Update,
+} from "./group";
 import { findTail } from "./tail";
 
-/** Operations beyond which an expression gets a kernel of its own. */
-const MAX_INLINE = 96;
-const MAX_MEMBERS = 192;
 /** From this cost on, an expression that two kernels want is computed once and kept. */
 const SHARED_COST = 6;
 /** Up to as many operations are done again by another kernel rather than stored for it. */
@@ -36,6 +41,7 @@ class Fuser {
   private readonly loads = new Map<Group, Set<Tensor>>();
   private readonly combineOf = new Map<Group, Group>();
   private readonly tailNodes: ReadonlySet<Tensor>;
+  private readonly maxMembers: number;
   private tail: Group | null = null;
   private settled = false;
   private readonly writers = new Map<Group, Expressions>();
@@ -49,7 +55,11 @@ class Fuser {
     for (const node of this.nodes) {
       for (const operand of new Set(node.operands)) this.users.set(operand, [...(this.users.get(operand) ?? []), node]);
     }
-    this.tailNodes = findTail(this.nodes, this.users, outputs, updates);
+    this.maxMembers = limits.maxMembers ?? MAX_MEMBERS;
+    const tail = findTail(this.nodes, this.users, outputs, updates);
+    // What is too much for one kernel is computed in the step: nodes, or partial results, of which each has a buffer.
+    const begun = [...tail].filter(({ op }) => rowOf(op).kind === "reduction").length;
+    this.tailNodes = tail.size <= this.maxMembers && begun < limits.maxBuffers ? tail : new Set();
   }
 
   run(): Fusion {
@@ -98,7 +108,8 @@ class Fuser {
           node.operands.reduce((sum, operand) => sum + (this.home.has(operand) ? 0 : (this.cost.get(operand) ?? 0)), 0);
         this.cost.set(node, cost);
         const shared = cost >= SHARED_COST && (this.users.get(node)?.length ?? 0) > 1 && kind !== "view";
-        if (cost > MAX_INLINE || shared) this.materialise(node);
+        // What takes too many operations gets a kernel of its own.
+        if (cost > this.maxMembers / 2 || shared) this.materialise(node);
         return;
       }
       case "normalisation":
@@ -162,7 +173,8 @@ class Fuser {
       group.split.inner === split.inner;
     for (let i = this.groups.length - 1; i >= Math.max(latest, 0); i--) {
       const group = this.groups[i] as Group;
-      if (same(group) && this.tryValue(group, operand, "element")) {
+      const fits = same(group) && group.members.length < this.maxMembers;
+      if (fits && this.tryExpression(group, this.attempt(group, "element").value(operand), node)) {
         this.adopt(group, node);
         return;
       }
@@ -309,7 +321,11 @@ class Fuser {
     }
     const joint = new Set([...(this.loads.get(group) ?? []), ...reads]);
     const members = node === null ? group.members : [...group.members, node];
-    if (joint.size + this.writes(members, joint) + group.partials.length > this.limits.maxBuffers) return false;
+    // Of sums that nothing here goes on from it is not known yet whether other kernels want them: they may.
+    const apart = (member: Tensor) => !isInlinable(member) && !this.consumes(group, member);
+    const sums = node !== null && !isInlinable(node) && group.split !== null ? members.filter(apart).length : 0;
+    const writes = Math.max(this.writes(members, joint), sums);
+    if (joint.size + writes + group.partials.length > this.limits.maxBuffers) return false;
     this.loads.set(group, joint);
     return true;
   }
@@ -329,7 +345,7 @@ class Fuser {
 
   private tryJoin(group: Group, node: Tensor): boolean {
     const level = this.levelOf(group, node);
-    if (level === null || group.members.length >= MAX_MEMBERS) return false;
+    if (level === null || group.members.length >= this.maxMembers) return false;
     if (!this.tryExpression(group, this.attempt(group, level).define(node), node)) return false;
     this.adopt(group, node);
     return true;

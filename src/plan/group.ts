@@ -52,9 +52,13 @@ export interface Fusion {
   readonly expression: (group: Group, node: Tensor) => Expression;
 }
 
+export const MAX_MEMBERS = 192;
+
 export interface FusionLimits {
   /** Different buffers that one kernel may read and, for the program's results, write. */
   readonly maxBuffers: number;
+  /** Nodes that one kernel may compute, and twice the operations that may be done in place for one of them; by default MAX_MEMBERS. */
+  readonly maxMembers?: number;
 }
 
 /** A parameter and its new value. */

@@ -64,7 +64,8 @@ export class Lowering extends Site {
   }
 
   private nameFor(storage: Storage): string {
-    const base = `_${storage.name.replace(/[^A-Za-z0-9]+/g, "_")}`.replace(/^__+/, "_");
+    // However long a user's name is, a kernel's text is not.
+    const base = `_${storage.name.replace(/[^A-Za-z0-9]+/g, "_")}`.replace(/^__+/, "_").slice(0, 40);
     const taken = new Set([...[...this.bound.values()].map(({ name }) => name), ...this.vectors.values()]);
     let name = `b${base}`;
     for (let i = 2; taken.has(name); i++) name = `b${base}_${i}`;

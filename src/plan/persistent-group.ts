@@ -51,9 +51,20 @@ export function loop(
   ]);
 }
 
+/** Characters of what follows a tile's sums. */
+const MAX_EPILOGUES = 4096;
+
 function product(context: Context, part: Part): string[] {
   const { root, a, b, M, N, K } = productOf(part.group);
-  // As large a tile as still leaves each thread one.
+  const values = new Map<Tensor, string>([[root, "value"]]);
+  const axes: readonly Axis[] = [
+    { name: "atRow", length: M },
+    { name: "atColumn", length: N },
+  ];
+  const body = new Body(part.point("i", axes, values), "v");
+  const end = part.epilogue(body, values, "i");
+  const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
+  // As large a tile as still leaves each thread one, and as what follows is not too long to be written out for each of its sums.
   let [tileM, tileN] = [1, 1];
   const tiles = (m: number, n: number) => Math.ceil(M / m) * Math.ceil(N / n);
   for (const [m, n] of [
@@ -69,16 +80,15 @@ function product(context: Context, part: Part): string[] {
     [4, 3],
     [4, 4],
   ] as const) {
-    if (m <= M && n <= N && tiles(m, n) >= context.workgroupSize && m * n > tileM * tileN) [tileM, tileN] = [m, n];
+    if (
+      m <= M &&
+      n <= N &&
+      tiles(m, n) >= context.workgroupSize &&
+      m * n > tileM * tileN &&
+      m * n * statements.length <= MAX_EPILOGUES
+    )
+      [tileM, tileN] = [m, n];
   }
-  const values = new Map<Tensor, string>([[root, "value"]]);
-  const axes: readonly Axis[] = [
-    { name: "atRow", length: M },
-    { name: "atColumn", length: N },
-  ];
-  const body = new Body(part.point("i", axes, values), "v");
-  const end = part.epilogue(body, values, "i");
-  const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
   const columns = Math.ceil(N / tileN);
   const tile = () =>
     registerTile({

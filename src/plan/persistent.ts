@@ -8,8 +8,8 @@ import { type Layout, layOut, type Resident, type Touches } from "./layout";
 import { labelOf, opsOf } from "./lower";
 import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
-import type { Target } from "./plan";
-import { passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
+import { isShort, type Target } from "./plan";
+import { alone, passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
 import type { LoweredDispatch, Storage, Stores } from "./storage";
 import { sharesOf, writeSweep } from "./sweep";
 import { isNumber } from "./wgsl";
@@ -25,7 +25,8 @@ export interface Residents {
 
 /**
  * The program as a single kernel in which one workgroup runs many steps, or null where it does not fit a workgroup's
- * memory, or a step what a thread may loop. Written from the same groups and the same expressions as the dispatches of the recorded route.
+ * memory, a step what a thread may loop, or the text what a kernel's may be. Written from the same groups and the same
+ * expressions as the dispatches of the recorded route.
  */
 export function lowerPersistent(
   fusion: Fusion,
@@ -34,10 +35,21 @@ export function lowerPersistent(
   residents: Residents,
   target: Target,
 ): LoweredDispatch | null {
-  const { resident } = residents;
   const { software } = target;
-  const work = (group: Group) => workOf(fusion, group);
-  const stages = stagesOf(fusion, order, stores, { software, workOf: work });
+  const write = (stages: readonly Stage[]) => writeStages(fusion, order, stages, stores, residents, target);
+  const stages = stagesOf(fusion, order, stores, { software, workOf: (group) => workOf(fusion, group) });
+  return write(stages) ?? (sweepsOf(stages).length > 0 ? write(order.map(alone)) : null);
+}
+
+function writeStages(
+  fusion: Fusion,
+  order: readonly Group[],
+  stages: readonly Stage[],
+  stores: Stores,
+  residents: Residents,
+  target: Target,
+): LoweredDispatch | null {
+  const { resident } = residents;
   const sweeps = sweepsOf(stages);
   const workgroupSize = workgroupSizeFor(stages, target);
   const lasting = new Set(resident.map(({ storage }) => storage));
@@ -52,7 +64,7 @@ export function lowerPersistent(
   );
   // Beside them, what joining sums takes.
   const capacity = target.maxWorkgroupBytes / 4 - 3 * workgroupSize - joined;
-  const layout = layOut(fusion, stages, stores, resident, passed, { capacity, bringsIn: !software });
+  const layout = layOut(fusion, stages, stores, resident, passed, { capacity, bringsIn: !target.software });
   if (layout === null) return null;
 
   const readOnly = new Set(resident.filter(({ access }) => access === "read").map(({ storage }) => storage));
@@ -63,10 +75,13 @@ export function lowerPersistent(
   const mayHold =
     subgroup && elements <= MAX_HELD && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
   const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly };
-  const write = (held: boolean) => writeWhole(fusion, order, stores, residents, target, whole, held);
-  const written = (mayHold ? write(true) : null) ?? write(false);
-  const { turns = 0, turnsOnce = 0 } = written?.whole ?? {};
-  return turns + turnsOnce > (target.maxTurns ?? Number.POSITIVE_INFINITY) ? null : written;
+  const write = (held: boolean) => {
+    const written = writeWhole(fusion, order, stores, residents, target, whole, held);
+    const { turns = 0, turnsOnce = 0 } = written?.whole ?? {};
+    const ends = turns + turnsOnce <= (target.maxTurns ?? Number.POSITIVE_INFINITY);
+    return written && ends && isShort(written.kernel) ? written : null;
+  };
+  return (mayHold ? write(true) : null) ?? write(false);
 }
 
 /** How a program is cut up and placed. */
@@ -248,6 +263,7 @@ function writeWhole(
       threads: workgroupSize,
       barriers: step.filter((line) => line === "workgroupBarrier();").length,
       sweptFlops: sweeps.flatMap(({ groups }) => groups).reduce((sum, group) => sum + work(group), 0),
+      memory: layout.elements + joined,
       turns: turns.total + 1,
       // The loop over the steps is left once; the one that counts them is looked at twice.
       turnsOnce: turnsOnce.total + 3,

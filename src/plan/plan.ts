@@ -49,6 +49,8 @@ export interface WholeStep {
   readonly barriers: number;
   /** Arithmetic of loops over rows, where values stay in registers. */
   readonly sweptFlops: number;
+  /** Elements of workgroup memory. */
+  readonly memory: number;
   /** Turns of loops, at most, that a thread makes in a step, that of the steps' own loop among them; and beside it, once a dispatch. */
   readonly turns: number;
   readonly turnsOnce: number;
@@ -136,6 +138,13 @@ export interface Target extends Partial<Tuned> {
   readonly maxTurns?: number;
   /** The route to take wherever it is possible; else the faster one by estimate. */
   readonly route?: Route;
+}
+
+/** The most characters of a kernel's text, so that no adapter takes long to compile it. */
+export const MAX_TEXT = 65_536;
+
+export function isShort({ source }: { readonly source: string }): boolean {
+  return source.length < MAX_TEXT;
 }
 
 /** Names a plan: equal plans, equal names. */

@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 import type { Access } from "./access";
-import { type Expression, isInlinable, walk } from "./expression";
+import { countOps, type Expression, isInlinable, walk } from "./expression";
 import { type Fusion, type Group, productOf } from "./group";
 import { opsOf } from "./lower";
 import { expressionsOf, overlap, readsOf, touchesOf } from "./schedule";
@@ -24,6 +24,11 @@ export interface Sweep {
 /** A part of the persistent kernel. */
 export type Stage = Sweep | { readonly kind: "group"; readonly group: Group };
 
+/** A kernel as a part of its own. */
+export function alone(group: Group): Stage {
+  return { kind: "group", group };
+}
+
 export function sweepsOf(stages: readonly Stage[]): Sweep[] {
   return stages.flatMap((stage) => (stage.kind === "sweep" ? [stage] : []));
 }
@@ -32,8 +37,8 @@ export function groupsOf(stage: Stage): readonly Group[] {
   return stage.kind === "sweep" ? stage.groups : [stage.group];
 }
 
-/** Operations on one row beyond which a loop's body takes longer to compile than it saves. */
-const MAX_OPERATIONS = 3000;
+/** Operations on one row, of all loops, beyond which their bodies take longer to compile than they save: each is written out. */
+const MAX_OPERATIONS = 600;
 /** Sums that a thread holds: registers of a GPU are few; a software adapter keeps them in memory anyway. */
 const MAX_SUMS = { hardware: 128, software: 512 };
 /** Fewer rows are not worth a loop. */
@@ -52,13 +57,12 @@ export function stagesOf(
   stores: Stores,
   { software, workOf }: { software: boolean; workOf: (group: Group) => number },
 ): Stage[] {
-  const alone = order.map((group): Stage => ({ kind: "group", group }));
   const rows = commonRows(order, workOf);
-  if (rows < MIN_ROWS) return alone;
+  if (rows < MIN_ROWS) return order.map(alone);
   const stages = new Sweeping(fusion, stores, rows, MAX_SUMS[software ? "software" : "hardware"]).cut(order);
   const work = (groups: readonly Group[]) => groups.reduce((sum, group) => sum + workOf(group), 0);
   const swept = work(sweepsOf(stages).flatMap(({ groups }) => groups));
-  return swept >= 0.8 * work(order) ? stages : alone;
+  return swept >= 0.8 * work(order) ? stages : order.map(alone);
 }
 
 /** Tensors that pass from kernel to kernel within a sweep alone: they need no memory. */
@@ -146,6 +150,8 @@ class Sweeping {
   private values = new Set<Tensor>();
   private operations = 0;
   private totals = 0;
+  /** Operations of the sweeps before. */
+  private spent = 0;
 
   constructor(
     private readonly fusion: Fusion,
@@ -171,7 +177,7 @@ class Sweeping {
 
   private flush(): void {
     const { groups, sums, rows, totals } = this;
-    const alone = (group: Group): Stage => ({ kind: "group", group });
+    this.spent += this.operations;
     this.stages.push(...this.before.map(alone));
     if (groups.length > 0) this.stages.push({ kind: "sweep", rows, groups, sums, totals });
     this.stages.push(...this.after.map(alone));
@@ -237,7 +243,7 @@ class Sweeping {
     const form = this.formOf(group, this.values);
     if (form === null || !this.apart(group, this.after)) return false;
     const { operations, totals } = form;
-    if (this.operations + operations > MAX_OPERATIONS || this.totals + totals > this.maxSums) return false;
+    if (this.spent + this.operations + operations > MAX_OPERATIONS || this.totals + totals > this.maxSums) return false;
     // What it reads of the sweep it must find in registers: nothing that is only there after the loop, or in other rows.
     const own = this.touches(group);
     const inMemory = [...readsOf(this.fusion, group)].filter((tensor) => !this.values.has(tensor));
@@ -355,7 +361,9 @@ class Sweeping {
           readsNone(rest.map((node) => fusion.definition(group, node)));
         const summed = reductions.map((node) => fusion.expression(group, node.operands[0] as Tensor));
         if (!firstPass || !afterwards || !inRow(summed, inner)) return null;
-        return { sum: true, operations: operations(inner), totals: reductions.length * inner };
+        // What follows from the sums is a loop after the rows.
+        const written = countOps(summed) + reductions.length;
+        return { sum: true, operations: written * inner, totals: reductions.length * inner };
       }
       default:
         return group.kind satisfies never;

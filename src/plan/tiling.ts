@@ -1,6 +1,6 @@
-import { type MatmulTiling, withinTurns } from "../kernels/tiling";
-import type { ProductShape, Target } from "./plan";
-import type { Writers } from "./writers";
+import { type MatmulTiling, readsVectors, withinTurns } from "../kernels/tiling";
+import { MAX_TEXT, type ProductShape, type Target } from "./plan";
+import { type Writers, writeProduct } from "./writers";
 
 /** Names the products that are tiled alike: sizes rounded up to powers of two, and which operand lies transposed. */
 export function shapeClass({ M, N, K, transposed }: ProductShape): string {
@@ -8,10 +8,28 @@ export function shapeClass({ M, N, K, transposed }: ProductShape): string {
   return `${rounded.join("x")}${transposed.a ? " aT" : ""}${transposed.b ? " bT" : ""}`;
 }
 
-/** How a product is tiled: as was measured on this adapter, else by default. */
-export function tilingFor(size: ProductShape, target: Target, { tiling }: Writers): MatmulTiling {
-  const wanted = target.tilings?.[shapeClass(size)] ?? tiling(size, target);
-  return withinTurns(wanted, size.K, mostTurns(target));
+/** How a product is tiled: as was measured on this adapter, else by default; less where the text would be too long. */
+export function tilingFor(size: ProductShape, target: Target, { tiling, products }: Writers): MatmulTiling {
+  let found = withinTurns(target.tilings?.[shapeClass(size)] ?? tiling(size, target), size.K, mostTurns(target));
+  while (found.tileM * found.tileN > SHORT_TILE && textOf(size, found, products) > MAX_TEXT - EPILOGUE) {
+    const { tileM, tileN } = found;
+    found = tileM > tileN ? { ...found, tileM: tileM >> 1 } : { ...found, tileN: tileN >> 1 };
+  }
+  return found;
+}
+
+/** Sums of a thread that are never too long; and characters that are left for bindings and what follows a sum. */
+const SHORT_TILE = 64;
+const EPILOGUE = 8192;
+
+function textOf(size: ProductShape, tiling: MatmulTiling, products: Writers["products"]): number {
+  const { transposed } = size;
+  const vectors = readsVectors(size, tiling, transposed);
+  return writeProduct(products, {
+    ...size,
+    ...{ aTransposed: transposed.a, bTransposed: transposed.b, aVectors: vectors.a, bVectors: vectors.b },
+    ...{ tiling, bindings: "", a: "a", b: "b", epilogue: [], partials: [], columns: [] },
+  }).source.length;
 }
 
 /** Turns of all its loops that a thread may make in a dispatch. */

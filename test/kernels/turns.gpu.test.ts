@@ -14,9 +14,9 @@ afterEach(() => {
 /** A persistent kernel that counts each look at a loop's condition, and leaves the first thread's count, and that of its steps, as the first record. */
 function counted(source: string): string {
   const loops = source.replace(/for \(([^;]*); ([^;]*); /g, "for ($1; looked($2); ");
-  const end = loops.lastIndexOf("}");
+  const end = loops.indexOf("\n}", loops.indexOf("fn main(")) + 1;
   return `${loops.slice(0, end)}  if (local == 0u) { history[0] = f32(looks * 64u + run.x); }
-}
+${loops.slice(end)}
 var<private> looks = 0u;
 fn looked(more: bool) -> bool { looks += 1u; return more; }
 `;
