@@ -47,9 +47,9 @@ describe("every kernel agrees with float64 within the derived bounds", () => {
 // Of most operations a part: a software adapter takes up to a second to compile what is meant for a GPU, or is large.
 const sample = (operations: readonly string[], one: number) =>
   CASES.filter(({ op }) => operations.includes(op)).filter((_, i) => i % one === 0);
-/** What could hide a NaN in one kernel shows it in another: of these all, or every second. */
+/** What could hide a NaN in one kernel shows it in another: of these all, or every third. A row loop writes out rows of 1,100, which compile for minutes. */
 const strange = (one: number) =>
-  CASES.filter(({ name }) => name.includes("not finite")).filter((_, i) => i % one === 0);
+  CASES.filter(({ name }) => /not finite.*(?<!1100)$/.test(name)).filter((_, i) => i % one === 0);
 const REDUCTIONS = ["sum", "max", "argmax", "softmax", "logSoftmax"];
 
 describe.each([
@@ -71,7 +71,7 @@ describe.each([
   {
     what: "programs that run whole in one workgroup of the other kind of device",
     openIt: () => openOther({ route: "persistent", maxWorkgroupSize: 64 }),
-    cases: [...new Set([...sample(["matmul"], 20), ...sample(REDUCTIONS, 4), ...strange(2)])],
+    cases: [...new Set([...sample(["matmul"], 20), ...sample(REDUCTIONS, 4), ...strange(3)])],
   },
 ])("so do $what", ({ openIt, cases }) => {
   let other: Pick<OtherDevice, "compile" | "close">;
