@@ -47,9 +47,12 @@ describe("every kernel agrees with float64 within the derived bounds", () => {
 // Of most operations a part: a software adapter takes up to a second to compile what is meant for a GPU, or is large.
 const sample = (operations: readonly string[], one: number) =>
   CASES.filter(({ op }) => operations.includes(op)).filter((_, i) => i % one === 0);
-/** What could hide a NaN in one kernel shows it in another: of these all, or every third. A row loop writes out rows of 1,100, which compile for minutes. */
+/**
+ * What could hide a NaN in one kernel shows it in another: of these all, or every third. But for those whose rows or products, written
+ * out in a row loop, take a software adapter a minute to compile.
+ */
 const strange = (one: number) =>
-  CASES.filter(({ name }) => /not finite.*(?<!1100)$/.test(name)).filter((_, i) => i % one === 0);
+  CASES.filter(({ name }) => /not finite.*(?<!1100|K 6[45])$/.test(name)).filter((_, i) => i % one === 0);
 const REDUCTIONS = ["sum", "max", "argmax", "softmax", "logSoftmax"];
 
 describe.each([
