@@ -9,6 +9,7 @@ import {
   random,
   type Tensor,
   type Values,
+  where,
 } from "../../src/index";
 import { broadcastShapes, sizeOf } from "../../src/util/shape";
 import { integers, normal } from "../graph/numbers";
@@ -81,6 +82,17 @@ const CALLS: Record<string, Call> = {
   relu: (a) => a.relu(),
   tanh: (a) => a.tanh(),
   sigmoid: (a) => a.sigmoid(),
+  log1p: (a) => a.abs().log1p(),
+  expm1: (a) => a.minimum(3).expm1(),
+  erf: (a) => a.erf(),
+  steps: (a, c) => [a.sign(), a.floor(), a.ceil(), a.round()][c.more % 4] as Tensor,
+  stopGradient: (a) => a.add(a.tanh().stopGradient()),
+  reciprocal: (a, c) => (c.more % 2 === 0 ? a.square().add(0.5).reciprocal() : a.abs().add(0.25).rsqrt()),
+  activation: (a, c) =>
+    [a.gelu(), a.gelu("tanh"), a.silu(), a.softplus(), a.elu(0.5), a.leakyRelu()][c.more % 6] as Tensor,
+  clip: (a, c, pool) => (c.more % 2 === 0 ? a.clip(-1, 0.5) : a.clip(-2, beside(a, c, pool))),
+  where: (a, c, pool) => where(a.gt(0), a.mul(0.5), beside(a, c, pool)),
+  ne: (a, c, pool) => a.ne(beside(a, c, pool)),
   gt: (a, c, pool) => a.gt(beside(a, c, pool)),
   ge: (a, c, pool) => a.ge(beside(a, c, pool)),
   lt: (a, c, pool) => a.lt(beside(a, c, pool)),
@@ -111,6 +123,14 @@ const CALLS: Record<string, Call> = {
     const first = [2, 3, 4, 5, 7].filter((each) => size % each === 0)[c.b % 3] ?? 1;
     return a.reshape([first, size / first]).T;
   },
+  permute: (a, c) => {
+    const order = [...a.shape.keys()];
+    for (let i = order.length - 1; i > 0; i--) {
+      const j = (c.b + c.more * i) % (i + 1);
+      [order[i], order[j]] = [order[j] as number, order[i] as number];
+    }
+    return a.permute(order);
+  },
   reshape: (a, c) => a.reshape([[sizeOf(a.shape)], [...a.shape, 1], [1, ...a.shape]][c.b % 3] as number[]),
   broadcastTo: (a, c) => (sizeOf(a.shape) * 3 > MOST_ELEMENTS ? a : a.broadcastTo([(c.b % 3) + 1, ...a.shape])),
   viewOfView: (a, c) => {
@@ -120,6 +140,18 @@ const CALLS: Record<string, Call> = {
   sum: (a, c) => a.sum(axisOf(a, c), kept(c)),
   mean: (a, c) => a.mean(axisOf(a, c), kept(c)),
   max: (a, c) => a.max(axisOf(a, c), kept(c)),
+  min: (a, c) => a.min(axisOf(a, c), kept(c)),
+  severalAxes: (a, c) => {
+    const axes = [...a.shape.keys()].filter((axis) => (c.b >> axis) % 2 === 0);
+    if (axes.length === 0) return a;
+    return [a.sum(axes, kept(c)), a.max(axes, kept(c)), a.variance(axes, kept(c)), a.logSumExp(axes, kept(c))][
+      c.more % 4
+    ] as Tensor;
+  },
+  argmin: (a, c) =>
+    vector(a)
+      .argmin(someAxis(vector(a), c))
+      .toFloat32(),
   argmax: (a, c) =>
     vector(a)
       .argmax(someAxis(vector(a), c))

@@ -1,9 +1,10 @@
 import fc from "fast-check";
-import { inject } from "vitest";
+import { expect, inject } from "vitest";
 import { stepBounds } from "../../src/cpu/bounds";
 import { compareStep } from "../../src/cpu/parity";
 import type { Arrays } from "../../src/cpu/runner";
 import type { Program, Session } from "../../src/index";
+import { sizeOf } from "../../src/util/shape";
 import { type Fuzzed, fuzzed } from "./programs";
 
 declare module "vitest" {
@@ -22,11 +23,12 @@ const STEPS = 3;
 /** Random programs on a device: every step of a run within its bounds from the state before it, and many steps the same bits as one after another. */
 export async function agrees(device: Compiles, usualRuns: number): Promise<void> {
   const { runs, seed } = inject("fuzz");
+  const judged = { yes: 0, not: 0 };
   await fc.assert(
     fc.asyncProperty(fuzzed, async (given) => {
       const session = await device.compile(given.program);
       try {
-        await stepByStep(session, given);
+        await stepByStep(session, given, judged);
       } catch (error) {
         throw new Error(`${error instanceof Error ? error.message : String(error)}\n${session.explain()}`);
       } finally {
@@ -35,9 +37,15 @@ export async function agrees(device: Compiles, usualRuns: number): Promise<void>
     }),
     { numRuns: runs ?? usualRuns, seed, endOnFailure: false, interruptAfterTimeLimit: 4 * 3600_000 },
   );
+  // Else little would be tried.
+  expect(judged.not, `of ${judged.yes + judged.not} results`).toBeLessThan(0.1 * judged.yes);
 }
 
-async function stepByStep(session: Session, { program, parameters, inputs }: Fuzzed): Promise<void> {
+async function stepByStep(
+  session: Session,
+  { program, parameters, inputs }: Fuzzed,
+  judged: { yes: number; not: number },
+): Promise<void> {
   const names = Object.keys(program.parameters);
   const state = async () => {
     const values = await Promise.all(names.map((name) => session.read(name)));
@@ -53,7 +61,12 @@ async function stepByStep(session: Session, { program, parameters, inputs }: Fuz
       Object.keys(program.updates ?? {}).map((name) => [name, after[name] as Float32Array]),
     );
     const report = compareStep(program, stepBounds(program, before, inputs as Arrays), { outputs, updates });
-    if (!report.ok) throw new Error(`step ${step}: ${report}`);
+    for (const { name, shape, ok, unbounded } of report.rows) {
+      // Of what may lie on a pole, for all that the operands' errors say, there is nothing to be said; it is counted.
+      const unjudged = unbounded === sizeOf(shape);
+      judged[unjudged ? "not" : "yes"]++;
+      if (!ok && !unjudged) throw new Error(`step ${step}, ${name}: ${report}`);
+    }
     for (const name of names) {
       if (!Object.hasOwn(updates, name)) same(`${name}, which no update changes`, after[name], before[name]);
     }
