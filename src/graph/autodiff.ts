@@ -1,7 +1,8 @@
 import { shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
-import { formatShape, sizeOf } from "../util/shape";
+import { formatShape, sameShape, sizeOf } from "../util/shape";
 import { GRADIENTS } from "./gradients";
+import { elementwiseRow } from "./ops";
 import { literal, Tensor, topological } from "./tensor";
 
 /**
@@ -36,16 +37,23 @@ export function grad<const T extends readonly Tensor[]>(loss: Tensor, wrt: T): {
   }
 
   const gradients = new Map<Tensor, Tensor>();
+  /** By what a gradient is masked all the way: where 0 meets an infinite derivative on the way on, it must stay 0. */
+  const masks = new Map<Tensor, Tensor>();
   gradients.set(loss, literal(1).broadcastTo(loss.shape));
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i] as Tensor;
     const gradient = gradients.get(node);
     if (gradient === undefined || !reaches.has(node) || node.operands.length === 0) continue;
+    const mask = node.attributes.picks ? node.operands[1] : masks.get(node);
     GRADIENTS[node.op](node, gradient).forEach((part, at) => {
       const operand = node.operands[at] as Tensor;
       if (part === null || !reaches.has(operand)) return;
       const sum = gradients.get(operand);
-      gradients.set(operand, sum === undefined ? part : sum.add(part));
+      const goesOn = mask && sameShape(operand.shape, node.shape) && elementwiseRow(node.op) !== null;
+      const own = goesOn && !node.attributes.picks ? part.mask(mask) : part;
+      gradients.set(operand, sum === undefined ? own : sum.add(own));
+      if (goesOn && sum === undefined) masks.set(operand, mask);
+      else masks.delete(operand);
     });
   }
   // One each, in their order.

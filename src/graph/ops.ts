@@ -6,6 +6,8 @@ export type Numbers = Float64Array;
 
 /** What an operation needs besides its operands. Axes `from` … `to - 1` are the ones that are reduced. */
 export interface Attributes {
+  /** mask: what is not passed is to give no NaN to the derivative of what it was made of. */
+  readonly picks?: true;
   /** permute: the axis of the operand that each axis of the result is. */
   readonly axes?: readonly number[];
   readonly from?: number;

@@ -511,11 +511,17 @@ function withoutOpen(shape: Shape, size: number): Shape {
   return shape.map((length) => (length === -1 ? size / rest : length));
 }
 
-/** `a` where `condition` is nonzero, else `b`; what is not picked is given a derivative of 0. Broadcasts as NumPy's. */
+/**
+ * `a` where `condition` is nonzero, else `b`. What is not picked gives no NaN to the derivative: `where(x.gt(0), x.log(), 0)` has
+ * one of 0 at 0 and below. Broadcasts as NumPy's.
+ */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   if (!(condition instanceof Tensor))
     throw new TypeError(`where: the condition must be a Tensor, not ${shown(condition, Tensor)}`);
-  const picked = (operand: Operand, by: Tensor) => (typeof operand === "number" ? literal(operand) : operand).mask(by);
+  const picked = (operand: Operand, by: Tensor) => {
+    const { op, operands, shape } = (typeof operand === "number" ? literal(operand) : operand).mask(by);
+    return new Tensor(op, operands, shape, "float32", { picks: true });
+  };
   return picked(a, condition).add(picked(b, condition.eq(0)));
 }
 

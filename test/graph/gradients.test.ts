@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { GRADIENTS } from "../../src/graph/gradients";
 import { OPS } from "../../src/graph/ops";
 import { topological } from "../../src/graph/tensor";
-import { constant, grad, parameter, random, reference, type Shape, type Tensor } from "../../src/index";
+import { constant, grad, parameter, random, reference, type Shape, type Tensor, where } from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "./numbers";
 
@@ -321,6 +321,15 @@ describe("at a kink", () => {
       [0, 1, 1],
       [0, 0, 0],
     ]);
+  });
+  test("what where does not pick gives no NaN to the derivative", () => {
+    const poles = (x: Tensor) => where(x.gt(0), x.log().mul(x.sqrt()), x.neg().exp());
+    expect(derivativeAt((x) => where(x.gt(0), x.log(), 0), [-1, 0, 2])[0]).toEqual([0, 0, 0.5]);
+    expect(derivativeAt((x) => where(x.le(0), 3, x.sqrt().add(1).reciprocal()), [-1, 0, 1])[0]).toEqual([0, 0, -0.125]);
+    const [found] = derivativeAt(poles, [-1, 0, 1, 1000]) as [number[]];
+    expect(found.every(Number.isFinite)).toBe(true);
+    expect(found[0]).toBeCloseTo(-Math.E, 12);
+    expect(found[2]).toBeCloseTo(1, 12);
   });
   test("the square root's pole stays a pole", () => {
     expect(derivativeAt((x) => x.sqrt(), [0])[0]).toEqual([Number.POSITIVE_INFINITY]);
