@@ -319,6 +319,18 @@ describe("routes", () => {
 });
 
 describe("a plan is plain data", () => {
+  test("what takes longer to compile than its steps save is not compiled", () => {
+    const program = classifier(100, 2, 16, 3);
+    const target = { ...SOFTWARE, subgroupSize: 4 };
+    const few = compile({ ...program, steps: 16 }, target);
+    expect(few.route).toBe("recorded");
+    expect(few.reason).toMatch(/for 16 steps: \d+ µs a step after \d+ ms of compiling in one workgroup, \d+ µs/);
+    // A training, as which a program is taken that does not say, is long enough.
+    expect(compile(program, target).route).toBe("persistent");
+    expect(compile(program, target).reason).toContain("for 10000 steps");
+    expect(compile({ ...program, steps: 16 }, { ...target, route: "persistent" }).route).toBe("persistent");
+  });
+
   test("equal programs give equal plans, named by a hash", () => {
     const [a, b] = [compile(twoLayer(), HARDWARE), compile(twoLayer(), HARDWARE)];
     expect(planHash(a)).toBe(planHash(b));

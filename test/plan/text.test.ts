@@ -143,6 +143,7 @@ describe("no kernel's text is longer than 64 KiB, on either route and on any ada
 
   const x = input([24, 16]);
   const w = parameter([16, 16]);
+  const range = Array.from({ length: 400 }, (_, i) => i);
   /** Operations that no two of are equal, each of several operands. */
   const chain = (from: Tensor, length: number) => {
     let [y, before] = [from, from];
@@ -156,6 +157,16 @@ describe("no kernel's text is longer than 64 KiB, on either route and on any ada
       ];
     return y;
   };
+  /** The same, each wanted by the next alone. */
+  const line = (from: Tensor, length: number) =>
+    range.slice(0, length).reduce(
+      (y, i) =>
+        y
+          .mul(1 + i / 7)
+          .add(i / 3)
+          .maximum(i / 5),
+      from,
+    );
   const trained = (outputs: Record<string, Tensor>): Program => ({
     inputs: { x },
     parameters: { w },
@@ -168,10 +179,13 @@ describe("no kernel's text is longer than 64 KiB, on either route and on any ada
     outputs: { loss },
     updates: descent(loss, { w }, 0.1),
   });
-  const range = Array.from({ length: 400 }, (_, i) => i);
-  const long = "a name that goes on and on ".repeat(100);
+  const long = "a name that goes on and on ".repeat(2000);
   test.each<[string, () => Program]>([
     ["a chain of elementwise operations", () => trained({ y: chain(x, 800) })],
+    [
+      "a chain of which each node takes many operations in place",
+      () => trained({ y: range.slice(0, 60).reduce((y, i) => y.mul(line(x.add(i), 30)), x.matmul(w)) }),
+    ],
     ["a chain after a product, and its derivative", () => learnt(chain(x.matmul(w), 150).mean())],
     ["a chain within a softmax, and its derivative", () => learnt(chain(chain(x.matmul(w), 60).softmax(), 60).sum())],
     [
