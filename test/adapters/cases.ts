@@ -1,5 +1,16 @@
 import { expect } from "vitest";
-import type { Device, OpenOptions, Program, Tensor, Values } from "../../src/index";
+import {
+  type Device,
+  dense,
+  type OpenOptions,
+  type Program,
+  sequential,
+  sgd,
+  squaredError,
+  type Tensor,
+  trainer,
+  type Values,
+} from "../../src/index";
 import { fed, type Given } from "../../src/playground/verify/fed";
 import { normal } from "../graph/numbers";
 import { moons, rowBiases } from "../networks/seeds";
@@ -109,4 +120,50 @@ addBoth("softmax over a row of 100,000", async (device) => {
   const report = await session.verify(inputs);
   expect(report.ok, String(report)).toBe(true);
   session.dispose();
+});
+
+// What is not finite: WGSL lets a compiler assume that it does not occur ----------------------------------------------
+
+/** NaN cannot be fed; 0 / 0 is one. */
+const nan = (x: Tensor) => x.div(x);
+const NON_FINITE: Record<string, [build: (zero: Tensor) => Tensor, want: number]> = {
+  "0 / 0": [nan, Number.NaN],
+  "relu of NaN": [(x) => nan(x).relu(), Number.NaN],
+  "the larger of NaN and 1": [(x) => nan(x).maximum(1), Number.NaN],
+  "the smaller of NaN and 1": [(x) => nan(x).minimum(1), Number.NaN],
+  "sigmoid of NaN": [(x) => nan(x).sigmoid(), Number.NaN],
+  "tanh of NaN": [(x) => nan(x).tanh(), Number.NaN],
+  "log of 0": [(x) => x.log(), Number.NEGATIVE_INFINITY],
+  "log of -1": [(x) => x.sub(1).log(), Number.NaN],
+};
+for (const [name, [build, want]] of Object.entries(NON_FINITE)) {
+  addBoth(`${name} is ${want}`, async (device) => {
+    expect(await resultOf(device, build, [[3], [0, 0, 0]])).toEqual([want, want, want]);
+  });
+}
+addBoth("the largest of a row with NaN is NaN, in each place", async (device) => {
+  const rows = [
+    [3, 3],
+    [0, 1, 2, 1, 0, 2, 1, 2, 0],
+  ] as const;
+  expect(await resultOf(device, (x) => x.div(x).max(1), [...rows])).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+});
+addBoth("softmax of a row with NaN is NaN throughout, and of the next row what it was", async (device) => {
+  const got = await resultOf(device, (x) => x.div(x).softmax(), [
+    [2, 2],
+    [0, 1, 1, 1],
+  ]);
+  expect(got).toEqual([Number.NaN, Number.NaN, 0.5, 0.5]);
+});
+addBoth("a fit whose first layer comes to NaN before its relu refuses step 0", async (device) => {
+  const model = sequential(2, [dense(1, { activation: "relu" }), dense(1)]);
+  const net = await trainer(device, model, { loss: squaredError(), optimizer: sgd({ lr: 0.1 }) });
+  const [first = "", ...others] = Object.keys(await net.weights()).filter((name) => name.endsWith("weight"));
+  net.setWeights({
+    ...(await net.weights()),
+    [first]: [1e20, -1e20],
+    ...Object.fromEntries(others.map((name) => [name, [1]])),
+  });
+  await expect(net.fit({ x: [1e20, 1e20], y: [3] }, { steps: 10 })).rejects.toThrow(/step 0\b/);
+  net.dispose();
 });
