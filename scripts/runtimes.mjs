@@ -114,6 +114,9 @@ const chrome = {
  * @returns {Promise<Running>}
  */
 async function visit(browser, address, { fault, gone }) {
+  // One that hangs in its driver does not close when it is asked to.
+  const kill = () => void browser.process()?.kill("SIGKILL");
+  process.once("exit", kill);
   browser.on("disconnected", () => gone("the browser went away"));
   const page = await browser.newPage();
   page.on("error", (error) => gone(`the page crashed: ${error.message}`));
@@ -122,7 +125,14 @@ async function visit(browser, address, { fault, gone }) {
     if (message.type() === "error" || message.type() === "warn") console.error(`  (browser) ${message.text()}`);
   });
   await page.goto(address);
-  return { version: (await browser.version()).replace("/", " ").replace(/^f/, "F"), close: () => browser.close() };
+  return {
+    version: (await browser.version()).replace("/", " ").replace(/^f/, "F"),
+    close: async () => {
+      const asked = setTimeout(kill, 10_000);
+      await browser.close().catch(() => {});
+      clearTimeout(asked);
+    },
+  };
 }
 
 const require = createRequire(import.meta.url);
