@@ -1,9 +1,10 @@
 import type { ParityReport } from "./cpu/parity";
-import type { Arrays, KernelTime, Runner, Stop } from "./cpu/runner";
+import type { Arrays, KernelTime, Runner } from "./cpu/runner";
 import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
 import { checkCallback, checkSignal } from "./util/checks";
 import { DeviceError } from "./util/errors";
 import { byName } from "./util/names";
+import { stopBy } from "./util/stop";
 
 export interface RunOptions {
   steps?: number;
@@ -87,7 +88,9 @@ export class Session {
         told = now;
         onProgress({ step, steps, outputs });
       });
-    const stop = this.stopOf(signal);
+    const stop = stopBy(signal, () =>
+      this.disposed ? new DeviceError("the session was disposed during the call; compile the program again") : null,
+    );
     return this.queue((sent) => {
       stop.throwIfAborted();
       return this.runner.run(copies, { steps, every, signal: stop, progress, state, sent });
@@ -164,28 +167,6 @@ export class Session {
 
   private freeWhenIdle(): void {
     if (this.disposed && this.busy === 0) this.runner.dispose();
-  }
-
-  /** A run stops by its signal, and where the session goes away. */
-  private stopOf(signal: AbortSignal | undefined): Stop {
-    const reason = () => {
-      if (signal?.aborted) return signal.reason;
-      return this.disposed
-        ? new DeviceError("the session was disposed during the call; compile the program again")
-        : null;
-    };
-    return {
-      get aborted() {
-        return reason() !== null;
-      },
-      get reason() {
-        return reason();
-      },
-      throwIfAborted() {
-        const why = reason();
-        if (why !== null) throw why;
-      },
-    };
   }
 
   private throwIfUnusable(call: string): void {

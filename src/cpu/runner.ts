@@ -1,13 +1,11 @@
 import type { Numbers } from "../graph/ops";
 import type { Program } from "../graph/program";
 import { sizeOf } from "../util/shape";
+import type { Stop } from "../util/stop";
 import { ReferenceSession } from "./reference";
 
 /** Values checked and copied, as a session hands them to what runs it. */
 export type Arrays = Record<string, Float32Array | Float64Array | Int32Array>;
-
-/** What stops a run between submissions; as an AbortSignal. */
-export type Stop = Pick<AbortSignal, "aborted" | "reason" | "throwIfAborted">;
 
 export interface RunRequest {
   readonly steps: number;

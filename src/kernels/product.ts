@@ -3,7 +3,7 @@ import type { KernelText } from "./kernel";
 import { beginPartials, finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { registerTile } from "./register-tile";
 import { GRID, gridOf, indent, specialise } from "./specialise";
-import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
+import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling } from "./tiling";
 import { Turns } from "./turns";
 
 /** A product whose threads read their operands straight from storage. */
@@ -13,16 +13,17 @@ export function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "d
   const threads = Math.ceil(M / tileM) * Math.ceil(N / tileN) * splits;
   const workgroups = Math.ceil(threads / workgroupSize);
   const chunk = chunkOf(K, splits);
+  const turns = new Turns();
   const lines = registerTile({
     M,
     N,
-    K,
+    K: chunk,
     tileM,
     tileN,
     kMultiple: splits === 1 ? K : K % 4 === 0 ? 4 : 1,
     kBegin: "split * K_CHUNK",
     kEnd: "kEnd",
-    turns: new Turns(),
+    turns,
     a: (row, k) => `${a}[${aTransposed ? `${k} * M + ${row}` : `${row} * K + ${k}`}]`,
     b: (k, column) => `${b}[${bTransposed ? `${column} * K + ${k}` : `${k} * N + ${column}`}]`,
     // An index is a multiple of 4 wherever vectors are asked for: M, N or K is, and tiles and chunks are.
@@ -68,6 +69,6 @@ export function directKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "d
     source,
     workgroups: gridOf(workgroups),
     partials: partialCount(workgroups, workgroupSize),
-    turns: productTurns(tiling, K) + finishTurns(partials, workgroups, workgroupSize),
+    turns: turns.total + finishTurns(partials, workgroups, workgroupSize),
   };
 }

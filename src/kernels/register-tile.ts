@@ -4,6 +4,7 @@ import type { Turns } from "./turns";
 export interface RegisterTile {
   readonly M: number;
   readonly N: number;
+  /** Of one part of K. */
   readonly K: number;
   readonly tileM: number;
   readonly tileN: number;

@@ -78,7 +78,7 @@ export function compile(
     }
   }
   throw new DeviceError(
-    `compile: the program needs more buffers in one kernel than this device binds, ${target.maxStorageBuffers}`,
+    `compile: an operation of the program needs more buffers in one kernel than this device binds, ${target.maxStorageBuffers}, or a longer text than a kernel's may be`,
   );
 }
 

@@ -1,10 +1,10 @@
 import { rowsKernel } from "../kernels/rows";
 import type { Fusion, Group } from "./group";
 import { Lowering, labelOf, opsOf, outputOf, WORKGROUP } from "./lower";
-import type { Target } from "./plan";
+import { mostTurns, type Target } from "./plan";
 import { rowsBody } from "./rows";
 import type { LoweredDispatch, Stores } from "./storage";
-import { lanesFor, mostTurns } from "./tiling";
+import { lanesFor } from "./tiling";
 
 /** The dispatch of a kernel that reduces along rows. */
 export function lowerRows(fusion: Fusion, group: Group, stores: Stores, target: Target): LoweredDispatch {

@@ -10,11 +10,11 @@ import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { countOps, isInlinable } from "./expression";
 import { type Fusion, type Group, productOf } from "./group";
-import type { ProductShape, Target } from "./plan";
+import { mostTurns, type ProductShape, type Target } from "./plan";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
 import type { LoweredDispatch, Storage, Stores } from "./storage";
-import { mostTurns, tilingFor } from "./tiling";
+import { tilingFor } from "./tiling";
 import { type Axis, Body } from "./wgsl";
 import { RowsNeeded, type Writers, writeProduct } from "./writers";
 

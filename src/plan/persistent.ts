@@ -8,7 +8,7 @@ import { type Layout, layOut, type Resident, type Touches } from "./layout";
 import { labelOf, opsOf } from "./lower";
 import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
-import { isShort, type Target } from "./plan";
+import { isShort, mostTurns, type Target } from "./plan";
 import { alone, passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
 import type { LoweredDispatch, Storage, Stores } from "./storage";
 import { sharesOf, writeSweep } from "./sweep";
@@ -78,7 +78,7 @@ function writeStages(
   const write = (held: boolean) => {
     const written = writeWhole(fusion, order, stores, residents, target, whole, held);
     const { turns = 0, turnsOnce = 0 } = written?.whole ?? {};
-    const ends = turns + turnsOnce <= (target.maxTurns ?? Number.POSITIVE_INFINITY);
+    const ends = turns + turnsOnce <= mostTurns(target);
     return written && ends && isShort(written.kernel) ? written : null;
   };
   return (mayHold ? write(true) : null) ?? write(false);

@@ -147,6 +147,11 @@ export function isShort({ source }: { readonly source: string }): boolean {
   return source.length < MAX_TEXT;
 }
 
+/** Turns of all its loops that a thread may make in a dispatch. */
+export function mostTurns({ maxTurns = Number.POSITIVE_INFINITY }: Target): number {
+  return maxTurns;
+}
+
 /** Names a plan: equal plans, equal names. */
 export function planHash(plan: Plan): string {
   return hashOf(

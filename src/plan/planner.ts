@@ -7,7 +7,16 @@ import type { Expression } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
 import { lowerCombine, lowerGroup } from "./lower";
 import { place } from "./place";
-import type { Dispatch, Kernel, Plan, PlanBuffer, Role, Route, Target } from "./plan";
+import {
+  type Dispatch,
+  type Kernel,
+  mostTurns,
+  type Plan,
+  type PlanBuffer,
+  type Role,
+  type Route,
+  type Target,
+} from "./plan";
 import { readsOf, schedule } from "./schedule";
 import type { LoweredDispatch, Storage, Stores } from "./storage";
 import type { Writers } from "./writers";
@@ -270,9 +279,9 @@ export class Planner {
 }
 
 /** Steps that a thread may take in one dispatch of a persistent kernel. */
-function maxStepsOf([dispatch]: readonly LoweredDispatch[], { maxTurns = Number.POSITIVE_INFINITY }: Target): number {
+function maxStepsOf([dispatch]: readonly LoweredDispatch[], target: Target): number {
   const { turns = 1, turnsOnce = 0 } = dispatch?.whole ?? {};
-  return Math.floor((maxTurns - turnsOnce) / turns);
+  return Math.floor((mostTurns(target) - turnsOnce) / turns);
 }
 
 /** The fusion with a kernel more for each copy. */

@@ -76,16 +76,10 @@ function rewriteView(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor):
   if (inner === undefined || x.op !== node.op) return node;
   if (node.op === "permute") {
     const before = x.attributes.axes ?? [];
-    return permuted(
-      inner,
-      axes.map((axis) => before[axis] as number),
-    );
+    const whole = inner.permute(axes.map((axis) => before[axis] as number));
+    return rewriteView(whole, inner, unique);
   }
   return sameShape(inner.shape, node.shape) ? inner : new Tensor(node.op, [inner], node.shape, node.dtype);
-}
-
-function permuted(x: Tensor, axes: readonly number[]): Tensor {
-  return axes.every((axis, i) => axis === i) ? x : x.permute(axes);
 }
 
 function reshaped(x: Tensor, shape: Shape, unique: (node: Tensor) => Tensor): Tensor {

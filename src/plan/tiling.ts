@@ -1,5 +1,5 @@
 import { type MatmulTiling, readsVectors, withinTurns } from "../kernels/tiling";
-import { MAX_TEXT, type ProductShape, type Target } from "./plan";
+import { MAX_TEXT, mostTurns, type ProductShape, type Target } from "./plan";
 import { type Writers, writeProduct } from "./writers";
 
 /** Names the products that are tiled alike: sizes rounded up to powers of two, and which operand lies transposed. */
@@ -30,11 +30,6 @@ function textOf(size: ProductShape, tiling: MatmulTiling, products: Writers["pro
     ...{ aTransposed: transposed.a, bTransposed: transposed.b, aVectors: vectors.a, bVectors: vectors.b },
     ...{ tiling, bindings: "", a: "a", b: "b", epilogue: [], partials: [], columns: [] },
   }).source.length;
-}
-
-/** Turns of all its loops that a thread may make in a dispatch. */
-export function mostTurns({ maxTurns = Number.POSITIVE_INFINITY }: Target): number {
-  return maxTurns;
 }
 
 /** Sums that a thread may hold. */

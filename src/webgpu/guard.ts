@@ -1,5 +1,6 @@
-import type { Runner, Stop } from "../cpu/runner";
+import type { Runner } from "../cpu/runner";
 import { closedError, DeviceError } from "../util/errors";
+import { type Stop, stopBy } from "../util/stop";
 
 /** How long after a call failed the loss of the device may still be told, in milliseconds. */
 const LOSS_MS = 500;
@@ -70,7 +71,10 @@ export class Guard {
     const [trial, profile] = [runner.trial.bind(runner), runner.profile.bind(runner)];
     runner.read = (...given) => this.during(() => read(...given));
     runner.run = (inputs, request) =>
-      this.during((call) => run(inputs, { ...request, signal: stopOf(call, request.signal) }), request.signal);
+      this.during(
+        (call) => run(inputs, { ...request, signal: stopBy(request.signal, () => call.reported) }),
+        request.signal,
+      );
     runner.trial = (...given) => this.during(() => trial(...given));
     runner.profile = (...given) => this.during(() => profile(...given));
     return runner;
@@ -93,19 +97,3 @@ export class Guard {
 
 /** What WebGPU rejects with, by name. */
 const EXCEPTIONS = new Set(["OperationError", "AbortError", "GPUPipelineError"]);
-
-/** A run stops by its signal, and where its call is to fail. */
-function stopOf(call: Call, signal: Stop | undefined): Stop {
-  return {
-    get aborted() {
-      return (signal?.aborted ?? false) || call.reported !== null;
-    },
-    get reason() {
-      return signal?.aborted ? signal.reason : call.reported;
-    },
-    throwIfAborted() {
-      signal?.throwIfAborted();
-      if (call.reported) throw call.reported;
-    },
-  };
-}

@@ -253,7 +253,7 @@ export class GpuRunner implements Runner {
         await this.device.queue.onSubmittedWorkDone();
         return new Float32Array(0);
       }
-      const bytes = await this.mappedBytes(staging, countBytes + recordBytes);
+      const bytes = await this.mappedBytes(staging, countBytes + recordBytes, (mapped) => mapped.slice(0));
       if (count !== null) this.compareCount(new Uint32Array(bytes, 0, 1)[0] as number, counted, steps);
       return new Float32Array(bytes, countBytes);
     })();
@@ -272,14 +272,14 @@ export class GpuRunner implements Runner {
     return ring.length === 0 || ring.some((buffer) => !this.mapped.has(buffer));
   }
 
-  /** A copy of a read-back buffer's first bytes. */
-  private async mappedBytes(buffer: GPUBuffer, sizeBytes: number): Promise<ArrayBuffer> {
+  /** What `copy` takes of a read-back buffer's first bytes, which are gone once it returns. */
+  private async mappedBytes<T>(buffer: GPUBuffer, sizeBytes: number, copy: (bytes: ArrayBuffer) => T): Promise<T> {
     this.mapped.add(buffer);
     try {
       await buffer.mapAsync(GPUMapMode.READ, 0, sizeBytes);
-      const bytes = buffer.getMappedRange(0, sizeBytes).slice(0);
+      const copied = copy(buffer.getMappedRange(0, sizeBytes));
       buffer.unmap();
-      return bytes;
+      return copied;
     } finally {
       this.mapped.delete(buffer);
     }
@@ -312,16 +312,16 @@ export class GpuRunner implements Runner {
         end += elements * 4;
       });
       this.device.queue.submit([encoder.finish()]);
-      const bytes = await this.mappedBytes(staging, end);
-      end = 0;
-      const values = specs.map(({ elements, dtype }) => {
-        const at = end;
-        end += elements * 4;
-        return dtype === "int32"
-          ? Float32Array.from(new Int32Array(bytes, at, elements))
-          : new Float32Array(bytes, at, elements).slice();
+      return await this.mappedBytes(staging, end, (bytes) => {
+        end = 0;
+        return specs.map(({ elements, dtype }) => {
+          const at = end;
+          end += elements * 4;
+          return dtype === "int32"
+            ? Float32Array.from(new Int32Array(bytes, at, elements))
+            : new Float32Array(bytes, at, elements).slice();
+        });
       });
-      return values;
     } finally {
       if (staging !== kept) this.memory.destroy(staging);
     }
