@@ -52,6 +52,10 @@ export const ERRORS = {
   permute: { errors: moved, nonnegative: "inherited" },
   reshape: { errors: moved, nonnegative: "inherited" },
   broadcast: { errors: moved, nonnegative: "inherited" },
+  slice: { errors: moved, nonnegative: "inherited" },
+  pad: { errors: moved },
+  windows: { errors: moved, nonnegative: "inherited" },
+  diagonal: { errors: moved, nonnegative: "inherited" },
 
   add: { errors: arithmetic(ofSum), nonnegative: "inherited" },
   sub: { errors: arithmetic(ofSum) },
@@ -126,10 +130,10 @@ function exact(_node: Tensor, _operands: readonly Uncertain[], values: Numbers):
   return new Float64Array(values.length);
 }
 
-/** A view moves errors as it moves values. */
+/** A view moves errors as it moves values; what it puts around them is exact. */
 function moved(node: Tensor, operands: readonly Uncertain[]): Numbers {
   return evaluate(
-    node,
+    { ...node, attributes: { ...node.attributes, fill: 0 } },
     operands.map(({ errors }) => errors),
   );
 }

@@ -6,7 +6,10 @@ import { sizeOf } from "../util/shape";
  * The value of one node in float64, by one plain loop, from its operands' values. Leaves that are fed (inputs,
  * parameters) are not computed here.
  */
-export function evaluate(node: Tensor, operands: readonly Numbers[]): Numbers {
+export function evaluate(
+  node: Pick<Tensor, "op" | "operands" | "shape" | "attributes">,
+  operands: readonly Numbers[],
+): Numbers {
   const row = rowOf(node.op);
   const { shape, attributes } = node;
   const out = new Float64Array(sizeOf(shape));

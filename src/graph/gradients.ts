@@ -1,6 +1,6 @@
 import { type Shape, sizeOf } from "../util/shape";
 import { type Op, splitShape } from "./ops";
-import { sumAxes, type Tensor } from "./tensor";
+import { iota, sumAxes, type Tensor } from "./tensor";
 
 /** Given a node and the gradient of the loss in its value, the gradients in its operands; null where there is none. */
 export type Gradient = (node: Tensor, gradient: Tensor) => readonly (Tensor | null)[];
@@ -21,6 +21,52 @@ export const GRADIENTS: Record<Op, Gradient> = {
   },
   reshape: (node, g) => [g.reshape(operands(node)[0].shape)],
   broadcast: (node, g) => [unbroadcast(g, operands(node)[0].shape)],
+  slice: (node, g) => {
+    const { starts = [], steps = [] } = node.attributes;
+    const { shape } = operands(node)[0];
+    let x = g;
+    const widths = shape.map((length, axis) => {
+      const [start, step, count] = [starts[axis] as number, steps[axis] as number, g.shape[axis] as number];
+      if (step < 0) x = x.slice(axis, undefined, undefined, -1);
+      x = x.spaced(axis, Math.abs(step));
+      const first = step < 0 ? start + step * (count - 1) : start;
+      return [first, length - first - (x.shape[axis] as number)] as const;
+    });
+    return [x.pad(widths)];
+  },
+  pad: (node, g) => {
+    const { starts = [] } = node.attributes;
+    const { shape } = operands(node)[0];
+    return [
+      shape.reduce((x, length, axis) => {
+        const start = starts[axis] as number;
+        return length === x.shape[axis] ? x : x.slice(axis, start, start + length);
+      }, g),
+    ];
+  },
+  // What lies in several windows: at place p of the axis, of each window's element j that of window (p - j · dilation) / stride.
+  windows: (node, g) => {
+    const { axis = 0, stride = 1, dilation = 1 } = node.attributes;
+    const length = operands(node)[0].shape[axis] as number;
+    const size = g.shape[g.shape.length - 1] as number;
+    const reach = (size - 1) * dilation;
+    const x = g.slice(-1, undefined, undefined, -1).spaced(axis, stride);
+    const behind = length - (x.shape[axis] as number);
+    const around = x.shape.map((_, each) => (each === axis ? ([reach, behind] as const) : ([0, 0] as const)));
+    const met = x.pad(around).windows(axis, size, 1, dilation).diagonal();
+    return [sumAxes(met, met.shape.length - 1, met.shape.length)];
+  },
+  diagonal: (node, g) => {
+    const { shape } = operands(node)[0];
+    const size = shape[shape.length - 1] as number;
+    const same = iota(size).reshape([size, 1]).eq(iota(size));
+    return [
+      g
+        .reshape([...g.shape, 1])
+        .broadcastTo(shape)
+        .mask(same),
+    ];
+  },
 
   add: spread((_node, g) => [g, g]),
   sub: spread((_node, g) => [g, g.neg()]),

@@ -10,6 +10,15 @@ export interface Attributes {
   readonly picks?: true;
   /** permute: the axis of the operand that each axis of the result is. */
   readonly axes?: readonly number[];
+  /** slice: the first element along each axis, and how far it is from one to the next. pad: how many elements are put before each axis. */
+  readonly starts?: readonly number[];
+  readonly steps?: readonly number[];
+  /** pad: what is put around. */
+  readonly fill?: number;
+  /** windows: the axis along which they move, how far at a time, and how far it is from one element of a window to the next. */
+  readonly axis?: number;
+  readonly stride?: number;
+  readonly dilation?: number;
   readonly from?: number;
   readonly to?: number;
   /** Literal numbers of a constant. */
@@ -118,6 +127,52 @@ export const OPS = {
     kind: "view",
     loop([x], [from], out, shape) {
       out.set(spread(x as Numbers, from as Shape, shape));
+    },
+  },
+  /** Along each axis every `steps`-th element, from `starts` on; backwards where a step is negative. */
+  slice: {
+    kind: "view",
+    loop([x], [from], out, shape, { starts = [], steps = [] }) {
+      const own = stridesOf(from as Shape);
+      const strides = own.map((stride, axis) => stride * (steps[axis] as number));
+      const first = own.reduce((sum, stride, axis) => sum + stride * (starts[axis] as number), 0);
+      readAlong(x as Numbers, out, shape, strides, first);
+    },
+  },
+  /** Each axis with `starts` elements before it and as many behind it as the shape says, all `fill`. */
+  pad: {
+    kind: "view",
+    loop([x], [from], out, shape, { starts = [], fill = 0 }) {
+      out.fill(fill);
+      const strides = stridesOf(shape);
+      const own = from as Shape;
+      const places = new Float64Array((x as Numbers).length);
+      const every = Float64Array.from(out.keys());
+      const first = strides.reduce((sum, stride, axis) => sum + stride * (starts[axis] as number), 0);
+      readAlong(every, places, own, strides, first);
+      places.forEach((place, i) => {
+        out[place] = (x as Numbers)[i] as number;
+      });
+    },
+  },
+  /** A new last axis: element j of the window at place i of `axis` is element i · stride + j · dilation of it. */
+  windows: {
+    kind: "view",
+    loop([x], [from], out, shape, { axis = 0, stride = 1, dilation = 1 }) {
+      const strides = stridesOf(from as Shape);
+      const along = strides[axis] as number;
+      strides[axis] = along * stride;
+      readAlong(x as Numbers, out, shape, [...strides, along * dilation]);
+    },
+  },
+  /** Of the last two axes, equally long, what stands at the same place on both. */
+  diagonal: {
+    kind: "view",
+    loop([x], [from], out, shape) {
+      const strides = stridesOf(from as Shape);
+      const last = strides.pop() as number;
+      strides.push((strides.pop() as number) + last);
+      readAlong(x as Numbers, out, shape, strides);
     },
   },
 
@@ -358,10 +413,10 @@ export function spread(x: Numbers, from: Shape, shape: Shape): Numbers {
   return out;
 }
 
-/** Into each element of `out`, row-major in `shape`, the element of `x` that the strides lead to. */
-function readAlong(x: Numbers, out: Numbers, shape: Shape, strides: readonly number[]): void {
+/** Into each element of `out`, row-major in `shape`, the element of `x` that the strides lead to from the first one on. */
+function readAlong(x: Numbers, out: Numbers, shape: Shape, strides: readonly number[], first = 0): void {
   const at = new Array<number>(shape.length).fill(0);
-  let index = 0;
+  let index = first;
   for (let i = 0; i < out.length; i++) {
     out[i] = x[index] as number;
     for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -266,6 +266,85 @@ export class Tensor {
     return sameShape(shape, this.shape) ? this : new Tensor("broadcast", [this], [...shape], this.dtype);
   }
 
+  /**
+   * NumPy's `x[..., from:to:step, ...]` on one axis; a view. Negative ends count from the end, and are held to it; a negative step goes
+   * backwards, from the last element where `from` is left out. Throws RangeError for a step of 0, ShapeError where nothing is left.
+   */
+  slice(axis: number, from?: number, to?: number, step = 1): Tensor {
+    const place = checkAxis("slice", this.shape, axis);
+    const length = this.shape[place] as number;
+    for (const [name, value] of Object.entries({ from, to, step })) {
+      if (value !== undefined && !Number.isSafeInteger(value))
+        throw new RangeError(`slice: ${name} is ${shown(value)}; it must be an integer`);
+    }
+    if (step === 0) throw new RangeError("slice: a step of 0 goes nowhere; it must be 1 or more, or -1 or less");
+    const held = (end: number) => Math.min(Math.max(end < 0 ? end + length : end, step < 0 ? -1 : 0), length);
+    const start = Math.min(
+      from === undefined ? (step < 0 ? length - 1 : 0) : held(from),
+      step < 0 ? length - 1 : length,
+    );
+    const end = to === undefined ? (step < 0 ? -1 : length) : held(to);
+    const count = Math.ceil((end - start) / step);
+    if (count < 1) {
+      throw new ShapeError(
+        `slice: from ${from ?? "the beginning"} to ${to ?? "the end"} by ${step} leaves nothing of axis ${axis} of ${formatShape(this.shape)}`,
+      );
+    }
+    const along = (value: number, rest: number) => this.shape.map((_, each) => (each === place ? value : rest));
+    const attributes = { starts: along(start, 0), steps: along(step, 1) };
+    const shape = this.shape.map((each, at) => (at === place ? count : each));
+    return new Tensor("slice", [this], shape, this.dtype, attributes);
+  }
+
+  /**
+   * With `widths` [before, after] elements more on each axis, all of them `value`; a view. Throws ShapeError where there is not one pair
+   * for each axis, RangeError for a width below 0.
+   */
+  pad(widths: readonly (readonly [number, number])[], value = 0): Tensor {
+    const given: unknown = widths;
+    if (!Array.isArray(given) || given.length !== this.shape.length || !given.every(isPair)) {
+      throw new ShapeError(
+        `pad: the widths are ${JSON.stringify(given)} for a tensor of shape ${formatShape(this.shape)}; there must be one [before, after] an axis`,
+      );
+    }
+    for (const width of widths.flat()) {
+      if (!Number.isSafeInteger(width) || width < 0)
+        throw new RangeError(`pad: a width is ${shown(width)}; it must be an integer of at least 0`);
+    }
+    literal(value, this.dtype);
+    return this.padded(widths, value);
+  }
+  /** @internal As `pad`, with -Infinity as a value too. */
+  padded(widths: readonly (readonly [number, number])[], value: number): Tensor {
+    const shape = this.shape.map((length, axis) => length + (widths[axis]?.[0] ?? 0) + (widths[axis]?.[1] ?? 0));
+    if (sameShape(shape, this.shape)) return this;
+    checkShape("pad", shape);
+    const fill = this.dtype === "float32" ? Math.fround(value) : value;
+    return new Tensor("pad", [this], shape, this.dtype, { starts: widths.map(([before]) => before), fill });
+  }
+
+  /**
+   * @internal Windows of `size` elements along an axis, `stride` apart, their elements `dilation` apart, as a new last axis; a view:
+   * [..., L, ...] -> [..., places, ..., size]. NumPy's sliding_window_view.
+   */
+  windows(axis: number, size: number, stride = 1, dilation = 1): Tensor {
+    const places = Math.floor(((this.shape[axis] as number) - 1 - (size - 1) * dilation) / stride) + 1;
+    const shape = this.shape.map((length, each) => (each === axis ? places : length));
+    return new Tensor("windows", [this], [...shape, size], this.dtype, { axis, stride, dilation });
+  }
+  /** @internal [..., L, L] -> [..., L]: what stands at the same place on the last two axes; a view. */
+  diagonal(): Tensor {
+    return new Tensor("diagonal", [this], this.shape.slice(0, -1), this.dtype);
+  }
+  /** @internal The elements along an axis `step` apart, zeros between: [..., L, ...] -> [..., (L - 1) step + 1, ...]. */
+  spaced(axis: number, step: number): Tensor {
+    if (step === 1) return this;
+    const [before, length, after] = [this.shape.slice(0, axis), this.shape[axis] as number, this.shape.slice(axis + 1)];
+    const apart = this.reshape([...before, length, 1, ...after]);
+    const wide = apart.pad(apart.shape.map((_, each) => [0, each === axis + 1 ? step - 1 : 0] as const));
+    return wide.reshape([...before, length * step, ...after]).slice(axis, 0, (length - 1) * step + 1);
+  }
+
   /** Over one axis, several, or all elements to a scalar of shape []. A negative axis counts from the last. */
   sum(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
     return reduction("sum", this, axis, options);
@@ -449,6 +528,10 @@ function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
   }
   const dtype = op === "toInt32" || (first.dtype === "int32" && row.integers === "int32") ? "int32" : "float32";
   return new Tensor(op, operands, shape, dtype);
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2;
 }
 
 function keeps(op: string, options: { keepDims?: boolean } = {}): boolean {

@@ -1,7 +1,16 @@
 import { type DType, type ElementwiseOp, elementwiseRow, rowOf } from "../graph/ops";
 import { literalOf, type Tensor } from "../graph/tensor";
+import {
+  type Access,
+  accessThrough,
+  type Bound,
+  boundsOf,
+  heldTo,
+  stepKey,
+  stepOf,
+  type ViewStep,
+} from "../graph/view";
 import { type Shape, sameShape, sizeOf, stridesOf } from "../util/shape";
-import { type Access, accessThrough, stepOf, type ViewStep } from "./access";
 
 /** What one point of a kernel's domain computes, over memory, its own earlier values and its position. */
 export type Expression =
@@ -24,6 +33,14 @@ export type Expression =
       readonly dtype: DType;
       readonly op: ElementwiseOp;
       readonly operands: readonly Expression[];
+    }
+  /** `value` where all bounds hold, else `fill`: what lies around a padded tensor. */
+  | {
+      readonly kind: "guard";
+      readonly dtype: DType;
+      readonly bounds: readonly Bound[];
+      readonly value: Expression;
+      readonly fill: number;
     }
   /** A value that this kernel computed before: at the same point, or of the row that the point lies in. */
   | { readonly kind: "own"; readonly dtype: DType; readonly tensor: Tensor };
@@ -55,7 +72,7 @@ export class Expressions {
   }
 
   value(node: Tensor, steps: readonly ViewStep[] = []): Expression | Obstacle {
-    const key = `${node.id};${steps.map(keyOf).join(";")}`;
+    const key = `${node.id};${steps.map(stepKey).join(";")}`;
     const known = this.known.get(key);
     if (known !== undefined) return known;
     const result = this.find(node, steps);
@@ -70,7 +87,8 @@ export class Expressions {
     if (place === "inline") return this.apply(node, steps);
     const access = accessThrough(node.shape, stridesOf(node.shape), steps);
     if ("copy" in access) return place === "own" ? unaligned : { kind: "obstacle", copy: access.copy };
-    if (place === "memory") return { kind: "load", dtype: node.dtype, tensor: node, access };
+    if (place === "memory")
+      return { kind: "load", dtype: node.dtype, tensor: node, access: heldTo(access, sizeOf(node.shape)) };
     return this.surroundings.reaches(node, access) ? { kind: "own", dtype: node.dtype, tensor: node } : unaligned;
   }
 
@@ -87,7 +105,10 @@ export class Expressions {
         return this.gather(node, steps);
       default: {
         const step = stepOf(node);
-        if (step !== null) return this.value(step.source, [step, ...steps]);
+        if (step !== null) {
+          const value = this.value(step.source, [step, ...steps]);
+          return step.view === "pad" && value.kind !== "obstacle" ? guarded(step, steps, value) : value;
+        }
         const row = elementwiseRow(op);
         if (row === null) return { kind: "obstacle", copy: node };
         const values: Expression[] = [];
@@ -116,12 +137,20 @@ export class Expressions {
     const strides = [...indices.shape.map(() => 0), ...stridesOf(within)];
     const access = accessThrough(node.shape, strides, steps);
     if ("copy" in access) return { kind: "obstacle", copy: access.copy };
-    return { kind: "gather", dtype: x.dtype, tensor: x, row, rows, width: sizeOf(within), access };
+    const held = heldTo(access, sizeOf(within));
+    return { kind: "gather", dtype: x.dtype, tensor: x, row, rows, width: sizeOf(within), access: held };
   }
 }
 
-function keyOf(step: ViewStep): string {
-  return `${step.view[0]}${step.shape.join()}${step.view === "permute" ? `by${step.axes.join()}` : ""}`;
+/** What a point of a padded tensor is, where `value` is what it would be of the tensor itself. */
+function guarded(
+  step: ViewStep & { readonly view: "pad" },
+  steps: readonly ViewStep[],
+  value: Expression,
+): Expression | Obstacle {
+  const bounds = boundsOf(step, steps);
+  if ("copy" in bounds) return { kind: "obstacle", copy: bounds.copy };
+  return bounds.length === 0 ? value : { kind: "guard", dtype: value.dtype, bounds, value, fill: step.fill };
 }
 
 const unaligned: Obstacle = { kind: "obstacle", copy: null };
@@ -138,6 +167,7 @@ export function walk(roots: readonly Expression[], visit: (expression: Expressio
     seen.add(expression);
     if (expression.kind === "apply") expression.operands.forEach(go);
     if (expression.kind === "gather") go(expression.row);
+    if (expression.kind === "guard") go(expression.value);
     visit(expression);
   };
   roots.forEach(go);
@@ -150,6 +180,12 @@ export function loadsOf(roots: readonly Expression[]): Set<Tensor> {
     if (expression.kind === "load" || expression.kind === "gather") loads.add(expression.tensor);
   });
   return loads;
+}
+
+/** Every access that an expression has of its own: to memory, to positions, and to what a guard holds in bounds. */
+export function accessesOf(expression: Expression): readonly Access[] {
+  if (expression.kind === "guard") return expression.bounds.map(({ access }) => access);
+  return "access" in expression ? [expression.access] : [];
 }
 
 /** Operations that a point computes, each once. */

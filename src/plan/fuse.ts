@@ -1,7 +1,16 @@
 import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
 import { literalOf, type Tensor, topological } from "../graph/tensor";
+import {
+  type Access,
+  accessThrough,
+  asMatrix,
+  canonical,
+  isAligned,
+  sameAccess,
+  stepOf,
+  type ViewStep,
+} from "../graph/view";
 import { sizeOf, stridesOf } from "../util/shape";
-import { accessThrough, asMatrix, canonical, isAligned, sameAccess, stepOf, type ViewStep } from "./access";
 import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle } from "./expression";
 import {
   type Fusion,
@@ -269,12 +278,7 @@ class Fuser {
   }
 
   /** Whether a value of `group` is at hand at a point: at every point of the same flat index, or, of a row, anywhere in the row. */
-  private reaches(
-    group: Group,
-    node: Tensor,
-    access: { shape: readonly number[]; strides: readonly number[] },
-    level: "element" | "row",
-  ): boolean {
+  private reaches(group: Group, node: Tensor, access: Access, level: "element" | "row"): boolean {
     const size = sizeOf(access.shape);
     const { split } = group;
     if (split === null) return size === group.size && isAligned(access);

@@ -1,8 +1,8 @@
 import type { Program } from "../graph/program";
 import { literalOf, Tensor } from "../graph/tensor";
+import { canonical } from "../graph/view";
 import { byName } from "../util/names";
 import { sizeOf } from "../util/shape";
-import { canonical } from "./access";
 import type { Expression } from "./expression";
 import type { Fusion, Group, Partial } from "./group";
 import { lowerCombine, lowerGroup } from "./lower";

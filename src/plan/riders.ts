@@ -1,6 +1,6 @@
 import type { Tensor } from "../graph/tensor";
+import { isAligned } from "../graph/view";
 import { sizeOf } from "../util/shape";
-import { isAligned } from "./access";
 import { isInlinable } from "./expression";
 import { type Fusion, type Group, productOf } from "./group";
 import type { Target } from "./plan";

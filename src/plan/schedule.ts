@@ -1,6 +1,6 @@
 import type { Tensor } from "../graph/tensor";
+import { isAligned } from "../graph/view";
 import { sizeOf } from "../util/shape";
-import { isAligned } from "./access";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
 import type { Fusion, Group } from "./group";
 import type { Storage, Stores } from "./storage";

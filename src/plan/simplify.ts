@@ -34,14 +34,12 @@ function keyOf(node: Tensor): string | null {
   if (node.op === "input" || node.op === "parameter") return null;
   const value = literalOf(node);
   if (node.op === "constant" && value === null) return null;
-  const { from, to, axes } = node.attributes;
+  const { values: _, ...attributes } = node.attributes;
   return [
     node.op,
     node.dtype,
     node.shape.join(),
-    from,
-    to,
-    axes?.join(),
+    JSON.stringify(attributes),
     value,
     ...node.operands.map(({ id }) => id),
   ].join("|");
@@ -68,12 +66,20 @@ function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
 }
 
 function rewriteView(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor): Tensor {
-  const { axes = [] } = node.attributes;
-  if (node.op === "permute" ? axes.every((axis, i) => axis === i) : sameShape(node.shape, x.shape)) return x;
+  const { axes = [], steps = [] } = node.attributes;
+  if (node.op === "permute" ? axes.every((axis, i) => axis === i) : sameShape(node.shape, x.shape)) {
+    if (steps.every((step) => step > 0)) return x;
+  }
   const value = literalOf(x);
-  if (value !== null) return new Tensor("broadcast", [unique(literal(value, x.dtype))], node.shape, node.dtype);
+  if (value !== null && node.op !== "pad")
+    return new Tensor("broadcast", [unique(literal(value, x.dtype))], node.shape, node.dtype);
   const inner = x.operands[0];
-  if (inner === undefined || x.op !== node.op) return node;
+  if (
+    inner === undefined ||
+    x.op !== node.op ||
+    (node.op !== "permute" && node.op !== "reshape" && node.op !== "broadcast")
+  )
+    return node;
   if (node.op === "permute") {
     const before = x.attributes.axes ?? [];
     const whole = inner.permute(axes.map((axis) => before[axis] as number));

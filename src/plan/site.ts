@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
+import type { Access } from "../graph/view";
 import { accumulate, type Partial as Begun } from "../kernels/partials";
 import type { Turns } from "../kernels/turns";
-import type { Access } from "./access";
 import type { Fusion, Group } from "./group";
 import { type Axis, type Body, indexAt, type Point } from "./wgsl";
 

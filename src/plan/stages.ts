@@ -1,6 +1,6 @@
 import type { Tensor } from "../graph/tensor";
+import type { Access } from "../graph/view";
 import { sizeOf } from "../util/shape";
-import type { Access } from "./access";
 import { countOps, type Expression, isInlinable, walk } from "./expression";
 import { type Fusion, type Group, productOf } from "./group";
 import { opsOf } from "./lower";
@@ -93,12 +93,13 @@ export function passedOn(fusion: Fusion, stages: readonly Stage[], lasts: (tenso
  * of that form.
  */
 export function alongRows(
-  { shape, strides }: Access,
+  { shape, strides, offset: first, last }: Access,
   rows: number,
   columns: number,
   column: number,
 ): { stride: number; offset: number } | null {
-  let [stride, offset, passed] = [0, 0, 1];
+  let [stride, offset, passed] = [0, first, 1];
+  if (last !== null) return null;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const length = shape[axis] as number;
     const step = strides[axis] as number;
@@ -111,7 +112,15 @@ export function alongRows(
     }
     passed *= length;
   }
-  return { stride, offset };
+  return stride < 0 || offset < 0 ? null : { stride, offset };
+}
+
+/** Whether a point reads nothing of other rows, of `width` elements each: a view may have moved them. */
+function readsOwnRow(access: Access, rows: number, columns: number, width: number): boolean {
+  if (access.offset === 0 && access.strides.every((stride) => stride >= 0)) return true;
+  for (let column = 0; column < columns; column++)
+    if ((alongRows(access, rows, columns, column)?.offset ?? width) >= width) return false;
+  return true;
 }
 
 /** The batch that most of the work runs along. */
@@ -302,12 +311,14 @@ class Sweeping {
     const inRow = (expressions: readonly Expression[], columns: number): boolean => {
       let fits = true;
       walk(expressions, (part) => {
-        if (part.kind === "gather" && values.has(part.tensor)) fits = false;
+        if (part.kind === "guard" || (part.kind === "gather" && values.has(part.tensor))) fits = false;
         if (part.kind !== "load" && part.kind !== "gather" && part.kind !== "position") return;
         const at = alongRows(part.access, rows, columns, 0);
         if (at === null) fits = false;
-        else if (part.kind === "load" && values.has(part.tensor) && at.stride !== sizeOf(part.tensor.shape) / rows)
-          fits = false;
+        else if (part.kind === "load" && values.has(part.tensor)) {
+          const width = sizeOf(part.tensor.shape) / rows;
+          fits &&= at.stride === width && readsOwnRow(part.access, rows, columns, width);
+        }
       });
       return fits;
     };

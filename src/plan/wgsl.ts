@@ -1,6 +1,6 @@
 import { type DType, elementwiseRow } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import { type Access, elementAt, isAligned } from "./access";
+import { type Access, elementAt, isAligned } from "../graph/view";
 import type { Expression } from "./expression";
 
 /** Where an expression is evaluated. */
@@ -70,6 +70,12 @@ export class Body implements Scope {
           ),
         );
       }
+      case "guard": {
+        // As unsigned numbers what is below 0 is beyond every length.
+        const holds = expression.bounds.map(({ access, length }) => `${this.point.index(access)} < ${length}u`);
+        const fill = literalText(expression.fill, expression.dtype);
+        return this.named(`select(${fill}, ${this.value(expression.value)}, ${holds.join(" && ")})`);
+      }
       case "apply": {
         const row = elementwiseRow(expression.op);
         if (row === null) throw new Error(`internal: ${expression.op} is not elementwise`);
@@ -105,11 +111,20 @@ export function isNumber(index: string): boolean {
 
 /**
  * WGSL of the index that an access gives at the point `flat` of a domain. `axes`: coordinates that are known anyway, outermost
- * first.
+ * first. Of unsigned numbers, so that one below 0 is larger than all others.
  */
 export function indexAt(flat: string, axes: readonly Axis[], access: Access): string {
+  const { offset, last } = access;
   if (isAligned(access)) return access.shape.length === 0 ? "0u" : flat;
-  if (isNumber(flat)) return `${elementAt(access, Number.parseInt(flat, 10))}u`;
+  if (isNumber(flat)) return unsigned(elementAt(access, Number.parseInt(flat, 10)));
+  const terms = termsAt(flat, axes, access);
+  if (terms.length === 0) return unsigned(elementAt(access, 0));
+  const sum = terms.join(" + ") + (offset === 0 ? "" : ` + ${unsigned(offset)}`);
+  return last === null ? sum : `min(${sum}, ${last}u)`;
+}
+
+/** WGSL of coordinate times stride, for each axis that has one. */
+function termsAt(flat: string, axes: readonly Axis[], access: Access): string[] {
   const terms: string[] = [];
   // From the last axis: as long as the access divides the known coordinates, take each from the one that it lies in.
   let left = [...axes];
@@ -132,12 +147,17 @@ export function indexAt(flat: string, axes: readonly Axis[], access: Access): st
     if (stride !== 0) {
       const divided = before === 1 ? from : `${from} / ${before}u`;
       const coordinate = isFirst ? divided : `${before === 1 ? from : `(${divided})`} % ${length}u`;
-      terms.push(stride === 1 ? coordinate : `(${coordinate}) * ${stride}u`);
+      terms.push(stride === 1 ? coordinate : `(${coordinate}) * ${unsigned(stride)}`);
     }
     passed *= length;
     flatPassed *= length;
   }
-  return terms.length === 0 ? "0u" : terms.reverse().join(" + ");
+  return terms.reverse();
+}
+
+/** WGSL of a number of 32 bits as unsigned, with which sums and products of negative ones come out right too. */
+function unsigned(value: number): string {
+  return `${value >>> 0}u`;
 }
 
 function asInteger(text: string, dtype: DType): string {
@@ -147,6 +167,7 @@ function asInteger(text: string, dtype: DType): string {
 export function literalText(value: number, dtype: DType): string {
   if (dtype === "int32") return value < 0 ? `(${value}i)` : `${value}i`;
   const rounded = Math.fround(value);
+  if (rounded === Number.NEGATIVE_INFINITY) return "lowest()";
   const text = Object.is(rounded, -0) ? "-0.0f" : `${rounded}f`;
   return text.startsWith("-") ? `(${text})` : text;
 }

@@ -128,6 +128,7 @@ class Compiler {
     }
 
     const places: Places = {
+      sizeBytes: layout.sizeBytes,
       addressOf: (tensor) => this.bufferOf(tensor).address,
       isStored: (tensor) => this.isStored(tensor),
       recordsOf: (tensor) => this.scalars.flatMap(([, node], i) => (node === tensor ? [4 * i] : [])),

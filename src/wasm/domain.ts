@@ -1,4 +1,4 @@
-import { type Access, canonical } from "../plan/access";
+import { type Access, canonical } from "../graph/view";
 import type { Scope, Value } from "./scope";
 
 /** Where along one axis the lanes of a vector are: a counter in bytes of float32 (or none), plus a number for each lane in use. */
@@ -138,7 +138,7 @@ export class Axes {
   }
 
   /** The access's stride along each axis; null where it has no single one. */
-  strides(access: Access): number[] | null {
+  strides(access: Pick<Access, "shape" | "strides">): number[] | null {
     const bounds = behind(access.shape);
     if (bounds.some((bound) => !this.marks.includes(bound))) return null;
     return this.marks
@@ -174,5 +174,5 @@ export function alongRows(access: Access, outer: number, length: number, inner: 
   const cut = parts.filter((part) => part === 0).length;
   shape.splice(cut, 0, length);
   strides.splice(cut, 0, 0);
-  return canonical(shape, strides);
+  return { ...canonical(shape, strides, access.offset), last: access.last };
 }

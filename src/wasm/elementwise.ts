@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import type { Access } from "../plan/access";
+import type { Access } from "../graph/view";
 import { Axes, overVectors, type Site } from "./domain";
 import { FLAT, type Kernel } from "./kernel";
 import { V_STORE32_LANE } from "./opcodes";

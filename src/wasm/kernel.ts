@@ -1,6 +1,6 @@
 import type { Tensor } from "../graph/tensor";
-import type { Access } from "../plan/access";
-import { type Expression, walk } from "../plan/expression";
+import { type Access, canonical } from "../graph/view";
+import { accessesOf, type Expression, walk } from "../plan/expression";
 import type { Fusion, Group, Partial } from "../plan/group";
 import { expressionsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
@@ -18,6 +18,8 @@ export interface Places {
   recordsOf(tensor: Tensor): readonly number[];
   /** The one number in which a kernel leaves a reduction that another ends. */
   partialAddress(partial: Partial): number;
+  /** Of the whole memory. */
+  readonly sizeBytes: number;
 }
 
 /** One kernel under way. */
@@ -38,7 +40,7 @@ export class Kernel {
   }
 
   values(frame: Frame, site: Site, own: (tensor: Tensor) => Value | undefined): Values {
-    return new Values(this.f, frame, site, (tensor) => this.places.addressOf(tensor), own);
+    return new Values(this.f, frame, site, this.places, own);
   }
 
   /** Leaves a node's value where it is wanted. */
@@ -54,14 +56,14 @@ export class Kernel {
   accesses(): { element: Access[]; row: Access[] } {
     const found = { element: [] as Access[], row: [] as Access[] };
     walk(expressionsOf(this.fusion, this.group), (expression: Expression) => {
-      if (!("access" in expression)) return;
-      const size = sizeOf(expression.access.shape);
-      // What is constant everywhere fits any axes.
-      if (size === this.group.size) found.element.push(expression.access);
-      else found.row.push(expression.access);
+      for (const access of accessesOf(expression)) {
+        // What is constant everywhere fits any axes.
+        if (sizeOf(access.shape) === this.group.size) found.element.push(access);
+        else found.row.push(access);
+      }
     });
     return found;
   }
 }
 
-export const FLAT = (size: number): Access => ({ shape: size === 1 ? [] : [size], strides: size === 1 ? [] : [1] });
+export const FLAT = (size: number): Access => canonical([size], [1]);

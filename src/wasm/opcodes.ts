@@ -20,6 +20,7 @@ export const I32_SUB = 0x6b;
 export const I32_MUL = 0x6c;
 export const I32_DIV_U = 0x6e;
 export const I32_REM_U = 0x70;
+export const I32_SHR = 0x75;
 export const I32_SHR_U = 0x76;
 export const MEMORY_COPY = [0xfc, 10, 0, 0];
 export const MEMORY_FILL = [0xfc, 11, 0];

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import type { Access } from "../plan/access";
+import type { Access } from "../graph/view";
 import { type Expression, isInlinable, walk } from "../plan/expression";
 import type { Group } from "../plan/group";
 import { sizeOf } from "../util/shape";

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import type { Access } from "../plan/access";
+import { type Access, rangeOf } from "../graph/view";
 import type { Expression } from "../plan/expression";
 import { apply, comparison, where } from "./arithmetic";
 import type { Axes, Site } from "./domain";
@@ -29,7 +29,7 @@ export class Values {
     private readonly f: FunctionBody,
     private readonly frame: Frame,
     private readonly site: Site,
-    private readonly addressOf: (tensor: Tensor) => number,
+    private readonly memory: { addressOf(tensor: Tensor): number; readonly sizeBytes: number },
     private readonly own: (tensor: Tensor) => Value | undefined,
   ) {}
 
@@ -52,14 +52,24 @@ export class Values {
         return value;
       }
       case "position":
-        return this.position(this.places(expression.access));
+        return this.positionAt(expression.access);
       case "load":
-        return this.load(this.addressOf(expression.tensor), this.places(expression.access));
+        return this.loadAt(this.memory.addressOf(expression.tensor), expression.access);
+      case "guard": {
+        let holds: Value | null = null;
+        for (const { access, length } of expression.bounds) {
+          const at = this.positionAt(access);
+          const inside = f.op(O.V_AND, f.op(O.I_GE, at, f.integer(0)), f.op(O.I_LT, at, f.integer(length)));
+          holds = holds === null ? inside : f.op(O.V_AND, holds, inside);
+        }
+        const fill = expression.dtype === "int32" ? f.integer(expression.fill) : f.float(expression.fill);
+        return f.op(O.V_BITSELECT, this.value(expression.value), fill, holds as Value);
+      }
       case "gather": {
         const { row, rows, width, access, tensor } = expression;
         const index = row.dtype === "int32" ? this.value(row) : f.op(O.TRUNCATE, this.value(row));
         const held = f.op(O.I_MIN, f.op(O.I_MAX, index, f.integer(0)), f.integer(rows - 1));
-        return this.load(this.addressOf(tensor), this.moved(this.places(access), held, width * 4));
+        return this.load(this.memory.addressOf(tensor), this.moved(this.within(access), held, width * 4));
       }
       case "apply": {
         const { op, operands } = expression;
@@ -111,14 +121,14 @@ export class Values {
   private places(access: Access): Places {
     const seen = this.frame.through(access);
     const strides = seen && this.frame.axes.strides(seen);
-    if (strides !== null) return this.joint(strides);
+    if (strides !== null) return this.joint(strides, access.offset);
     const { f } = this;
     const { base, offsets } = this.joint(this.frame.flat);
     // No single stride along an axis: the place is worked out from each lane's flat index.
     const apart = offsets.map((offset) => {
       const bytes = base === null ? f.i32(offset) : f.int(O.I32_ADD, base, f.i32(offset));
       const flat = f.int(O.I32_SHR_U, bytes, f.i32(2));
-      let sum = f.i32(0);
+      let sum = f.i32(4 * access.offset);
       let passed = 1;
       for (let axis = access.shape.length - 1; axis >= 0; axis--) {
         const length = access.shape[axis] as number;
@@ -132,10 +142,10 @@ export class Values {
     return { apart };
   }
 
-  private joint(strides: readonly number[]): { base: Value | null; offsets: readonly number[] } {
+  private joint(strides: readonly number[], first = 0): { base: Value | null; offsets: readonly number[] } {
     const { f, site } = this;
     const terms: Value[] = [];
-    const offsets = new Array<number>(site.valid).fill(0);
+    const offsets = new Array<number>(site.valid).fill(4 * first);
     site.coordinates.forEach(({ counter, lanes }, axis) => {
       const stride = strides[axis] ?? 0;
       if (stride === 0) return;
@@ -149,6 +159,35 @@ export class Values {
     terms.sort((a, b) => a.scope.depth - b.scope.depth);
     const base = terms.reduce<Value | null>((sum, term) => (sum === null ? term : f.int(O.I32_ADD, sum, term)), null);
     return { base, offsets };
+  }
+
+  /** What memory holds at an access. One that leads outside of its array may read what lies beside it, which a guard leaves out. */
+  private loadAt(address: number, access: Access): Value {
+    const { f, memory } = this;
+    const [least, most] = rangeOf(access);
+    if (!countsBelow0(access)) return this.load(address, this.places(access));
+    if (address + 4 * least < 0 || address + 4 * most + 16 > memory.sizeBytes)
+      return this.load(address, this.within(access));
+    // An instruction adds its own offset to a base that must not be below 0.
+    const places = this.places(access);
+    const from = (base: Value, bytes: number) => f.int(O.I32_ADD, base, f.i32(bytes));
+    if ("apart" in places) return this.load(0, { apart: places.apart.map((base) => from(base, address)) });
+    if (places.base === null) return this.load(address, places);
+    const first = Math.min(...places.offsets);
+    return this.load(0, {
+      base: from(places.base, address + first),
+      offsets: places.offsets.map((offset) => offset - first),
+    });
+  }
+
+  /** The places of an access, held to its array where it leads outside. */
+  private within(access: Access): Places {
+    const places = this.places(access);
+    if (access.last === null) return places;
+    const { f } = this;
+    const held = f.op(O.I_MIN, f.op(O.I_MAX, this.positionAt(access), f.integer(0)), f.integer(access.last));
+    const bytes = (lane: number) => f.int(O.I32_MUL, f.make(I32, O.I_EXTRACT, [held], [lane], true), f.i32(4));
+    return { apart: Array.from({ length: this.site.valid }, (_, lane) => bytes(lane)) };
   }
 
   /** The same places, `bytes` times a lane's `row` further on. */
@@ -190,12 +229,16 @@ export class Values {
     return lanes((lane) => ({ base, offset: offsets[lane] as number }), offsets.length);
   }
 
-  private position(places: Places): Value {
+  private positionAt(access: Access): Value {
+    return this.position(this.places(access), countsBelow0(access) ? O.I32_SHR : O.I32_SHR_U);
+  }
+
+  private position(places: Places, shift: number = O.I32_SHR_U): Value {
     const { f } = this;
-    const index = (bytes: Value) => f.make(V128, O.I_SPLAT, [f.int(O.I32_SHR_U, bytes, f.i32(2))], [], true);
+    const index = (bytes: Value) => f.make(V128, O.I_SPLAT, [f.int(shift, bytes, f.i32(2))], [], true);
     if ("apart" in places) {
       return places.apart.reduce(
-        (value, bytes, lane) => f.make(V128, O.I_REPLACE, [value, f.int(O.I32_SHR_U, bytes, f.i32(2))], [lane], false),
+        (value, bytes, lane) => f.make(V128, O.I_REPLACE, [value, f.int(shift, bytes, f.i32(2))], [lane], false),
         f.integer(0),
       );
     }
@@ -203,6 +246,11 @@ export class Values {
     const lanes = f.lanes(spreadLanes(offsets.map((offset) => offset / 4)), "int32");
     return base === null ? lanes : f.op(O.I_ADD, index(base), lanes);
   }
+}
+
+/** Whether what loops count of an access may begin below 0. */
+function countsBelow0({ strides, offset }: Access): boolean {
+  return offset < 0 || strides.some((stride) => stride < 0);
 }
 
 /** What all lanes in use have in common, all four have. */

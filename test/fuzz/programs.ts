@@ -131,6 +131,26 @@ const CALLS: Record<string, Call> = {
     }
     return a.permute(order);
   },
+  slice: (a, c) => {
+    const v = vector(a);
+    const axis = c.b % v.shape.length;
+    const length = v.shape[axis] as number;
+    const step = ([1, 2, 3, -1, -2] as const)[c.more % 5] as number;
+    return step > 0 ? v.slice(axis, c.more % length, undefined, step) : v.slice(axis, undefined, undefined, step);
+  },
+  pad: (a, c) => {
+    const padded = a.pad(
+      a.shape.map((_, axis) => [(c.b >> axis) % 3, (c.more >> axis) % 2] as const),
+      numbers[c.more % numbers.length],
+    );
+    return sizeOf(padded.shape) > MOST_ELEMENTS ? a : padded;
+  },
+  windows: (a, c) => {
+    const v = vector(a);
+    const axis = c.b % v.shape.length;
+    const size = 1 + (c.more % Math.min(4, v.shape[axis] as number));
+    return sizeOf(v.shape) * size > MOST_ELEMENTS ? v : v.windows(axis, size, 1 + (c.b % 2));
+  },
   reshape: (a, c) => a.reshape([[sizeOf(a.shape)], [...a.shape, 1], [1, ...a.shape]][c.b % 3] as number[]),
   broadcastTo: (a, c) => (sizeOf(a.shape) * 3 > MOST_ELEMENTS ? a : a.broadcastTo([(c.b % 3) + 1, ...a.shape])),
   viewOfView: (a, c) => {

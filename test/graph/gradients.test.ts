@@ -93,6 +93,34 @@ const CASES: Record<string, Case> = {
   reshape: { ops: ["reshape"], shapes: [[3, 4]], build: (a) => a.reshape([2, 6]).square() },
   "views of views": { ops: ["permute", "reshape"], shapes: [[3, 4]], build: (a) => a.T.reshape([6, 2]).T.square() },
   broadcast: { ops: ["broadcast"], shapes: [[3, 1]], build: (a) => a.broadcastTo([2, 3, 4]).square() },
+  slice: {
+    ops: ["slice"],
+    shapes: [[3, 8]],
+    build: (a) => a.slice(1, 1, undefined, 3).slice(0, 1).square(),
+  },
+  "slice backwards by two": { ops: ["slice"], shapes: [[9]], build: (a) => a.slice(0, -2, undefined, -2).square() },
+  pad: {
+    ops: ["pad"],
+    shapes: [[3, 4]],
+    build: (a) =>
+      a
+        .pad(
+          [
+            [1, 2],
+            [0, 1],
+          ],
+          3,
+        )
+        .square(),
+  },
+  windows: { ops: ["windows"], shapes: [[2, 7]], build: (a) => a.windows(1, 3).square() },
+  "windows, stride 2, dilation 2": {
+    ops: ["windows"],
+    shapes: [[10, 2]],
+    build: (a) => a.windows(0, 3, 2, 2).square(),
+  },
+  "windows with elements between": { ops: ["windows"], shapes: [[11]], build: (a) => a.windows(0, 2, 4).square() },
+  diagonal: { ops: ["diagonal"], shapes: [[2, 3, 3]], build: (a) => a.diagonal().square() },
   matmul: {
     ops: ["matmul"],
     shapes: [

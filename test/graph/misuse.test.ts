@@ -135,6 +135,35 @@ describe("a tensor that cannot be is refused where it is written, with its value
       ShapeError,
       "reshape: [2, 3] has 6 elements, [4, 2] would have 8; they must be equal",
     ],
+    [
+      "slice that leaves nothing",
+      () => x.slice(1, 2, 1),
+      ShapeError,
+      "slice: from 2 to 1 by 1 leaves nothing of axis 1 of [2, 3]",
+    ],
+    [
+      "slice by 0",
+      () => x.slice(0, 0, 1, 0),
+      RangeError,
+      "slice: a step of 0 goes nowhere; it must be 1 or more, or -1 or less",
+    ],
+    ["slice from a fraction", () => x.slice(0, 0.5), RangeError, "slice: from is 0.5; it must be an integer"],
+    [
+      "pad of too few axes",
+      () => x.pad([[1, 1]]),
+      ShapeError,
+      "pad: the widths are [[1,1]] for a tensor of shape [2, 3]; there must be one [before, after] an axis",
+    ],
+    [
+      "pad by less than nothing",
+      () =>
+        x.pad([
+          [1, -1],
+          [0, 0],
+        ]),
+      RangeError,
+      "pad: a width is -1; it must be an integer of at least 0",
+    ],
     ["reshape to no array", () => x.reshape(wrong(6)), TypeError, "reshape: a shape is an array of numbers, not 6"],
     [
       "broadcastTo what does not fit",

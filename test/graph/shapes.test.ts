@@ -33,6 +33,17 @@ describe("a tensor's shape and type are known when it is built", () => {
     ["T", x(2, 3).T, [3, 2]],
     ["T, the last two", x(5, 2, 3).T, [5, 3, 2]],
     ["reshape", x(2, 3).reshape([3, 1, 2]), [3, 1, 2]],
+    ["slice", x(9, 3).slice(0, 1, -1, 3), [3, 3]],
+    ["slice backwards", x(9, 3).slice(-2, -1, 2, -2), [3, 3]],
+    ["slice beyond the ends", x(5).slice(0, -9, 9), [5]],
+    [
+      "pad",
+      x(2, 3).pad([
+        [1, 0],
+        [2, 3],
+      ]),
+      [3, 8],
+    ],
     ["reshape to a scalar", x(1, 1).reshape([]), []],
     ["broadcastTo", x(3, 1).broadcastTo([2, 3, 4]), [2, 3, 4]],
     ["sum of all", x(2, 3).sum(), []],

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonical } from "../../src/plan/access";
+import { canonical } from "../../src/graph/view";
 import { Axes, alongRows, overScalars, overVectors, type Site } from "../../src/wasm/domain";
 import { FunctionBody, type Value } from "../../src/wasm/scope";
 
@@ -91,19 +91,19 @@ describe("axes", () => {
     expect(axes.parts).toEqual([0, 0, 1]);
     expect(axes.strides(bias)).toEqual([0, 0, 1]);
     expect(axes.strides(grouped)).toEqual([7, 0, 1]);
-    expect(axes.strides({ shape: [120], strides: [1] })).toEqual([40, 10, 1]);
+    expect(axes.strides(canonical([120], [1]))).toEqual([40, 10, 1]);
   });
 
   test("stay as they are where an access fits no common cut", () => {
     const axes = new Axes([6, 4]);
-    axes.admit({ shape: [8, 3], strides: [0, 1] });
+    axes.admit(canonical([8, 3], [0, 1]));
     expect(axes.lengths).toEqual([6, 4]);
-    expect(axes.strides({ shape: [8, 3], strides: [0, 1] })).toBeNull();
+    expect(axes.strides(canonical([8, 3], [0, 1]))).toBeNull();
   });
 
   test("an access to rows is one to their elements, at no stride along the row", () => {
-    expect(alongRows({ shape: [6], strides: [1] }, 2, 5, 3)).toEqual({ shape: [2, 5, 3], strides: [3, 0, 1] });
-    expect(alongRows({ shape: [6], strides: [1] }, 6, 5, 1)).toEqual({ shape: [6, 5], strides: [1, 0] });
-    expect(alongRows({ shape: [], strides: [] }, 1, 5, 1)).toEqual({ shape: [5], strides: [0] });
+    expect(alongRows(canonical([6], [1]), 2, 5, 3)).toEqual(canonical([2, 5, 3], [3, 0, 1]));
+    expect(alongRows(canonical([6], [1]), 6, 5, 1)).toEqual(canonical([6, 5], [1, 0]));
+    expect(alongRows(canonical([], []), 1, 5, 1)).toEqual(canonical([5], [0]));
   });
 });
