@@ -11,9 +11,12 @@ export { xor } from "./data/xor";
 export { type Device, type DeviceInfo, type OpenOptions, open } from "./device";
 export { type FileTensor, readSafetensors, safetensorsMetadata, writeSafetensors } from "./files/safetensors";
 export { grad } from "./graph/autodiff";
+export type { Axes } from "./graph/axes";
+export { concat, stack } from "./graph/join";
 export type { DType } from "./graph/ops";
 export type { Program, Values } from "./graph/program";
-export { type Axes, constant, input, iota, type Operand, parameter, random, Tensor, where } from "./graph/tensor";
+export type { ConvOptions, PoolOptions } from "./graph/sliding";
+export { constant, input, iota, type Operand, parameter, random, Tensor, where } from "./graph/tensor";
 export {
   type Activation,
   adam,

@@ -1,10 +1,9 @@
-import { type Numbers, rowOf } from "../graph/ops";
+import { rowOf } from "../graph/ops";
 import type { Program, Values } from "../graph/program";
 import { type Tensor, topological } from "../graph/tensor";
-import { errorRow } from "./errors";
+import { errorRow, uncertain } from "./errors";
 import { evaluate, isFed } from "./evaluate";
-import { LARGEST } from "./rounding";
-import { EITHER_SIGN, type Uncertain } from "./uncertain";
+import type { Uncertain } from "./uncertain";
 
 /** By what an element is judged: its bound; being NaN or infinite as the value is; being infinite; being one of the results of a decision
  *  that errors may turn; or not at all. */
@@ -63,28 +62,6 @@ export function stepBounds(
       Object.entries(tensors).map(([name, tensor]) => [name, read(tensor, known.get(tensor) as Uncertain)]),
     );
   return { outputs: bounded(outputs), updates: bounded(updates) };
-}
-
-function uncertain(node: Tensor, operands: readonly Uncertain[], values: Numbers): Uncertain {
-  const row = errorRow(node.op);
-  // Of integers the least is one further from 0 than the largest.
-  const [largest, middle] = node.dtype === "int32" ? [2 ** 31 - 0.5, -0.5] : [LARGEST, 0];
-  const errors = row.errors(node, operands, values);
-  if (rowOf(node.op).kind !== "view") {
-    errors.forEach((error, i) => {
-      const value = values[i] as number;
-      if (Number.isFinite(value) ? Math.abs(value - middle) + error <= largest : error === 0) return;
-      errors[i] = error === EITHER_SIGN && !Number.isNaN(value) ? Number.NaN : Number.POSITIVE_INFINITY;
-    });
-  }
-  return { values, errors, nonnegative: isNonnegative(node, operands, values) };
-}
-
-function isNonnegative({ op, operands: [a, b] }: Tensor, operands: readonly Uncertain[], values: Numbers): boolean {
-  const { nonnegative } = errorRow(op);
-  if (nonnegative === "always" || (op === "mul" && a === b)) return true;
-  if (operands.length === 0) return values.every((value) => value >= 0);
-  return nonnegative === "inherited" && operands.every((operand) => operand.nonnegative);
 }
 
 /** What comes back is float32, also of int32 tensors and of a device that computes in float64. */

@@ -1,5 +1,6 @@
+import { composed } from "../graph/compose";
 import { elementwiseRow, type Numbers, type Op, rowOf, spread } from "../graph/ops";
-import type { Tensor } from "../graph/tensor";
+import { input, Tensor, topological } from "../graph/tensor";
 import {
   ceil,
   compare,
@@ -30,7 +31,7 @@ import {
 import { equalToMaximum } from "./equal-to-maximum";
 import { evaluate } from "./evaluate";
 import { argmax, matmul, max, sum, take } from "./reduction-errors";
-import { LEAST, rounded, ULP, UNIT, within } from "./rounding";
+import { LARGEST, LEAST, rounded, ULP, UNIT, within } from "./rounding";
 import { logSoftmax, softmax } from "./softmax-errors";
 import { EITHER_SIGN, type ErrorRule, type Uncertain } from "./uncertain";
 
@@ -108,10 +109,51 @@ export const ERRORS = {
   argmax: { errors: argmax, nonnegative: "always", decides: true },
   softmax: { errors: softmax, nonnegative: "always" },
   logSoftmax: { errors: logSoftmax },
+  conv: { errors: ofParts, nonnegative: "inherited" },
 } satisfies Record<Op, Row>;
 
 export function errorRow(op: Op): Row {
   return ERRORS[op];
+}
+
+/** What is known of a node's value, from what is known of its operands. */
+export function uncertain(node: Tensor, operands: readonly Uncertain[], values: Numbers): Uncertain {
+  const row = errorRow(node.op);
+  // Of integers the least is one further from 0 than the largest.
+  const [largest, middle] = node.dtype === "int32" ? [2 ** 31 - 0.5, -0.5] : [LARGEST, 0];
+  const errors = row.errors(node, operands, values);
+  if (rowOf(node.op).kind !== "view") {
+    errors.forEach((error, i) => {
+      const value = values[i] as number;
+      if (Number.isFinite(value) ? Math.abs(value - middle) + error <= largest : error === 0) return;
+      errors[i] = error === EITHER_SIGN && !Number.isNaN(value) ? Number.NaN : Number.POSITIVE_INFINITY;
+    });
+  }
+  return { values, errors, nonnegative: isNonnegative(node, operands, values) };
+}
+
+function isNonnegative({ op, operands: [a, b] }: Tensor, operands: readonly Uncertain[], values: Numbers): boolean {
+  const { nonnegative } = errorRow(op);
+  if (nonnegative === "always" || (op === "mul" && a === b)) return true;
+  if (operands.length === 0) return values.every((value) => value >= 0);
+  return nonnegative === "inherited" && operands.every((operand) => operand.nonnegative);
+}
+
+/** The errors of what a composite is made of, one after another. */
+function ofParts(node: Tensor, operands: readonly Uncertain[]): Numbers {
+  const given = node.operands.map(({ shape, dtype }) => input(shape, dtype));
+  const made = composed(new Tensor(node.op, given, node.shape, node.dtype, node.attributes)) as Tensor;
+  const known = new Map(given.map((leaf, i) => [leaf, operands[i] as Uncertain]));
+  for (const part of topological([made])) {
+    if (known.has(part)) continue;
+    const own = part.operands.map((operand) => known.get(operand) as Uncertain);
+    const values = evaluate(
+      part,
+      own.map(({ values }) => values),
+    );
+    known.set(part, uncertain(part, own, values));
+  }
+  return (known.get(made) as Uncertain).errors;
 }
 
 /**

@@ -40,7 +40,7 @@ export function evaluate(
     case "leaf":
     case "view":
     case "matmul":
-    case "normalisation": {
+    case "composite": {
       if (attributes.values) out.set(attributes.values);
       else if (row.loop)
         row.loop(

@@ -1,4 +1,5 @@
 import { type Shape, sizeOf } from "../util/shape";
+import { convolutionGradients } from "./conv-gradients";
 import { type Op, splitShape } from "./ops";
 import { iota, sumAxes, type Tensor } from "./tensor";
 
@@ -159,6 +160,7 @@ export const GRADIENTS: Record<Op, Gradient> = {
     const weighted = node.mul(g);
     return [weighted.sub(node.mul(keepAxes(node, weighted)))];
   },
+  conv: (node, g) => convolutionGradients(node, g),
   // Its softmax is made of what it has computed anyway, and needs no logarithm.
   logSoftmax: (node, g) => [g.sub(operands(node)[0].softmax(node.attributes.from).mul(keepAxes(node, g)))],
 };

@@ -1,4 +1,5 @@
 import { type Shape, sameShape, sizeOf, stridesOf } from "../util/shape";
+import { convolve, type Slide } from "./sliding";
 
 export type DType = "float32" | "int32";
 /** Numbers while the reference computes: float64, also for int32 tensors, whose values it holds exactly. */
@@ -19,6 +20,9 @@ export interface Attributes {
   readonly axis?: number;
   readonly stride?: number;
   readonly dilation?: number;
+  /** conv: how windows slide along each axis of space, and groups of channels that keep apart. */
+  readonly slides?: readonly Slide[];
+  readonly groups?: number;
   readonly from?: number;
   readonly to?: number;
   /** Literal numbers of a constant. */
@@ -52,9 +56,12 @@ interface Gather {
   loop(operands: readonly Numbers[], shapes: readonly Shape[], out: Numbers): void;
 }
 
-/** Everything else: its float64 loop is given whole operands. */
+/**
+ * Everything else: its float64 loop is given whole operands. A composite is made of other operations (compose.ts) wherever it is
+ * compiled; it has a row of its own because its derivative, or its error, is better than theirs taken one after another.
+ */
 interface Structural {
-  readonly kind: "leaf" | "view" | "matmul" | "normalisation";
+  readonly kind: "leaf" | "view" | "matmul" | "composite";
   loop?(
     operands: readonly Numbers[],
     shapes: readonly Shape[],
@@ -364,21 +371,30 @@ export const OPS = {
 
   /** Source: Goodfellow et al. 2016, §4.1: the maximum taken away first. */
   softmax: {
-    kind: "normalisation",
+    kind: "composite",
     loop([x], _shapes, out, shape, attributes) {
       normalise(x as Numbers, out, shape, attributes, (e, sum) => Math.exp(e) / sum);
     },
   },
   logSoftmax: {
-    kind: "normalisation",
+    kind: "composite",
     loop([x], _shapes, out, shape, attributes) {
       normalise(x as Numbers, out, shape, attributes, (e, sum) => e - Math.log(sum));
+    },
+  },
+
+  /** x [N, C, ...space] by weight [O, C / groups, ...size] -> [N, O, ...places]. */
+  conv: {
+    kind: "composite",
+    loop([x, weight], shapes, out, shape, { slides = [] }) {
+      convolve(x as Numbers, weight as Numbers, out, [...shapes, shape] as unknown as [Shape, Shape, Shape], slides);
     },
   },
 } satisfies Record<string, Elementwise | Reduction | Gather | Structural>;
 
 export type Op = keyof typeof OPS;
 export type OpRow = Elementwise | Reduction | Gather | Structural;
+export type CompositeOp = { [K in Op]: (typeof OPS)[K] extends { kind: "composite" } ? K : never }[Op];
 export type ElementwiseOp = { [K in Op]: (typeof OPS)[K] extends Elementwise ? K : never }[Op];
 
 export function rowOf(op: Op): OpRow {

@@ -1,12 +1,20 @@
 import { checkFlag, checkOptions, isNumbers, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../util/shape";
+import { type Axes, axesOf, checkAxis, checkShape, isPair, keeps, without, withoutOpen } from "./axes";
 import { type Attributes, type DType, type ElementwiseOp, elementwiseRow, type Op } from "./ops";
+import {
+  type ConvOptions,
+  checkGroups,
+  numbers,
+  type PoolOptions,
+  type Slide,
+  slidesOf,
+  slidLengths,
+  spaceOf,
+} from "./sliding";
 
 export type Operand = Tensor | number;
-/** One axis or several; a negative one counts from the last. */
-export type Axes = number | readonly number[];
-
 /** The largest float32. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127;
 
@@ -375,6 +383,15 @@ export class Tensor {
       throw new RangeError(`variance: of ${count} elements with a correction of ${correction}; there must be more`);
     return squares.mul(1 / (count - correction));
   }
+  /** Sums of all elements up to each, along one axis: [..., L, ...] -> [..., L, ...]. Its error grows with √L, not with L. */
+  cumsum(axis: number): Tensor {
+    floats("cumsum", this);
+    const place = checkAxis("cumsum", this.shape, axis);
+    const last = this.shape.length - 1;
+    const order = [...this.shape.keys()].filter((each) => each !== place);
+    const sums = runningSums(this.permute([...order, place]));
+    return sums.permute(this.shape.map((_, each) => (each === place ? last : order.indexOf(each))));
+  }
   /** log Σ exp, the maximum taken away first; finite for any finite input. */
   logSumExp(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
     // Held to what float32 has: of rows of infinities the difference would be NaN.
@@ -402,11 +419,178 @@ export class Tensor {
     return normalisation("logSoftmax", this, axis);
   }
 
+  /**
+   * This [N, C, ...space] by `weight` [O, C / groups, ...kernel] -> [N, O, ...places], one or two axes of space: PyTorch's conv1d and
+   * conv2d. Throws ShapeError where channels, groups and weight do not fit, or a kernel is longer than an axis with its padding.
+   * Source: Dumoulin and Visin 2016.
+   */
+  conv(weight: Tensor, options: ConvOptions = {}): Tensor {
+    checkOptions("conv", options, ["stride", "padding", "dilation", "groups"]);
+    const { groups = 1 } = options;
+    const sizes = kernelOf("conv", this, weight);
+    const [O, perGroup] = weight.shape as readonly [number, number];
+    checkGroups("conv", groups, this.shape[1] as number, O);
+    if (perGroup * groups !== this.shape[1]) {
+      throw new ShapeError(
+        `conv: the weight is ${formatShape(weight.shape)} and the operand ${formatShape(this.shape)} in ${groups} groups; weight.shape[1] must be ${(this.shape[1] as number) / groups}`,
+      );
+    }
+    return slid(this, weight, slidesOf("conv", sizes, options), groups, O);
+  }
+
+  /**
+   * PyTorch's conv_transpose1d and conv_transpose2d, the derivative of a convolution as an operation: this [N, C, ...space] by `weight`
+   * [C, O / groups, ...kernel] -> [N, O, ...places], with (length - 1) stride - before - after + dilation (kernel - 1) + outputPadding + 1
+   * places. Throws as `conv`; `padding` is a number or numbers.
+   */
+  convTranspose(weight: Tensor, options: ConvOptions & { outputPadding?: number | readonly number[] } = {}): Tensor {
+    const part = "convTranspose";
+    checkOptions(part, options, ["stride", "padding", "dilation", "groups", "outputPadding"]);
+    const { groups = 1, outputPadding = 0, padding } = options;
+    if (padding === "same") throw new RangeError(`${part}: padding "same" has no meaning here; give numbers`);
+    const sizes = kernelOf(part, this, weight);
+    const [C, filters] = weight.shape as readonly [number, number];
+    checkGroups(part, groups, this.shape[1] as number, C);
+    if (C !== this.shape[1]) {
+      throw new ShapeError(
+        `${part}: the weight is ${formatShape(weight.shape)} and the operand ${formatShape(this.shape)}; weight.shape[0] must be ${this.shape[1]}`,
+      );
+    }
+    const more = numbers(part, "outputPadding", outputPadding, sizes.length, 0);
+    const slides = slidesOf(part, sizes, options).map((slide, axis): Slide => {
+      const reach = (slide.size - 1) * slide.dilation;
+      const extra = more[axis] as number;
+      if (extra >= Math.max(slide.stride, slide.dilation))
+        throw new RangeError(`${part}: outputPadding is ${extra}; it must be less than the stride or the dilation`);
+      const after = reach - slide.after + extra;
+      return { ...slide, stride: 1, spacing: slide.stride, before: reach - slide.before, after };
+    });
+    return slid(this, turned(weight, groups), slides, groups, filters * groups);
+  }
+
+  /**
+   * The largest of each window: [N, C, ...space] -> [N, C, ...places], PyTorch's max_pool1d and max_pool2d. Its derivative goes to the
+   * first of equal ones. Throws ShapeError where a window does not fit, RangeError for a padding of more than half of it.
+   */
+  maxPool(size: number | readonly number[], options: PoolOptions = {}): Tensor {
+    const { windows, slides } = pooled("maxPool", this, size, options, Number.NEGATIVE_INFINITY);
+    for (const { size, before, after } of slides) {
+      if (2 * Math.max(before, after) > size)
+        throw new RangeError(
+          `maxPool: a padding of ${Math.max(before, after)} for windows of ${size}; at most half of it`,
+        );
+    }
+    const from = windows.shape.length - slides.length;
+    const [places, sizes] = [windows.shape.slice(0, from), windows.shape.slice(from)];
+    const first = new Tensor("argmax", [windows], places, "int32", { from, to: windows.shape.length });
+    const picked = windows.mask(
+      first.reshape([...places, ...sizes.map(() => 1)]).eq(iota(sizeOf(sizes)).reshape(sizes)),
+    );
+    return picked.sum(sizes.map((_, i) => from + i));
+  }
+
+  /** The mean of each window; padding counts as zeros unless `includePadding` is false. PyTorch's avg_pool1d and avg_pool2d. */
+  avgPool(size: number | readonly number[], options: PoolOptions & { includePadding?: boolean } = {}): Tensor {
+    const { includePadding = true, ...others } = options;
+    checkFlag("avgPool", "includePadding", includePadding);
+    const { windows, slides } = pooled("avgPool", this, size, others, 0);
+    const from = windows.shape.length - slides.length;
+    const sums = windows.sum(slides.map((_, i) => from + i));
+    if (includePadding) return sums.mul(1 / slides.reduce((count, { size }) => count * size, 1));
+    // Along each axis, how many of a window's elements are the operand's own.
+    const counts = slides.map(({ size, stride, before }, i) => {
+      const length = this.shape[2 + i] as number;
+      const own = Float32Array.from({ length: sums.shape[2 + i] as number }, (_, place) => {
+        const begin = place * stride - before;
+        return Math.min(begin + size, length) - Math.max(begin, 0);
+      });
+      return constant(
+        own,
+        slides.map((_, axis) => (axis === i ? own.length : 1)),
+      );
+    });
+    return sums.div(counts.reduce((product, count) => product.mul(count)));
+  }
+
   /** int32 class indices [...] -> float32 rows [..., classes] of 0 and 1; an index outside gives a row of zeros. */
   oneHot(classes: number): Tensor {
     if (this.dtype !== "int32") throw new TypeError(`oneHot: indices must be int32, they are ${this.dtype}`);
     return this.reshape([...this.shape, 1]).eq(iota(classes));
   }
+}
+
+/** Elements that are summed up to one of them directly; more go in blocks, whose own sums are summed so first. */
+const RUN = 32;
+
+/** Sums up to each element along the last axis. */
+function runningSums(x: Tensor): Tensor {
+  const lead = x.shape.slice(0, -1);
+  const length = x.shape[lead.length] as number;
+  const none = lead.map(() => [0, 0] as const);
+  const upTo = (each: Tensor, count: number) => {
+    const axis = each.shape.length - 1;
+    const before = each.shape.map((_, i) => (i === axis ? ([count - 1, 0] as const) : ([0, 0] as const)));
+    return each.pad(before).windows(axis, count).sum(-1);
+  };
+  if (length <= RUN) return upTo(x, length);
+  const block = Math.ceil(Math.sqrt(length));
+  const blocks = Math.ceil(length / block);
+  const cut = x.pad([...none, [0, blocks * block - length]]).reshape([...lead, blocks, block]);
+  const ends = runningSums(cut.sum(-1));
+  const before = ends.pad([...none, [1, 0]]).slice(-1, 0, blocks);
+  const sums = upTo(cut, block).add(before.reshape([...lead, blocks, 1]));
+  return sums.reshape([...lead, blocks * block]).slice(-1, 0, length);
+}
+
+/** The kernel's lengths along the axes of space that a tensor and a weight have both. */
+function kernelOf(part: string, x: Tensor, weight: Tensor): readonly number[] {
+  if (!(weight instanceof Tensor))
+    throw new TypeError(`${part}: the weight must be a Tensor, not ${shown(weight, Tensor)}`);
+  floats(part, x, weight);
+  const space = spaceOf(part, x.shape);
+  if (weight.shape.length !== x.shape.length) {
+    throw new ShapeError(
+      `${part}: the weight is ${formatShape(weight.shape)} and the operand ${formatShape(x.shape)}; both must have ${space.length} axes of space after two others`,
+    );
+  }
+  return weight.shape.slice(2);
+}
+
+function slid(x: Tensor, weight: Tensor, slides: readonly Slide[], groups: number, filters: number): Tensor {
+  const part = "conv";
+  const shape = [x.shape[0] as number, filters, ...slidLengths(part, x.shape, slides)];
+  checkShape(part, shape);
+  return new Tensor("conv", [x, weight], shape, "float32", { slides, groups });
+}
+
+/** Windows that slide over the axes of space, their elements as the last axes. */
+function pooled(
+  part: string,
+  x: Tensor,
+  size: number | readonly number[],
+  options: PoolOptions,
+  fill: number,
+): { windows: Tensor; slides: readonly Slide[] } {
+  checkOptions(part, options, ["stride", "padding"]);
+  floats(part, x);
+  const sizes = numbers(part, "size", size, spaceOf(part, x.shape).length, 1);
+  const { stride = sizes, padding = 0 } = options;
+  const slides = slidesOf(part, sizes, { stride, padding });
+  slidLengths(part, x.shape, slides);
+  const padded = x.padded([[0, 0], [0, 0], ...slides.map(({ before, after }) => [before, after] as const)], fill);
+  const windows = slides.reduce((image, { size, stride }, i) => image.windows(2 + i, size, stride), padded);
+  return { windows, slides };
+}
+
+/** [O, C / groups, ...size] as what leads back: [C, O / groups, ...size], its elements in the other order. */
+export function turned(weight: Tensor, groups: number): Tensor {
+  const [O, perGroup] = weight.shape as readonly [number, number];
+  const sizes = weight.shape.slice(2);
+  const swapped = weight
+    .reshape([groups, O / groups, perGroup, ...sizes])
+    .permute([0, 2, 1, ...sizes.map((_, i) => 3 + i)])
+    .reshape([groups * perGroup, O / groups, ...sizes]);
+  return sizes.reduce((x, _, i) => x.slice(2 + i, undefined, undefined, -1), swapped);
 }
 
 /** A value given anew at each run. */
@@ -464,12 +648,15 @@ export function iota(length: number): Tensor {
   return new Tensor("iota", [], [length], "int32");
 }
 
-/** Nodes that `roots` depend on, operands before what is made of them. Without recursion: graphs may be 10,000 deep. */
-export function topological(roots: readonly Tensor[]): Tensor[] {
+/**
+ * Nodes that `roots` depend on, operands before what is made of them; what is in `given` too, but not what that depends on. Without
+ * recursion: graphs may be 10,000 deep.
+ */
+export function topological(roots: readonly Tensor[], given: ReadonlySet<Tensor> = new Set()): Tensor[] {
   const seen = new Set<Tensor>(roots);
   const stack = [...seen];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    for (const operand of node.operands) {
+    for (const operand of given.has(node) ? [] : node.operands) {
       if (!seen.has(operand)) {
         seen.add(operand);
         stack.push(operand);
@@ -530,17 +717,6 @@ function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
   return new Tensor(op, operands, shape, dtype);
 }
 
-function isPair(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 2;
-}
-
-function keeps(op: string, options: { keepDims?: boolean } = {}): boolean {
-  checkOptions(op, options, ["keepDims"]);
-  const { keepDims = false } = options;
-  checkFlag(op, "keepDims", keepDims);
-  return keepDims;
-}
-
 /** Reduces one run of neighbouring axes after another, from the last, so that earlier axes keep their places. */
 function reduction(
   op: "sum" | "max",
@@ -562,36 +738,6 @@ function reduction(
     to = from + 1;
   }
   return keepDims ? result.reshape(x.shape.map((length, axis) => (reduced.has(axis) ? 1 : length))) : result;
-}
-
-/** Each axis as a place in the shape. Throws ShapeError for one that is not there, or twice there, and for none. */
-function axesOf(op: string, shape: Shape, axes: Axes | undefined): Set<number> {
-  if (axes === undefined) return new Set(shape.keys());
-  const list: readonly number[] = Array.isArray(axes) ? axes : [axes as number];
-  const places = new Set(list.map((axis) => checkAxis(op, shape, axis)));
-  if (places.size !== list.length || list.length === 0) {
-    throw new ShapeError(
-      `${op}: axes are [${list.join(", ")}] of a tensor of shape ${formatShape(shape)}; each must be there once, and there must be one`,
-    );
-  }
-  return places;
-}
-
-function without(shape: Shape, from: number, to: number): Shape {
-  return [...shape.slice(0, from), ...shape.slice(to)];
-}
-
-/** A shape whose one length of -1 is what the others leave of `size`. */
-function withoutOpen(shape: Shape, size: number): Shape {
-  if (!Array.isArray(shape) || !shape.includes(-1)) return shape;
-  const rest = sizeOf(shape.filter((length) => length !== -1));
-  const open = shape.filter((length) => length === -1).length;
-  if (open > 1 || !Number.isInteger(size / rest)) {
-    throw new ShapeError(
-      `reshape: ${size} elements do not fit ${formatShape(shape)}; one length may be -1, and the others must divide them`,
-    );
-  }
-  return shape.map((length) => (length === -1 ? size / rest : length));
 }
 
 /**
@@ -622,34 +768,5 @@ function normalisation(op: "softmax" | "logSoftmax", x: Tensor, axis: number): T
 function floats(op: string, ...tensors: Tensor[]): void {
   for (const { dtype } of tensors) {
     if (dtype !== "float32") throw new TypeError(`${op}: needs float32, it was given ${dtype}`);
-  }
-}
-
-function checkAxis(op: string, shape: Shape, axis: number): number {
-  const rank = shape.length;
-  if (typeof axis !== "number") throw new TypeError(`${op}: the axis is ${shown(axis)}; it must be an integer`);
-  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    throw new ShapeError(
-      rank === 0
-        ? `${op}: axis ${axis} of a scalar, which has no axes`
-        : `${op}: axis ${axis} is not in a tensor of shape ${formatShape(shape)}; axes go from ${-rank} to ${rank - 1}`,
-    );
-  }
-  return axis < 0 ? axis + rank : axis;
-}
-
-function checkShape(part: string, shape: Shape): void {
-  if (!Array.isArray(shape)) throw new TypeError(`${part}: a shape is an array of numbers, not ${shown(shape)}`);
-  for (const length of shape as readonly unknown[]) {
-    if (!Number.isSafeInteger(length) || (length as number) < 1) {
-      throw new ShapeError(
-        `${part}: shape ${formatShape(shape)} has an axis of length ${shown(length)}; each must be an integer of at least 1`,
-      );
-    }
-  }
-  if (!Number.isSafeInteger(sizeOf(shape)) || sizeOf(shape) > 2 ** 31) {
-    throw new ShapeError(
-      `${part}: shape ${formatShape(shape)} has ${sizeOf(shape)} elements; at most 2147483648 can be indexed`,
-    );
   }
 }

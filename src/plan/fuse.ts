@@ -121,8 +121,8 @@ class Fuser {
         if (cost > this.maxMembers / 2 || shared) this.materialise(node);
         return;
       }
-      case "normalisation":
-        throw new Error(`internal: ${node.op} was not decomposed`);
+      case "composite":
+        throw new Error(`internal: ${node.op} was not composed`);
       default:
         kind satisfies never;
     }

@@ -62,6 +62,6 @@ async function whole(): Promise<Makers["whole"]> {
 function reducesRows({ outputs, updates = {} }: Program): boolean {
   return topological([...Object.values(outputs), ...Object.values(updates)]).some(({ op, shape }) => {
     const { kind } = rowOf(op);
-    return kind === "normalisation" || (kind === "reduction" && (sizeOf(shape) > 1 || op === "argmax"));
+    return kind === "composite" || (kind === "reduction" && (sizeOf(shape) > 1 || op === "argmax"));
   });
 }

@@ -1,5 +1,6 @@
+import { composed } from "../graph/compose";
 import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
-import { literal, literalOf, sumAxes, Tensor, topological } from "../graph/tensor";
+import { literal, literalOf, Tensor, topological } from "../graph/tensor";
 import { broadcastShapes, type Shape, sameShape } from "../util/shape";
 
 /**
@@ -19,10 +20,23 @@ export function simplify(roots: readonly Tensor[]): Map<Tensor, Tensor> {
   const result = new Map<Tensor, Tensor>();
   for (const node of topological(roots)) {
     const operands = node.operands.map((operand) => result.get(operand) as Tensor);
-    const same = operands.every((operand, i) => operand === node.operands[i]);
-    result.set(node, rewrite(same ? node : rebuilt(node, operands), unique));
+    result.set(node, of(node, operands, unique));
   }
   return result;
+}
+
+/** A node with operands that are simplified. */
+function of(node: Tensor, operands: readonly Tensor[], unique: (node: Tensor) => Tensor): Tensor {
+  const same = operands.every((operand, i) => operand === node.operands[i]);
+  const made = same ? node : rebuilt(node, operands);
+  const parts = composed(made);
+  if (parts === null) return rewrite(made, unique);
+  const result = new Map(operands.map((operand) => [operand, operand]));
+  for (const part of topological([parts], new Set(operands))) {
+    const own = part.operands.map((operand) => result.get(operand) as Tensor);
+    if (!result.has(part)) result.set(part, of(part, own, unique));
+  }
+  return result.get(parts) as Tensor;
 }
 
 function rebuilt(node: Tensor, operands: readonly Tensor[]): Tensor {
@@ -58,8 +72,6 @@ function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
       const single = splitShape(a.shape, from, to).length === 1;
       return unique(single && node.op !== "argmax" ? unique(reshaped(a, node.shape, unique)) : node);
     }
-    case "normalisation":
-      return decompose(node, a, unique);
     default:
       return unique(node);
   }
@@ -156,22 +168,4 @@ function rewriteElementwise(node: Tensor, unique: (node: Tensor) => Tensor): Ten
 /** Folding two factors must neither overflow nor lose what lies below the normal range. */
 function isOrdinary(value: number): boolean {
   return Math.abs(value) < 1e37 && Math.abs(value) > 1e-37;
-}
-
-function decompose(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor): Tensor {
-  const { from = 0, to = 0 } = node.attributes;
-  const kept = x.shape.map((length, axis) => (axis >= from && axis < to ? 1 : length));
-  const reduced = (op: "max" | "sum", of: Tensor) => {
-    const raw =
-      op === "sum"
-        ? sumAxes(of, from, to)
-        : new Tensor("max", [of], sumAxes(of, from, to).shape, "float32", { from, to });
-    return rewrite(new Tensor("reshape", [rewrite(raw, unique)], kept), unique);
-  };
-  const make = (op: Tensor["op"], ...operands: Tensor[]) =>
-    rewrite(new Tensor(op, operands, (operands[0] as Tensor).shape), unique);
-  const shifted = make("sub", x, reduced("max", x));
-  const exponential = make("exp", shifted);
-  const sum = reduced("sum", exponential);
-  return node.op === "softmax" ? make("div", exponential, sum) : make("sub", shifted, make("log", sum));
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import {
+  concat,
   constant,
   grad,
   input,
@@ -151,6 +152,21 @@ const CALLS: Record<string, Call> = {
     const size = 1 + (c.more % Math.min(4, v.shape[axis] as number));
     return sizeOf(v.shape) * size > MOST_ELEMENTS ? v : v.windows(axis, size, 1 + (c.b % 2));
   },
+  conv: (a, c) => {
+    const v = vector(a);
+    const x = v.reshape([1, 1, sizeOf(v.shape)]);
+    const size = Math.min(1 + (c.more % 4), sizeOf(v.shape));
+    return moderate(x).conv(moderate(x.slice(2, 0, size)), { padding: c.b % 3, stride: 1 + (c.b % 2) });
+  },
+  pool: (a, c) => {
+    const v = vector(a);
+    const x = v.reshape([1, 1, sizeOf(v.shape)]);
+    const size = Math.min(2 + (c.more % 3), sizeOf(v.shape));
+    return c.b % 2 === 0 ? x.maxPool(size) : x.avgPool(size, { stride: 1 });
+  },
+  cumsum: (a, c) => vector(a).cumsum(someAxis(vector(a), c)),
+  concat: (a, c) =>
+    sizeOf(a.shape) * 2 > MOST_ELEMENTS ? a : concat([vector(a), vector(a).neg()], someAxis(vector(a), c)),
   reshape: (a, c) => a.reshape([[sizeOf(a.shape)], [...a.shape, 1], [1, ...a.shape]][c.b % 3] as number[]),
   broadcastTo: (a, c) => (sizeOf(a.shape) * 3 > MOST_ELEMENTS ? a : a.broadcastTo([(c.b % 3) + 1, ...a.shape])),
   viewOfView: (a, c) => {

@@ -14,6 +14,17 @@ import torch
 import torch.nn.functional as F
 from make_torch import differs, read, write
 
+
+
+def image(x):
+    return x.reshape(2, 2, 5, 6)
+
+
+def weight(x, count, *shape):
+    """A kernel of `count` numbers, functions of x too."""
+    return (0.3 * x.reshape(-1)[10 : 10 + count]).reshape(shape)
+
+
 FUNCTIONS = {
     "log1p": lambda x: torch.log1p(x.abs()),
     "expm1": lambda x: torch.expm1(x.clamp(max=20)),
@@ -49,6 +60,30 @@ FUNCTIONS = {
     "variance-1-corrected": lambda x: x.var(1, unbiased=True),
     "log-sum-exp-1": lambda x: x.logsumexp(1),
     "log-sum-exp-0-2-kept": lambda x: x.logsumexp((0, 2), keepdim=True),
+    "slice": lambda x: x[1:, :, 1:9:3],
+    "flip": lambda x: x.flip(2)[:, :, ::2],
+    "pad": lambda x: F.pad(x, (2, 1, 0, 3), value=0.5) ** 2,
+    "concat": lambda x: torch.cat([x, x[:2] ** 2, x.tanh()], 0),
+    "concat-2": lambda x: torch.cat([x[:, :, :3] ** 2, x], 2),
+    "stack": lambda x: torch.stack([x, x**2], 1),
+    "cumsum": lambda x: x.cumsum(2),
+    "cumsum-long": lambda x: x.reshape(-1).cumsum(0),
+    "conv1d": lambda x: F.conv1d(x, 0.3 * x[:2, :, :3], padding=1),
+    "conv1d-apart": lambda x: F.conv1d(x, 0.3 * x[:2, :, :3], stride=2, padding=3, dilation=2),
+    "conv1d-groups": lambda x: F.conv1d(x, weight(x, 12, 6, 1, 2), groups=3),
+    "conv2d": lambda x: F.conv2d(image(x), weight(x, 36, 3, 2, 3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2)),
+    "conv2d-same": lambda x: F.conv2d(image(x), weight(x, 32, 2, 2, 2, 4), padding="same"),
+    "conv2d-beyond": lambda x: F.conv2d(image(x), weight(x, 8, 2, 2, 2, 1), stride=3),
+    "conv2d-depthwise": lambda x: F.conv2d(image(x), weight(x, 36, 4, 1, 3, 3), padding=1, groups=2),
+    "conv-transpose1d": lambda x: F.conv_transpose1d(x, weight(x, 24, 3, 2, 4), stride=3, padding=1, output_padding=2),
+    "conv-transpose2d": lambda x: F.conv_transpose2d(
+        image(x), weight(x, 24, 2, 2, 3, 2), stride=2, padding=(1, 0), dilation=(1, 2), groups=2
+    ),
+    "max-pool1d": lambda x: F.max_pool1d(x, 3, 2, 1),
+    "max-pool2d": lambda x: F.max_pool2d(image(x), (3, 2)),
+    "max-pool2d-of-ties": lambda x: F.max_pool2d(image(x).round().clamp(-1, 1) * image(x).detach() ** 2, 3, 1, 1),
+    "avg-pool2d": lambda x: F.avg_pool2d(image(x), 3, 2, 1),
+    "avg-pool2d-own": lambda x: F.avg_pool2d(image(x), 3, 2, 1, count_include_pad=False),
     "argmin-2": lambda x: x.argmin(2).to(x.dtype),
 }
 
@@ -63,12 +98,12 @@ def make():
     for name, function in FUNCTIONS.items():
         leaf = torch.tensor(x.astype(np.float64), requires_grad=True)
         value = function(leaf)
-        weight = random.randn(*value.shape) if value.shape else np.float64(random.randn())
+        factors = random.randn(*value.shape) if value.shape else np.float64(random.randn())
         arrays[f"value.{name}"] = value.detach().numpy()
         if not value.requires_grad:
             continue
-        (value * torch.tensor(weight)).sum().backward()
-        arrays[f"weight.{name}"] = np.asarray(weight)
+        (value * torch.tensor(factors)).sum().backward()
+        arrays[f"weight.{name}"] = np.asarray(factors)
         arrays[f"derivative.{name}"] = leaf.grad.numpy()
     return arrays
 

@@ -120,6 +120,30 @@ const CASES: Record<string, Case> = {
     build: (a) => a.windows(0, 3, 2, 2).square(),
   },
   "windows with elements between": { ops: ["windows"], shapes: [[11]], build: (a) => a.windows(0, 2, 4).square() },
+  conv: {
+    ops: ["conv"],
+    shapes: [
+      [2, 2, 5, 4],
+      [2, 1, 2, 3],
+    ],
+    build: (a, w) => a.conv(w, { groups: 2, stride: [2, 1], padding: [1, 0], dilation: [2, 1] }).square(),
+  },
+  "the derivative of a convolution": {
+    ops: ["conv"],
+    shapes: [
+      [1, 2, 6],
+      [2, 2, 3],
+    ],
+    build: (a, w) => grad(a.conv(w, { stride: 2, padding: 1 }).square().sum(), [a])[0].square(),
+  },
+  "the derivative of a convolution in its weight": {
+    ops: ["conv"],
+    shapes: [
+      [2, 2, 6],
+      [2, 2, 3],
+    ],
+    build: (a, w) => grad(a.conv(w, { stride: 2, padding: 1 }).square().sum(), [w])[0].square(),
+  },
   diagonal: { ops: ["diagonal"], shapes: [[2, 3, 3]], build: (a) => a.diagonal().square() },
   matmul: {
     ops: ["matmul"],

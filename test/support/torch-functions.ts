@@ -1,7 +1,16 @@
-import { grad, input, type Program, type Tensor, where } from "../../src/index";
+import { concat, grad, input, type Program, stack, type Tensor, where } from "../../src/index";
+import { sizeOf } from "../../src/util/shape";
 import { type Golden, readGolden } from "./golden";
 
 type Unary = (x: Tensor) => Tensor;
+
+const image = (x: Tensor) => x.reshape([2, 2, 5, 6]);
+const weight = (x: Tensor, shape: number[]) =>
+  x
+    .reshape([-1])
+    .slice(0, 10, 10 + sizeOf(shape))
+    .mul(0.3)
+    .reshape(shape);
 
 /** The functions of test/golden/make_torch_functions.py, by their names there. */
 export const FUNCTIONS: Record<string, Unary> = {
@@ -39,6 +48,41 @@ export const FUNCTIONS: Record<string, Unary> = {
   "variance-1-corrected": (x) => x.variance(1, { correction: 1 }),
   "log-sum-exp-1": (x) => x.logSumExp(1),
   "log-sum-exp-0-2-kept": (x) => x.logSumExp([0, 2], { keepDims: true }),
+  slice: (x) => x.slice(0, 1).slice(2, 1, 9, 3),
+  flip: (x) => x.slice(2, undefined, undefined, -1).slice(-1, 0, undefined, 2),
+  pad: (x) =>
+    x
+      .pad(
+        [
+          [0, 0],
+          [0, 3],
+          [2, 1],
+        ],
+        0.5,
+      )
+      .square(),
+  concat: (x) => concat([x, x.slice(0, 0, 2).square(), x.tanh()]),
+  "concat-2": (x) => concat([x.slice(2, 0, 3).square(), x], -1),
+  stack: (x) => stack([x, x.square()], 1),
+  cumsum: (x) => x.cumsum(2),
+  "cumsum-long": (x) => x.reshape([-1]).cumsum(0),
+  conv1d: (x) => x.conv(x.slice(0, 0, 2).slice(2, 0, 3).mul(0.3), { padding: 1 }),
+  "conv1d-apart": (x) =>
+    x.conv(x.slice(0, 0, 2).slice(2, 0, 3).mul(0.3), { stride: 2, padding: [[3, 3]], dilation: [2] }),
+  "conv1d-groups": (x) => x.conv(weight(x, [6, 1, 2]), { groups: 3 }),
+  conv2d: (x) => image(x).conv(weight(x, [3, 2, 3, 2]), { stride: [2, 1], padding: [1, 2], dilation: [1, 2] }),
+  "conv2d-same": (x) => image(x).conv(weight(x, [2, 2, 2, 4]), { padding: "same" }),
+  "conv2d-beyond": (x) => image(x).conv(weight(x, [2, 2, 2, 1]), { stride: 3 }),
+  "conv2d-depthwise": (x) => image(x).conv(weight(x, [4, 1, 3, 3]), { padding: 1, groups: 2 }),
+  "conv-transpose1d": (x) => x.convTranspose(weight(x, [3, 2, 4]), { stride: 3, padding: 1, outputPadding: 2 }),
+  "conv-transpose2d": (x) =>
+    image(x).convTranspose(weight(x, [2, 2, 3, 2]), { stride: 2, padding: [1, 0], dilation: [1, 2], groups: 2 }),
+  "max-pool1d": (x) => x.maxPool(3, { stride: 2, padding: 1 }),
+  "max-pool2d": (x) => image(x).maxPool([3, 2]),
+  "max-pool2d-of-ties": (x) =>
+    image(x).round().clip(-1, 1).mul(image(x).stopGradient().square()).maxPool(3, { stride: 1, padding: 1 }),
+  "avg-pool2d": (x) => image(x).avgPool(3, { stride: 2, padding: 1 }),
+  "avg-pool2d-own": (x) => image(x).avgPool(3, { stride: 2, padding: 1, includePadding: false }),
   "argmin-2": (x) => x.argmin(2).toFloat32(),
 };
 

@@ -1,0 +1,73 @@
+import { type CompositeOp, type Op, rowOf } from "./ops";
+import type { Slide } from "./sliding";
+import { sumAxes, Tensor } from "./tensor";
+
+/** What each composite is made of. */
+const COMPOSED: Record<CompositeOp, (node: Tensor) => Tensor> = {
+  softmax: (node) => {
+    const { exponential, sum } = shifted(node);
+    return exponential.div(sum);
+  },
+  logSoftmax: (node) => {
+    const { difference, sum } = shifted(node);
+    return difference.sub(sum.log());
+  },
+  conv: convolution,
+};
+
+/** A composite written as other operations; null for what is none. */
+export function composed(node: Tensor): Tensor | null {
+  return isComposite(node.op) ? COMPOSED[node.op](node) : null;
+}
+
+function isComposite(op: Op): op is CompositeOp {
+  return rowOf(op).kind === "composite";
+}
+
+function shifted({ operands, attributes }: Tensor) {
+  const x = operands[0] as Tensor;
+  const { from = 0, to = 0 } = attributes;
+  const kept = x.shape.map((length, axis) => (axis >= from && axis < to ? 1 : length));
+  const rows = sumAxes(x, from, to).shape;
+  const difference = x.sub(new Tensor("max", [x], rows, "float32", { from, to }).reshape(kept));
+  const exponential = difference.exp();
+  return { difference, exponential, sum: sumAxes(exponential, from, to).reshape(kept) };
+}
+
+/** Windows of the image, and a product over channels and windows: what it reads of the image it reads through the view, where it is wanted. */
+function convolution({ operands, attributes, shape }: Tensor): Tensor {
+  const [x, weight] = operands as readonly [Tensor, Tensor];
+  const { slides = [], groups = 1 } = attributes;
+  const [N, C] = x.shape as readonly [number, number];
+  const [O, perGroup] = weight.shape as readonly [number, number];
+  const sizes = slides.map(({ size }) => size);
+  const places = shape.slice(2);
+  const windows = windowsOf(x.reshape([N, groups, C / groups, ...x.shape.slice(2)]), slides);
+  // [N, groups, perGroup, ...places, ...sizes] beside [groups, filters, perGroup, ...sizes].
+  const space = places.map((_, i) => 3 + i);
+  const inWindow = places.map((_, i) => 3 + places.length + i);
+  const image = windows
+    .permute([0, 1, ...space, 2, ...inWindow])
+    .reshape([N, groups, 1, ...places, perGroup, ...sizes]);
+  const filters = weight.reshape([groups, O / groups, ...places.map(() => 1), perGroup, ...sizes]);
+  const products = image.mul(filters);
+  return sumAxes(products, 3 + places.length, products.shape.length).reshape(shape);
+}
+
+/** [..., ...space] -> [..., ...places, ...sizes], a view but for elements that are spaced. */
+function windowsOf(x: Tensor, slides: readonly Slide[]): Tensor {
+  const first = x.shape.length - slides.length;
+  const spaced = slides.reduce((image, { spacing }, i) => image.spaced(first + i, spacing), x);
+  const cut = slides.reduce((image, { before, after }, i) => {
+    const length = image.shape[first + i] as number;
+    return before < 0 || after < 0 ? image.slice(first + i, Math.max(0, -before), length + Math.min(0, after)) : image;
+  }, spaced);
+  const widths = cut.shape.map((_, axis) => {
+    const { before = 0, after = 0 } = slides[axis - first] ?? {};
+    return [Math.max(0, before), Math.max(0, after)] as const;
+  });
+  return slides.reduce(
+    (image, { size, stride, dilation }, i) => image.windows(first + i, size, stride, dilation),
+    cut.padded(widths, 0),
+  );
+}
