@@ -18,7 +18,8 @@ const HANGS_MS = 600_000;
 const { FUZZ_RUNS, FUZZ_SEED } = process.env;
 const provide = { fuzz: { runs: FUZZ_RUNS ? Number(FUZZ_RUNS) : null, seed: Number(FUZZ_SEED ?? 20) } };
 
-// *.gpu.test.ts runs in headless Chrome on real WebGPU; every other *.test.ts in Node. `npm test` runs both.
+// *.gpu.test.ts runs in headless Chrome on real WebGPU; every other *.test.ts in Node. `npm test` runs both, but for test/pages, whose
+// tests open built pages in a Chrome of their own: `npm run test:pages`.
 export default defineConfig({
   test: {
     teardownTimeout: 60_000,
@@ -29,10 +30,23 @@ export default defineConfig({
           name: "node",
           provide,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.gpu.test.ts"],
+          exclude: ["test/**/*.gpu.test.ts", "test/pages/**"],
           environment: "node",
           maxWorkers: "100%", // the runner itself mostly waits: of two cores both test
           sequence: { groupOrder: 0 },
+          testTimeout: HANGS_MS,
+          hookTimeout: HANGS_MS,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: "pages",
+          include: ["test/pages/**/*.test.ts"],
+          exclude: ["test/**/*.gpu.test.ts"],
+          environment: "node",
+          maxWorkers: "100%",
+          sequence: { groupOrder: 2 },
           testTimeout: HANGS_MS,
           hookTimeout: HANGS_MS,
         },

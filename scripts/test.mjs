@@ -1,6 +1,7 @@
-// Runs every test, in Node and in headless Chrome, and ends with the line "N passed, N failed".
+// Runs the tests, in Node and in headless Chrome, and ends with the line "N passed, N failed".
 //
-//   npm test                      all of them
+//   npm test                      all but those of the pages and the package
+//   npm run test:pages            those: built, and opened in a Chrome of their own
 //   npm test -- matmul            files whose path has "matmul"
 //   npm test -- --project node    no browser
 //   npm test -- -t "row maximum"  tests whose title has these words
@@ -10,4 +11,5 @@ import { runTests } from "./vitest.mjs";
 
 const { filter, options } = parseCLI(["vitest", "run", ...process.argv.slice(2)]);
 const wholeRun = filter.length === 0 && !options.project && !options.testNamePattern;
+options.project ??= ["node", "gpu"];
 await runTests(filter, options, wholeRun);

@@ -36,6 +36,8 @@ export async function runTests(filter, options, wholeRun = false) {
   failed += silent;
   if (wholeRun) {
     for (const project of vitest.projects) {
+      // One that is not asked for may still be listed.
+      if (options.project && !options.project.includes(project.name)) continue;
       if (modules.some((module) => module.project.name === project.name)) continue;
       console.error(`No test ran in the project "${project.name}".`);
       failed++;
