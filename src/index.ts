@@ -19,6 +19,7 @@ export type { ConvOptions, PoolOptions } from "./graph/sliding";
 export { constant, input, iota, type Operand, parameter, random, Tensor, where } from "./graph/tensor";
 export {
   type Activation,
+  activation,
   adam,
   type BeginOptions,
   binaryCrossEntropy,

@@ -1,22 +1,26 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { OnnxAttribute } from "./nodes";
 
 export interface OnnxNode {
-  op: "Gemm" | "Relu" | "Tanh" | "Sigmoid" | "Softmax" | "Sub" | "Div" | "Mul" | "Add";
+  op: string;
   /** Names of graph inputs, initializers or other nodes' outputs. */
   inputs: readonly string[];
   output: string;
+  /** What is not the operator's default. */
+  attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
 export interface OnnxTensor {
   name: string;
   shape: readonly number[];
-  values: Float32Array;
+  values: Float32Array | BigInt64Array;
 }
 
-/** Rows of so many float32 numbers, as many rows as there are. */
+/** Examples of this shape, as many as there are. */
 interface OnnxRows {
   name: string;
-  length: number;
+  shape: readonly number[];
+  type: "float32" | "int32";
 }
 
 export interface OnnxGraph {
@@ -25,13 +29,15 @@ export interface OnnxGraph {
   tensors: readonly OnnxTensor[];
   input: OnnxRows;
   output: OnnxRows;
+  operatorSet: number;
 }
 
 // The numbers of the fields that are written, from onnx.proto (version 1.23.1) of https://github.com/onnx/onnx.
 const ModelProto = { ir_version: 1, producer_name: 2, graph: 7, opset_import: 8 } as const;
 const OperatorSetIdProto = { version: 2 } as const;
 const GraphProto = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
-const NodeProto = { input: 1, output: 2, name: 3, op_type: 4 } as const;
+const NodeProto = { input: 1, output: 2, name: 3, op_type: 4, attribute: 5 } as const;
+const AttributeProto = { name: 1, f: 2, i: 3, ints: 8, type: 20 } as const;
 const TensorProto = { dims: 1, data_type: 2, name: 8, raw_data: 9 } as const;
 const ValueInfoProto = { name: 1, type: 2 } as const;
 const TypeProto = { tensor_type: 1 } as const;
@@ -39,19 +45,20 @@ const TypeProtoTensor = { elem_type: 1, shape: 2 } as const;
 const TensorShapeProto = { dim: 1 } as const;
 const Dimension = { dim_value: 1, dim_param: 2 } as const;
 
-const FLOAT = 1; // TensorProto.DataType
+const DataType = { float32: 1, int32: 6, int64: 7 } as const; // TensorProto.DataType
+const AttributeType = { FLOAT: 1, INT: 2, INTS: 7 } as const;
 /** The first set in which Softmax is along one axis, by default the last. */
-const OPERATOR_SET = 13;
-/** That of the ONNX release which brought the operator set. */
-const IR_VERSION = 7;
+export const OPERATOR_SET = 13;
+/** That of the ONNX release which brought the operator set: 13 came with 7, all up to 18 with 8. */
+const irVersion = (operatorSet: number) => (operatorSet > OPERATOR_SET ? 8 : 7);
 
-/** The bytes of a ModelProto. Attributes are left out: each operator's defaults are what is meant. */
+/** The bytes of a ModelProto. */
 export function encodeModel(graph: OnnxGraph): Uint8Array<ArrayBuffer> {
   return new Message()
-    .integer(ModelProto.ir_version, IR_VERSION)
+    .integer(ModelProto.ir_version, irVersion(graph.operatorSet))
     .string(ModelProto.producer_name, "wgrad")
     .message(ModelProto.graph, (message) => writeGraph(message, graph))
-    .message(ModelProto.opset_import, (message) => message.integer(OperatorSetIdProto.version, OPERATOR_SET))
+    .message(ModelProto.opset_import, (message) => message.integer(OperatorSetIdProto.version, graph.operatorSet))
     .finish();
 }
 
@@ -63,30 +70,41 @@ function writeGraph(to: Message, { name, nodes, tensors, input, output }: OnnxGr
   to.message(GraphProto.output, (message) => writeRows(message, output));
 }
 
-function writeNode(to: Message, { op, inputs, output }: OnnxNode): void {
+function writeNode(to: Message, { op, inputs, output, attributes }: OnnxNode): void {
   for (const input of inputs) to.string(NodeProto.input, input);
   to.string(NodeProto.output, output).string(NodeProto.name, output).string(NodeProto.op_type, op);
+  for (const [name, value] of Object.entries(attributes)) {
+    to.message(NodeProto.attribute, (message) => writeAttribute(message.string(AttributeProto.name, name), value));
+  }
+}
+
+function writeAttribute(to: Message, value: OnnxAttribute): void {
+  if (typeof value === "number") to.integer(AttributeProto.i, value).integer(AttributeProto.type, AttributeType.INT);
+  else if ("float" in value) to.float(AttributeProto.f, value.float).integer(AttributeProto.type, AttributeType.FLOAT);
+  else {
+    for (const each of value) to.integer(AttributeProto.ints, each);
+    to.integer(AttributeProto.type, AttributeType.INTS);
+  }
 }
 
 function writeTensor(to: Message, { name, shape, values }: OnnxTensor): void {
   for (const length of shape) to.integer(TensorProto.dims, length);
   const { buffer, byteOffset, byteLength } = values;
   // Little-endian, as raw_data must be and as every machine with WebGPU is.
-  to.integer(TensorProto.data_type, FLOAT)
+  to.integer(TensorProto.data_type, values instanceof Float32Array ? DataType.float32 : DataType.int64)
     .string(TensorProto.name, name)
     .bytes(TensorProto.raw_data, new Uint8Array(buffer, byteOffset, byteLength));
 }
 
-function writeRows(to: Message, { name, length }: OnnxRows): void {
+function writeRows(to: Message, { name, shape: example, type: kind }: OnnxRows): void {
   to.string(ValueInfoProto.name, name).message(ValueInfoProto.type, (type) =>
     type.message(TypeProto.tensor_type, (tensor) =>
-      tensor
-        .integer(TypeProtoTensor.elem_type, FLOAT)
-        .message(TypeProtoTensor.shape, (shape) =>
-          shape
-            .message(TensorShapeProto.dim, (dim) => dim.string(Dimension.dim_param, "batch"))
-            .message(TensorShapeProto.dim, (dim) => dim.integer(Dimension.dim_value, length)),
-        ),
+      tensor.integer(TypeProtoTensor.elem_type, DataType[kind]).message(TypeProtoTensor.shape, (shape) => {
+        shape.message(TensorShapeProto.dim, (dim) => dim.string(Dimension.dim_param, "batch"));
+        for (const length of example) {
+          shape.message(TensorShapeProto.dim, (dim) => dim.integer(Dimension.dim_value, length));
+        }
+      }),
     ),
   );
 }
@@ -97,6 +115,11 @@ class Message {
 
   integer(field: number, value: number): this {
     this.writer.tag(field, WireType.Varint).int64(value);
+    return this;
+  }
+
+  float(field: number, value: number): this {
+    this.writer.tag(field, WireType.Bit32).float(value);
     return this;
   }
 

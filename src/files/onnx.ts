@@ -1,7 +1,9 @@
 import { ShapeError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { quoted } from "./json";
-import { encodeModel, type OnnxNode, type OnnxTensor } from "./onnx-messages";
+import type { OnnxNodes } from "./nodes";
+import { ACTIVATIONS, Graph } from "./onnx-graph";
+import { encodeModel, type OnnxTensor } from "./onnx-messages";
 
 /** A layer as `dense` and `dropout` make it, with the same defaults; dropout is off in a trained network. */
 export type OnnxLayer =
@@ -9,17 +11,27 @@ export type OnnxLayer =
       readonly name: "dense";
       readonly units: number;
       /** Default "linear". */
-      readonly activation?: "relu" | "tanh" | "sigmoid" | "linear";
+      readonly activation?: "linear" | "relu" | "tanh" | "sigmoid" | "gelu" | "silu" | "softplus" | "elu" | "leakyRelu";
       /** Default true. */
       readonly bias?: boolean;
     }
   | { readonly name: "dropout" };
 
-/** A network of layers, each fed by the one before. */
+/** A network of layers, each fed by the one before: what `sequential` makes, or plain data. */
 export interface OnnxModel {
   /** Numbers in a row of x. */
   readonly inputs: number;
-  readonly layers: readonly OnnxLayer[];
+  /** Of plain data: `OnnxLayer`. */
+  readonly layers: readonly (OnnxLayer | { readonly name: string })[];
+}
+
+/** A model of `sequential`: its layers tell of themselves. */
+interface Network {
+  readonly inputShape: readonly number[];
+  readonly outputShape: readonly number[];
+  readonly vocabulary: number | null;
+  readonly held: Readonly<Record<string, { readonly shape: readonly number[] }>>;
+  onnx(to: OnnxNodes, x: string, own: (name: string) => string): string;
 }
 
 /** A number for each column: its mean, and its standard deviation, which is above 0. */
@@ -48,7 +60,6 @@ export interface OnnxOptions {
   name?: string;
 }
 
-const ACTIVATIONS = { relu: "Relu", tanh: "Tanh", sigmoid: "Sigmoid", linear: null } as const;
 const PROBABILITIES = { softmax: "Softmax", sigmoid: "Sigmoid" } as const;
 /** A protobuf message may not be longer: its readers count in int32. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -82,69 +93,77 @@ export function writeOnnx(
   if (typeof name !== "string" || name === "") {
     throw new TypeError(`writeOnnx: name is ${quoted(name)}; it must be a string, not empty.`);
   }
-  const { steps, tensors, outputs } = build(model, weights);
-  if (steps.length === 0) throw new TypeError("writeOnnx: none of the layers is dense; at least one must be.");
-  const unknown = Object.keys(weights).find((key) => !tensors.some((tensor) => tensor.name === key));
+  const network = isNetwork(model) ? model : plain(model);
+  const { inputShape, outputShape, vocabulary, held } = network;
+  const graph = new Graph();
+  const named = (tensor: OnnxTensor) => {
+    graph.tensors.push(tensor);
+    return tensor.name;
+  };
+  let last = "input";
+  if (standardize !== undefined) {
+    if (inputShape.length !== 1 || vocabulary !== null)
+      throw new TypeError(
+        `writeOnnx: standardize is for rows of columns; the network takes ${formatShape(inputShape)}.`,
+      );
+    const [mean, rest, deviation] = columns("standardize", standardize, inputShape[0] as number).map(named) as Named;
+    for (const part of [mean, rest]) last = graph.node("Sub", [last, part]);
+    last = graph.node("Div", [last, deviation]);
+  }
+  const before = graph.nodes.length;
+  last = network.onnx(graph, last, (key) => {
+    const shape = held[key]?.shape;
+    if (shape === undefined) throw new Error(`internal: a layer asks for "${key}", which the network has not`);
+    return named(take(weights, key, shape));
+  });
+  if (graph.nodes.length === before)
+    throw new TypeError(
+      "writeOnnx: none of the layers is dense; at least one must be, or another that makes something.",
+    );
+  const unknown = Object.keys(weights).find((key) => !Object.hasOwn(held, key));
   if (unknown !== undefined) {
     throw new ShapeError(
-      `writeOnnx: there are weights ${quoted(unknown)}, which the network has not; its are ${tensors.map((tensor) => tensor.name).join(", ")}.`,
+      `writeOnnx: there are weights ${quoted(unknown)}, which the network has not; its are ${Object.keys(held).join(", ")}.`,
     );
   }
+  if (probabilities !== undefined) last = graph.node(PROBABILITIES[probabilities], [last]);
+  if (restore !== undefined) {
+    if (outputShape.length !== 1)
+      throw new TypeError(`writeOnnx: restore is for rows of columns; the network gives ${formatShape(outputShape)}.`);
+    const [mean, rest, deviation] = columns("restore", restore, outputShape[0] as number).map(named) as Named;
+    last = graph.node("Mul", [last, deviation]);
+    for (const part of [rest, mean]) last = graph.node("Add", [last, part]);
+  }
+  graph.end(last, "output");
+  const { nodes, tensors, operatorSet } = graph;
   const sizeBytes = tensors.reduce((sum, { values, name: key }) => sum + values.byteLength + key.length + 64, 4096);
   if (sizeBytes > MAX_BYTES) {
     throw new RangeError(`writeOnnx: the file would have ${sizeBytes} bytes; at most ${MAX_BYTES} are allowed.`);
   }
-  if (probabilities !== undefined) steps.push({ op: PROBABILITIES[probabilities] });
-  if (standardize !== undefined) {
-    const [mean, rest, deviation] = columns("standardize", standardize, model.inputs);
-    tensors.unshift(mean, rest, deviation);
-    steps.unshift(
-      { op: "Sub", operands: [mean.name] },
-      { op: "Sub", operands: [rest.name] },
-      { op: "Div", operands: [deviation.name] },
-    );
-  }
-  if (restore !== undefined) {
-    const [mean, rest, deviation] = columns("restore", restore, outputs);
-    tensors.push(mean, rest, deviation);
-    steps.push(
-      { op: "Mul", operands: [deviation.name] },
-      { op: "Add", operands: [rest.name] },
-      { op: "Add", operands: [mean.name] },
-    );
-  }
   return encodeModel({
     name,
-    nodes: chained(steps),
+    nodes,
     tensors,
-    input: { name: "input", length: model.inputs },
-    output: { name: "output", length: outputs },
+    input: { name: "input", shape: inputShape, type: vocabulary === null ? "float32" : "int32" },
+    output: { name: "output", shape: outputShape, type: "float32" },
+    operatorSet,
   });
 }
 
-interface Step {
-  op: OnnxNode["op"];
-  /** Initializers that it takes, besides what the step before it gives. */
-  operands?: readonly string[];
+type Named = [string, string, string];
+
+function isNetwork(model: object): model is Network {
+  return typeof (model as Partial<Network> | null)?.onnx === "function";
 }
 
-/** Each node takes the one before it first, and the last gives "output". */
-function chained(steps: readonly Step[]): OnnxNode[] {
-  let last = "input";
-  return steps.map(({ op, operands = [] }, i) => {
-    const inputs = [last, ...operands];
-    last = i === steps.length - 1 ? "output" : `${i}.${op.toLowerCase()}`;
-    return { op, inputs, output: last };
-  });
-}
-
-function build(model: OnnxModel, weights: Readonly<Record<string, ArrayLike<number>>>) {
+/** Layers that are plain data as a network. */
+function plain(model: OnnxModel): Network {
   if (typeof model !== "object" || model === null || !Array.isArray(model.layers)) {
     throw new TypeError("writeOnnx: the model must be an object with inputs and layers, as sequential makes it.");
   }
   checkCount("inputs", model.inputs);
-  const steps: Step[] = [];
-  const tensors: OnnxTensor[] = [];
+  const held: Record<string, { shape: readonly number[] }> = {};
+  const steps: Network["onnx"][] = [];
   let width = model.inputs;
   // The number of a layer is that of its first module in the PyTorch Sequential, where an activation is one of its own.
   let index = 0;
@@ -152,19 +171,18 @@ function build(model: OnnxModel, weights: Readonly<Record<string, ArrayLike<numb
     if (layer.name === "dense") {
       const { units, activation = "linear", bias = true } = layer;
       checkCount(`units of layer ${index}`, units);
-      if (!Object.hasOwn(ACTIVATIONS, activation)) {
-        const known = Object.keys(ACTIVATIONS).join(", ");
+      if (!ACTIVATIONS.includes(activation)) {
         throw new TypeError(
-          `writeOnnx: activation of layer ${index} is ${quoted(activation)}; it must be one of ${known}.`,
+          `writeOnnx: activation of layer ${index} is ${quoted(activation)}; it must be one of ${ACTIVATIONS.join(", ")}.`,
         );
       }
-      const own = [take(weights, `${index}.weight`, [width, units])];
-      if (bias) own.push(take(weights, `${index}.bias`, [units]));
-      tensors.push(...own);
-      steps.push({ op: "Gemm", operands: own.map((tensor) => tensor.name) });
-      const op = ACTIVATIONS[activation];
-      if (op !== null) steps.push({ op });
-      index += op === null ? 1 : 2;
+      const names = [`${index}.weight`, `${index}.bias`] as const;
+      held[names[0]] = { shape: [width, units] };
+      if (bias) held[names[1]] = { shape: [units] };
+      steps.push((to, x, own) =>
+        to.activation(activation, to.linear(x, own(names[0]), bias ? own(names[1]) : null, 1)),
+      );
+      index += activation === "linear" ? 1 : 2;
       width = units;
     } else if (layer.name === "dropout") {
       index++;
@@ -173,7 +191,13 @@ function build(model: OnnxModel, weights: Readonly<Record<string, ArrayLike<numb
       throw new TypeError(`writeOnnx: layer ${index} is ${quoted(layer)}; it must be dense or dropout.`);
     }
   }
-  return { steps, tensors, outputs: width };
+  return {
+    inputShape: [model.inputs],
+    outputShape: [width],
+    vocabulary: null,
+    held,
+    onnx: (to, x, own) => steps.reduce((last, step) => step(to, last, own), x),
+  };
 }
 
 /**
@@ -184,7 +208,7 @@ function columns(option: string, given: OnnxColumns, length: number): [OnnxTenso
   if (typeof given !== "object" || given === null) {
     throw new TypeError(`writeOnnx: ${option} is ${quoted(given)}; it must be { mean, deviation }.`);
   }
-  const tensor = (part: "mean" | "deviation"): OnnxTensor => {
+  const tensor = (part: "mean" | "deviation") => {
     const name = `${option}.${part}`;
     const found = given[part]?.length;
     if (found !== length) {
@@ -205,7 +229,11 @@ function columns(option: string, given: OnnxColumns, length: number): [OnnxTenso
   return [mean, { name: `${option}.rest`, shape: [length], values: rest }, deviation];
 }
 
-function take(weights: Readonly<Record<string, ArrayLike<number>>>, name: string, shape: number[]): OnnxTensor {
+function take(
+  weights: Readonly<Record<string, ArrayLike<number>>>,
+  name: string,
+  shape: readonly number[],
+): OnnxTensor {
   const given = Object.hasOwn(weights, name) ? weights[name] : undefined;
   const length = shape.reduce((size, axis) => size * axis, 1);
   if (given?.length !== length) {

@@ -32,8 +32,23 @@ export interface Rows {
   readonly kind: TargetKind;
 }
 
+/** Of a network, what its data must fit. */
+interface Fitted {
+  /** Numbers in an example. */
+  readonly inputs: number;
+  /** How many tokens there are, where an example is made of tokens. */
+  readonly vocabulary: number | null;
+  /** Positions of what the network makes of an example, and the outputs of each. */
+  readonly positions: number;
+  readonly units: number;
+}
+
 /** Checks rows of inputs. Throws TypeError, ShapeError or RangeError, with row and column. */
-export function checkInputs(part: string, given: DataValues, inputs: number): { count: number; x: Float32Array } {
+export function checkInputs(
+  part: string,
+  given: DataValues,
+  { inputs, vocabulary }: Fitted,
+): { count: number; x: Float32Array } {
   const { values: x, rows } = flattened(part, "x", given);
   if (rows > 0 && x.length !== rows * inputs) {
     throw new ShapeError(
@@ -45,41 +60,49 @@ export function checkInputs(part: string, given: DataValues, inputs: number): { 
       `${part}: x has ${x.length} numbers; the network takes rows of ${inputs}, so that it must have ${inputs}, ${2 * inputs}, ….`,
     );
   }
-  return { count: x.length / inputs, x: toFloat32(part, "x", x, inputs) };
+  const numbers = toFloat32(part, "x", x, inputs);
+  if (vocabulary !== null) checkWhole(part, "token", "x", numbers, inputs, vocabulary);
+  return { count: x.length / inputs, x: numbers };
 }
 
 /** Checks a data set for a network with this loss. Throws TypeError, ShapeError or RangeError, with row and column. */
-export function checkDataset(
-  part: string,
-  data: Dataset<DataValues>,
-  inputs: number,
-  outputs: number,
-  loss: Criterion,
-): Rows {
+export function checkDataset(part: string, data: Dataset<DataValues>, network: Fitted, loss: Criterion): Rows {
   checkData(part, data);
-  const { count, x } = checkInputs(part, data.x, inputs);
+  const { positions, units } = network;
+  const { count, x } = checkInputs(part, data.x, network);
   const { values: y, rows } = flattened(part, "y", data.y);
   if (rows > 0 && rows !== count) {
     throw new ShapeError(`${part}: y has ${rows} rows for ${count} rows of x; it must have as many.`);
   }
-  const kind = loss.name === "softmaxCrossEntropy" && y.length === count ? "classes" : "values";
-  const width = kind === "classes" ? 1 : outputs;
+  const kind = loss.name === "softmaxCrossEntropy" && y.length === count * positions ? "classes" : "values";
+  const width = kind === "classes" ? positions : positions * units;
   if (y.length !== count * width) {
-    const fits = `${count * outputs} (${outputs} a row)${loss.name === "softmaxCrossEntropy" ? `, or ${count} classes` : ""}`;
+    const fits = `${count * positions * units} (${positions * units} a row)${loss.name === "softmaxCrossEntropy" ? `, or ${count * positions} classes` : ""}`;
     throw new ShapeError(`${part}: y has ${y.length} numbers for ${count} rows of x; it must have ${fits}.`);
   }
   const targets = toFloat32(part, "y", y, width);
-  if (kind === "classes") checkClasses(part, targets, outputs);
-  else if (loss.name !== "squaredError") checkProbabilities(part, targets, width, loss.name);
+  if (kind === "classes") checkWhole(part, "class", "y", targets, positions, units);
+  else if (loss.name !== "squaredError") checkProbabilities(part, targets, units, loss.name);
   return { count, x, y: targets, kind };
 }
 
-function checkClasses(part: string, y: Float32Array, outputs: number): void {
-  const at = y.findIndex((value) => !Number.isInteger(value) || value < 0 || value >= outputs);
+/** Integers that stand for something: classes, of which there is one for each output, and tokens. */
+function checkWhole(
+  part: string,
+  what: "class" | "token",
+  name: string,
+  values: Float32Array,
+  width: number,
+  count: number,
+): void {
+  const at = values.findIndex((value) => !Number.isInteger(value) || value < 0 || value >= count);
   if (at < 0) return;
-  throw new RangeError(
-    `${part}: the class in row ${at} of y is ${y[at]}; classes are integers from 0 to ${outputs - 1}, one for each output.`,
-  );
+  const row = `row ${Math.floor(at / width)}${width > 1 ? `, column ${at % width},` : ""}`;
+  const those =
+    what === "class"
+      ? `classes are integers from 0 to ${count - 1}, one for each output`
+      : `tokens are integers from 0 to ${count - 1}`;
+  throw new RangeError(`${part}: the ${what} in ${row} of ${name} is ${values[at]}; ${those}.`);
 }
 
 function checkProbabilities(part: string, y: Float32Array, width: number, loss: string): void {

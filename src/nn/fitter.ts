@@ -96,6 +96,13 @@ interface Running {
   rate(step: number): number;
 }
 
+interface Compiled {
+  readonly session: Session;
+  readonly shape: TrainingShape;
+  /** Whether the program takes "base": a layer draws random numbers. */
+  readonly counts: boolean;
+}
+
 /** What a fit begins with, checked: nothing has changed yet. */
 interface Start extends Omit<Running, "training"> {
   readonly rows: Rows;
@@ -109,7 +116,7 @@ export class Fitter {
   private standing: Standing = { steps: 0, place: null };
   /** Whether the next fit is the rest of the one in `standing`. */
   private takesUp = false;
-  private compiled: { session: Session; shape: TrainingShape } | null = null;
+  private compiled: Compiled | null = null;
   private running: Running | null = null;
   /** The open fit that may go on. */
   private open: Running | null = null;
@@ -135,10 +142,8 @@ export class Fitter {
     checkCount("fit", "every", every);
     checkCallback("fit", "onProgress", onProgress);
     checkSignal("fit", signal);
-    const rows = checkDataset("fit", data, model.inputs, model.outputs, loss);
-    const validated = validation
-      ? checkDataset("fit: validation", validation, model.inputs, model.outputs, loss)
-      : null;
+    const rows = checkDataset("fit", data, model, loss);
+    const validated = validation ? checkDataset("fit: validation", validation, model, loss) : null;
     const start = this.startOf("fit", rows, options, (perEpoch) => stepsOf(options, perEpoch));
     signal?.throwIfAborted();
     return this.alone(async () => {
@@ -161,7 +166,7 @@ export class Fitter {
     const { takeUp = true } = options;
     checkOrder("begin", options);
     checkFlag("begin", "takeUp", takeUp);
-    const rows = checkDataset("begin", data, model.inputs, model.outputs, loss);
+    const rows = checkDataset("begin", data, model, loss);
     const start = this.startOf("begin", rows, options, () => Infinity);
     const running = await this.alone(async () => {
       this.open = await this.begun(start);
@@ -220,10 +225,10 @@ export class Fitter {
   }
 
   private async begun(start: Start): Promise<Running> {
-    const { rule, state, model } = this.parts;
+    const { rule, state } = this.parts;
     const { rows, batches, first, before, steps, rate, fit } = start;
     const open = steps === Infinity;
-    const { session, shape } = await this.compile(rows, batches, open ? OPEN_STEPS : steps - first);
+    const { session, shape, counts } = await this.compile(rows, batches, open ? OPEN_STEPS : steps - first);
     await state.moveTo(session);
     this.takesUp = false;
     const training = new Training({
@@ -236,7 +241,7 @@ export class Fitter {
       rate,
       steps: open ? first : steps, // of an open fit nothing is made ready ahead: its rates may change until they are needed
       tableSteps: shape.steps,
-      counts: model.drops,
+      counts,
     });
     return { training, fit, before, steps, batches, rate };
   }
@@ -275,11 +280,7 @@ export class Fitter {
   }
 
   /** The session of the last fit where it fits this one too, else a new one. */
-  private async compile(
-    rows: Rows,
-    batches: Batches,
-    steps: number,
-  ): Promise<{ session: Session; shape: TrainingShape }> {
+  private async compile(rows: Rows, batches: Batches, steps: number): Promise<Compiled> {
     const { device, model, loss, rule, state } = this.parts;
     const batch = batches.full ? null : batches.batchSize;
     // One run should last, and its tables should be small; whatever the batch, a table fits a buffer.
@@ -290,7 +291,8 @@ export class Fitter {
     const shape = { rows: batches.rowsHeld, batch, ragged: batches.ragged, kind: rows.kind, steps: tableSteps };
     const last = this.compiled;
     if (last && sameTraining(last.shape, shape) && last.shape.steps >= tableSteps) return last;
-    const session = await device.compile(trainingProgram(model, loss, rule, shape));
+    const program = trainingProgram(model, loss, rule, shape);
+    const session = await device.compile(program);
     try {
       await state.moveTo(session);
       if (this.disposed) throw new DeviceError("fit: the trainer was disposed during the call; make another.");
@@ -299,15 +301,14 @@ export class Fitter {
       throw error;
     }
     last?.session.dispose();
-    this.compiled = { session, shape };
+    this.compiled = { session, shape, counts: "base" in program.inputs };
     return this.compiled;
   }
 
   /** How many rows the device holds at once: all, or as many whole batches as a buffer has room for. */
   private rowsHeld({ count, kind }: Rows): number {
     const { model, pieceBytes, batchSize } = this.parts;
-    const { inputs, outputs } = model;
-    const rowBytes = 4 * Math.max(inputs, kind === "classes" ? 1 : outputs);
+    const rowBytes = 4 * Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
     const most = Math.floor(pieceBytes / rowBytes);
     if (count <= most) return count;
     const batch = batchSize ?? count;

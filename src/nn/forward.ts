@@ -113,17 +113,17 @@ export class Forward {
       );
     }
     await ahead.all();
-    const { outputs } = this.model;
-    const loss = terms / this.loss.divisor(rows.count, outputs) + penalty;
+    const { positions, units } = this.model;
+    const loss = terms / this.loss.divisor(rows.count * positions, units) + penalty;
     if (this.loss.hits === null) return { loss };
     // What is NaN has no largest output: that it might be counted right says nothing.
-    const counted = rows.count * this.loss.elements(outputs);
+    const counted = rows.count * positions * this.loss.elements(units);
     return { loss, accuracy: Number.isNaN(loss) ? Number.NaN : hits / counted };
   }
 
   private async evaluationOf({ count, kind }: Rows): Promise<Evaluating> {
     const { model, loss } = this;
-    const width = Math.max(model.inputs, kind === "classes" ? 1 : model.outputs);
+    const width = Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
     const capacity = Math.min(powerOfTwo(count), powerBelow(this.pieceBytes / (4 * width)));
     const chunk = Math.min(capacity, CHUNK, powerBelow(LAYER_ELEMENTS / model.widest));
     return once(this.evaluating, key(capacity, kind), async () => {

@@ -2,15 +2,10 @@ export type { Dataset, DataValues } from "./dataset";
 export type { FitProgress, History } from "./fit";
 export type { BeginOptions, FitOptions, OpenFit } from "./fitter";
 export type { Initializer } from "./initializers";
-export {
-  type Activation,
-  type DenseLayer,
-  type DenseOptions,
-  type DropoutLayer,
-  dense,
-  dropout,
-  type Layer,
-} from "./layers";
+export { type Activation, activation } from "./layers/activation";
+export { type DenseLayer, type DenseOptions, dense } from "./layers/dense";
+export { type DropoutLayer, dropout } from "./layers/dropout";
+export type { Layer } from "./layers/layer";
 export { binaryCrossEntropy, type Loss, softmaxCrossEntropy, squaredError } from "./losses";
 export { type Model, sequential } from "./model";
 export { adam, type Optimizer, rmsprop, sgd } from "./optimizers";

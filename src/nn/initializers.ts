@@ -1,9 +1,10 @@
 import type { RandomState } from "../data/random";
 
-export type Initializer = "glorotUniform" | "heNormal" | "lecunNormal" | "normal" | "zeros";
+export type Initializer = "glorotUniform" | "heNormal" | "lecunNormal" | "normal" | "zeros" | "ones";
 
 /**
- * First values of a weight [inputs, units], row-major, drawn from `random`:
+ * First values of a weight, row-major, drawn from `random`: `count` numbers, for a layer that sums over `inputs` numbers for each of
+ * its outputs, and where each input goes into `units` sums. Those of a dense layer are [inputs, units].
  *
  * | name | distribution | source |
  * |---|---|---|
@@ -12,14 +13,19 @@ export type Initializer = "glorotUniform" | "heNormal" | "lecunNormal" | "normal
  * | lecunNormal | normal, deviation √(1 / inputs) | LeCun et al. 1998, §4.6 |
  * | normal | standard normal, as NumPy's `randn(inputs, units)` | |
  * | zeros | 0; hidden units then stay equal to one another | |
+ * | ones | 1: for a factor | |
  */
-export const INITIALIZERS: Record<Initializer, (random: RandomState, inputs: number, units: number) => Float64Array> = {
-  glorotUniform(random, inputs, units) {
+export const INITIALIZERS: Record<
+  Initializer,
+  (random: RandomState, inputs: number, units: number, count: number) => Float64Array
+> = {
+  glorotUniform(random, inputs, units, count) {
     const limit = Math.sqrt(6 / (inputs + units));
-    return random.uniform(-limit, limit, inputs * units);
+    return random.uniform(-limit, limit, count);
   },
-  heNormal: (random, inputs, units) => random.normal(0, Math.sqrt(2 / inputs), inputs * units),
-  lecunNormal: (random, inputs, units) => random.normal(0, Math.sqrt(1 / inputs), inputs * units),
-  normal: (random, inputs, units) => random.randn(inputs * units),
-  zeros: (_random, inputs, units) => new Float64Array(inputs * units),
+  heNormal: (random, inputs, _units, count) => random.normal(0, Math.sqrt(2 / inputs), count),
+  lecunNormal: (random, inputs, _units, count) => random.normal(0, Math.sqrt(1 / inputs), count),
+  normal: (random, _inputs, _units, count) => random.randn(count),
+  zeros: (_random, _inputs, _units, count) => new Float64Array(count),
+  ones: (_random, _inputs, _units, count) => new Float64Array(count).fill(1),
 };

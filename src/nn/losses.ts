@@ -18,16 +18,16 @@ export class Criterion implements Loss {
     /** [rows, ·], whose sum is the loss before the reduction. */
     readonly terms: (outputs: Tensor, targets: Tensor) => Tensor,
     /** By how much for each row "mean" divides: the number of elements, or 1. */
-    readonly elements: (outputs: number) => number,
+    readonly elements: (units: number) => number,
     /** What `predict` gives of the outputs. */
     readonly predicted: (outputs: Tensor) => Tensor,
     /** [rows, ·] of 1 where the prediction is right, `elements` in a row; null where that has no meaning. */
     readonly hits: ((outputs: Tensor, targets: Tensor) => Tensor) | null,
   ) {}
 
-  /** By what the sum of the terms over `rows` rows is divided. */
-  divisor(rows: number, outputs: number): number {
-    return this.reduction === "mean" ? rows * this.elements(outputs) : 1;
+  /** By what the sum of the terms over `rows` rows of `units` outputs is divided. */
+  divisor(rows: number, units: number): number {
+    return this.reduction === "mean" ? rows * this.elements(units) : 1;
   }
 }
 

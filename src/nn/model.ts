@@ -1,123 +1,127 @@
 import { randomState } from "../data/random";
+import type { OnnxNodes } from "../files/nodes";
 import type { Tensor } from "../graph/tensor";
-import { checkCount, checkOptions, checkSeed, shown } from "../util/checks";
+import { checkOptions, checkSeed, shown } from "../util/checks";
 import { formatShape, type Shape, sizeOf } from "../util/shape";
-import { INITIALIZERS } from "./initializers";
-import { Dense, type DenseLayer, Dropout, type DropoutLayer, type Layer } from "./layers";
+import { Chain, checkLayers, type Place } from "./layers/chain";
+import type { Held, Layer, Part } from "./layers/layer";
+import { LayerPass, type Step } from "./pass";
 
 export interface Model {
+  /** Numbers in an example. */
   readonly inputs: number;
+  /** An example's shape: [features], [C, H, W], [T, features], or [T] tokens. */
+  readonly inputShape: Shape;
+  /** Numbers in what the network makes of an example. */
   readonly outputs: number;
+  readonly outputShape: Shape;
   /** The layers in their order, with what was left out filled in: what `writeOnnx` goes by. */
-  readonly layers: readonly (DenseLayer | DropoutLayer)[];
+  readonly layers: readonly Layer[];
   /**
    * Shapes by name, numbered as in the PyTorch Sequential of the same network, where an activation and a dropout are
    * modules of their own: `[dense(3, {activation: "tanh"}), dense(2)]` has "0.weight", "0.bias", "2.weight",
-   * "2.bias". A weight is [inputs, units], a bias [units].
+   * "2.bias". A dense weight is [inputs, units], a bias [units].
    */
   readonly parameters: Record<string, Shape>;
+  /** What training keeps besides, without a gradient, by name: the running statistics of batchNorm. */
+  readonly state: Record<string, Shape>;
   /** One line a layer: output shape, parameters; and the total. */
   summary(): string;
-}
-
-interface Placed<L> {
-  readonly layer: L;
-  /** The number of its first module in the PyTorch Sequential. */
-  readonly index: number;
-  readonly inputs: number;
-  readonly outputs: number;
 }
 
 /** @internal What `sequential` makes, with what the trainer needs of it. */
 export class Sequential implements Model {
   static readonly name = "Model";
+  readonly inputs: number;
   readonly outputs: number;
+  readonly outputShape: Shape;
   readonly parameters: Record<string, Shape> = {};
+  readonly state: Record<string, Shape> = {};
+  /** Parameters and state, by name. */
+  readonly held: Record<string, Held>;
   /** The width of the widest layer, inputs included: what a row takes at most. */
   readonly widest: number;
-  private readonly placed: readonly Placed<Dense | Dropout>[];
+  /** Of how many tokens an example is made; null where it is made of numbers. */
+  readonly vocabulary: number | null;
+  /** How many rows of a loss an example has: the positions of a sequence, else 1; and the numbers in each. */
+  readonly positions: number;
+  readonly units: number;
+  private readonly chain: Chain;
+  private readonly places: readonly Place[];
 
   constructor(
-    readonly inputs: number,
-    readonly layers: readonly (Dense | Dropout)[],
+    readonly inputShape: Shape,
+    readonly layers: readonly Part[],
     private readonly seed: number,
   ) {
-    const placed: Placed<Dense | Dropout>[] = [];
-    let width = inputs;
-    let widest = inputs;
-    let index = 0;
-    for (const layer of layers) {
-      const outputs = layer instanceof Dense ? layer.units : width;
-      placed.push({ layer, index, inputs: width, outputs });
-      if (layer instanceof Dense) {
-        this.parameters[`${index}.weight`] = [width, outputs];
-        if (layer.bias) this.parameters[`${index}.bias`] = [outputs];
-      }
-      index += layer instanceof Dense && layer.activation !== "linear" ? 2 : 1;
-      width = outputs;
-      widest = Math.max(widest, width);
+    this.chain = new Chain(layers);
+    this.places = this.chain.places(inputShape);
+    this.held = this.chain.held(inputShape);
+    for (const [name, { shape, state }] of Object.entries(this.held)) {
+      if (state) this.state[name] = shape;
+      else this.parameters[name] = shape;
     }
-    this.placed = placed;
-    this.outputs = width;
-    this.widest = widest;
+    this.outputShape = this.chain.output(inputShape);
+    this.inputs = sizeOf(inputShape);
+    this.outputs = sizeOf(this.outputShape);
+    this.widest = Math.max(this.inputs, ...this.places.map(({ outputs }) => sizeOf(outputs)));
+    this.vocabulary = layers[0]?.vocabulary ?? null;
+    this.positions = this.outputShape.length === 2 ? (this.outputShape[0] as number) : 1;
+    this.units = this.outputs / this.positions;
   }
 
-  /** Whether a training step draws random numbers. */
-  get drops(): boolean {
-    return this.placed.some(({ layer }) => layer instanceof Dropout && layer.rate > 0);
+  /** By what the last layer makes probabilities of its outputs, or null. */
+  get squashes(): string | null {
+    return this.layers.at(-1)?.squashes ?? null;
   }
 
-  /** x [rows, inputs] -> [rows, outputs]. With `counter`, an int32 scalar that names the step, dropout is on. */
-  forward(x: Tensor, weights: Record<string, Tensor>, counter?: Tensor): Tensor {
-    let value = x;
-    for (const { layer, index } of this.placed) {
-      if (layer instanceof Dense) {
-        value = layer.forward(value, weights[`${index}.weight`] as Tensor, weights[`${index}.bias`]);
-      } else if (counter !== undefined) {
-        value = layer.forward(value, counter, this.seedOf(index));
-      }
-    }
-    return value;
+  /** How many rows a batch must have in training. */
+  get leastRows(): number {
+    return this.chain.leastRows(this.inputShape);
   }
 
-  /** The sum over layers of l2/2 * sum(weight²), or null where no layer has one. */
-  penalty(weights: Record<string, Tensor>): Tensor | null {
+  /** x [rows, inputs] -> [rows, ...outputShape]. Without `step` it is a prediction. */
+  forward(x: Tensor, held: Record<string, Tensor>, step: Step | null = null): Tensor {
+    const rows = x.shape[0] as number;
+    const examples = (this.vocabulary === null ? x : x.toInt32()).reshape([rows, ...this.inputShape]);
+    return this.chain.apply(examples, held, new LayerPass(step, this.seed));
+  }
+
+  /** The sum over what is held of l2/2 * sum(values²), or null where nothing has one. */
+  penalty(held: Record<string, Tensor>): Tensor | null {
     let sum: Tensor | null = null;
-    for (const { layer, index } of this.placed) {
-      if (!(layer instanceof Dense) || layer.l2 === 0) continue;
-      const term = (weights[`${index}.weight`] as Tensor)
+    for (const [name, { l2 = 0 }] of Object.entries(this.held)) {
+      if (l2 === 0) continue;
+      const term = (held[name] as Tensor)
         .square()
         .sum()
-        .mul(layer.l2 / 2);
+        .mul(l2 / 2);
       sum = sum === null ? term : sum.add(term);
     }
     return sum;
   }
 
-  /** First values by name: one generator of the model's seed draws the weights in the order of the layers. */
+  /** First values by name: one generator of the model's seed draws them in the order of the layers. */
   initial(): Record<string, Float32Array> {
     const generator = randomState(this.seed);
     const values: Record<string, Float32Array> = {};
-    for (const { layer, index, inputs, outputs } of this.placed) {
-      if (!(layer instanceof Dense)) continue;
-      values[`${index}.weight`] = Float32Array.from(INITIALIZERS[layer.init](generator, inputs, outputs));
-      if (layer.bias) values[`${index}.bias`] = new Float32Array(outputs);
-    }
+    for (const [name, { first }] of Object.entries(this.held)) values[name] = Float32Array.from(first(generator));
     return values;
+  }
+
+  /** The network's nodes, from the name of its input to that of its output. */
+  onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
+    return this.chain.onnx(to, x, own, this.inputShape);
   }
 
   summary(): string {
     const rows = [["", "layer", "output", "parameters"]];
     let total = 0;
-    for (const { layer, index, outputs } of this.placed) {
-      const names = [`${index}.weight`, `${index}.bias`];
-      const count = names.reduce(
-        (sum, name) => sum + (name in this.parameters ? sizeOf(this.parameters[name] ?? []) : 0),
-        0,
-      );
+    for (const { layer, index, inputs, outputs } of this.places) {
+      const shapes = Object.values(layer.held(inputs)).filter(({ state }) => !state);
+      const count = shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
       total += count;
-      const what = layer instanceof Dense ? `dense ${layer.activation}` : `dropout ${layer.rate}`;
-      rows.push([String(index), what, `[rows, ${outputs}]`, String(count)]);
+      rows.push([String(index), layer.told, `[rows, ${outputs.join(", ")}]`, String(count)]);
     }
     const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)));
     const lines = rows.map((row) =>
@@ -127,33 +131,42 @@ export class Sequential implements Model {
         )
         .join("  "),
     );
-    return [`inputs ${formatShape([this.inputs])}`, ...lines, `total ${total} parameters`].join("\n");
-  }
-
-  /** Two dropouts of one model draw different masks, and so do two models of different seeds. */
-  private seedOf(index: number): number {
-    return (this.seed ^ Math.imul(index + 1, 0x9e3779b1)) >>> 1;
+    return [`inputs ${formatShape(this.inputShape)}`, ...lines, `total ${total} parameters`].join("\n");
   }
 }
 
 /**
- * A network of layers, each fed by the one before; the first takes rows of `inputs` numbers. `seed` (default 0) draws
- * the first weights and the masks of dropout. Throws RangeError or TypeError for what makes no network.
+ * A network of layers, each fed by the one before. `inputs` is a number of features, or the shape of one example: [features],
+ * [C, H, W], [T, features], or [T] for int32 tokens before an embedding(). `seed` (default 0) draws the first weights and the masks of
+ * dropout. Throws RangeError, TypeError or ShapeError for what makes no network.
  */
-export function sequential(inputs: number, layers: readonly Layer[], options: { seed?: number } = {}): Model {
-  checkCount("sequential", "inputs", inputs);
+export function sequential(
+  inputs: number | readonly number[],
+  layers: readonly Layer[],
+  options: { seed?: number } = {},
+): Model {
+  const shape = Array.isArray(inputs) ? inputs : [inputs];
+  if (shape.length < 1 || shape.length > 3 || !shape.every((length) => Number.isSafeInteger(length) && length >= 1)) {
+    const given = shape.every((length) => typeof length === "number") ? formatShape(shape) : shown(inputs);
+    throw new RangeError(
+      `sequential: inputs is ${Array.isArray(inputs) ? given : shown(inputs)}; it must be an integer of at least 1, or an example's shape of one to three of them.`,
+    );
+  }
   checkOptions("sequential", options, ["seed"]);
   const { seed = 0 } = options;
   checkSeed("sequential", seed);
-  if (!Array.isArray(layers)) {
-    throw new TypeError(`sequential: layers is ${shown(layers)}; it must be an array of dense(…) and dropout(…).`);
+  const known = checkLayers("sequential", layers);
+  const late = known.findIndex((layer, i) => i > 0 && layer.vocabulary !== null);
+  if (late > 0) {
+    throw new RangeError(
+      `sequential: layer ${late} is ${known[late]?.name}, which takes tokens; it must be the first, fed by the data.`,
+    );
   }
-  const known = layers.map((layer: unknown, i) => {
-    if (layer instanceof Dense || layer instanceof Dropout) return layer;
-    throw new TypeError(`sequential: layer ${i} is ${shown(layer, Dense)}; it must come from dense() or dropout().`);
-  });
-  if (!known.some((layer) => layer instanceof Dense)) {
-    throw new RangeError(`sequential: none of the ${known.length} layers has weights; at least one must be dense(…).`);
+  const model = new Sequential([...shape], known, seed);
+  if (Object.keys(model.parameters).length === 0) {
+    throw new RangeError(
+      `sequential: none of the ${known.length} layers has weights; at least one must, such as dense(…).`,
+    );
   }
-  return new Sequential(inputs, known, seed);
+  return model;
 }

@@ -28,9 +28,9 @@ export function slotName(slot: string, parameter: string): string {
   return `${slot}.${parameter}`;
 }
 
-/** Shapes of weights and of the optimizer's state, by their names in a training program. */
+/** Shapes of weights, of the layers' state and of the optimizer's, by their names in a training program. */
 export function stateShapes(model: Sequential, rule: Rule): Record<string, Shape> {
-  const shapes: Record<string, Shape> = { ...model.parameters };
+  const shapes: Record<string, Shape> = mapValues(model.held, ({ shape }) => shape);
   for (const slot of rule.slots) {
     for (const [name, shape] of Object.entries(model.parameters)) shapes[slotName(slot, name)] = shape;
   }
@@ -38,7 +38,7 @@ export function stateShapes(model: Sequential, rule: Rule): Record<string, Shape
 }
 
 /**
- * One step of training. Parameters: the weights, the optimizer's state, the data ("data.x", "data.y"), which stay as
+ * One step of training. Parameters: the weights, the layers' state and the optimizer's, the data ("data.x", "data.y"), which stay as
  * they are, and "step", which counts the steps of a run from 0. Inputs are tables over the steps of a run: "order" of rows
  * [steps, batch] and the optimizer's scalars [steps]; "base" is the number of steps before the run, for dropout.
  * Output "loss" is that of the batch, before the update.
@@ -46,7 +46,7 @@ export function stateShapes(model: Sequential, rule: Rule): Record<string, Shape
 export function trainingProgram(model: Sequential, loss: Criterion, rule: Rule, shape: TrainingShape): Program {
   const { rows, batch, ragged, kind, steps } = shape;
   const inputs: Record<string, Tensor> = {};
-  const weights = mapValues(model.parameters, parameter);
+  const held = mapValues(model.held, ({ shape }) => parameter(shape));
   const step = parameter([]);
   const at = step.toInt32();
   const data = dataParameters(model, rows, kind);
@@ -59,22 +59,30 @@ export function trainingProgram(model: Sequential, loss: Criterion, rule: Rule, 
     y = y.take(picked);
     if (ragged) present = picked.ge(0);
   }
-  let counter: Tensor | undefined;
-  if (model.drops) {
-    inputs.base = input([], "int32");
-    counter = inputs.base.add(at);
-  }
-
-  const outputs = model.forward(x, weights, counter);
-  const terms = loss.terms(outputs, dense(y, kind, model.outputs));
-  let total = masked(terms, present).sum();
+  const becomes: Record<string, Tensor> = {};
+  let counter: Tensor | null = null;
+  const outputs = model.forward(x, held, {
+    counter() {
+      if (counter === null) {
+        inputs.base = input([], "int32");
+        counter = inputs.base.add(at);
+      }
+      return counter;
+    },
+    present,
+    frozen: () => false,
+    becomes,
+  });
+  const { positions, units } = model;
+  const terms = loss.terms(asRows(outputs, units), targets(y, kind, units));
+  let total = masked(terms, present, positions).sum();
   if (loss.reduction === "mean") {
     total =
       present === null
-        ? total.mul(1 / loss.divisor(batch ?? rows, model.outputs))
-        : total.div(present.sum().mul(loss.elements(model.outputs)));
+        ? total.mul(1 / loss.divisor((batch ?? rows) * positions, units))
+        : total.div(present.sum().mul(positions * loss.elements(units)));
   }
-  const penalty = model.penalty(weights);
+  const penalty = model.penalty(held);
   if (penalty !== null) total = total.add(penalty);
 
   const scalars = rule.tables.map((name) => {
@@ -83,9 +91,12 @@ export function trainingProgram(model: Sequential, loss: Criterion, rule: Rule, 
     return table.take(at);
   });
   const slots: Record<string, Tensor> = {};
-  const updates: Record<string, Tensor> = { step: step.add(1) };
-  const gradients = grad(total, Object.values(weights));
-  Object.entries(weights).forEach(([name, weight], i) => {
+  const updates: Record<string, Tensor> = { step: step.add(1), ...becomes };
+  const names = Object.keys(model.parameters);
+  const weights = names.map((name) => held[name] as Tensor);
+  const gradients = grad(total, weights);
+  weights.forEach((weight, i) => {
+    const name = names[i] as string;
     const own = rule.slots.map(() => parameter(weight.shape));
     const next = rule.update(weight, gradients[i] as Tensor, own, scalars);
     updates[name] = next.value;
@@ -94,14 +105,19 @@ export function trainingProgram(model: Sequential, loss: Criterion, rule: Rule, 
       updates[slotName(slot, name)] = next.slots[s] as Tensor;
     });
   });
-  return { inputs, parameters: { ...weights, ...slots, ...data, step }, outputs: { loss: total }, updates };
+  return { inputs, parameters: { ...held, ...slots, ...data, step }, outputs: { loss: total }, updates };
 }
 
 /** The network's prediction of `rows` rows: input "x" [rows, inputs], output "prediction" [rows, outputs]. */
 export function predictionProgram(model: Sequential, loss: Criterion, rows: number): Program {
-  const weights = mapValues(model.parameters, parameter);
+  const held = mapValues(model.held, ({ shape }) => parameter(shape));
   const x = input([rows, model.inputs]);
-  return { inputs: { x }, parameters: weights, outputs: { prediction: loss.predicted(model.forward(x, weights)) } };
+  const outputs = asRows(model.forward(x, held), model.units);
+  return {
+    inputs: { x },
+    parameters: held,
+    outputs: { prediction: loss.predicted(outputs).reshape([rows, model.outputs]) },
+  };
 }
 
 /**
@@ -116,22 +132,23 @@ export function evaluationProgram(
   chunk: number,
   kind: TargetKind,
 ): Program {
-  const weights = mapValues(model.parameters, parameter);
+  const held = mapValues(model.held, ({ shape }) => parameter(shape));
   const step = parameter([]);
   const count = input([], "int32");
   const data = dataParameters(model, rows, kind);
   const picked = iota(chunk).add(step.toInt32().mul(chunk));
   const present = picked.lt(count);
-  const outputs = model.forward(data["data.x"].take(picked), weights);
-  const targets = dense(data["data.y"].take(picked), kind, model.outputs);
+  const { positions, units } = model;
+  const outputs = asRows(model.forward(data["data.x"].take(picked), held), units);
+  const wanted = targets(data["data.y"].take(picked), kind, units);
 
-  const results: Record<string, Tensor> = { terms: masked(loss.terms(outputs, targets), present).sum() };
-  if (loss.hits !== null) results.hits = masked(loss.hits(outputs, targets), present).sum();
-  const penalty = model.penalty(weights);
+  const results: Record<string, Tensor> = { terms: masked(loss.terms(outputs, wanted), present, positions).sum() };
+  if (loss.hits !== null) results.hits = masked(loss.hits(outputs, wanted), present, positions).sum();
+  const penalty = model.penalty(held);
   if (penalty !== null) results.penalty = penalty;
   return {
     inputs: { count },
-    parameters: { ...weights, ...data, step },
+    parameters: { ...held, ...data, step },
     outputs: results,
     updates: { step: step.add(1) },
     steps: EVALUATIONS * Math.ceil(rows / chunk),
@@ -140,18 +157,27 @@ export function evaluationProgram(
 
 function dataParameters(model: Sequential, rows: number, kind: TargetKind) {
   const x = parameter([rows, model.inputs]);
-  const y = parameter(kind === "classes" ? [rows] : [rows, model.outputs]);
+  const { positions } = model;
+  const y = parameter(kind === "values" ? [rows, model.outputs] : positions === 1 ? [rows] : [rows, positions]);
   return { "data.x": x, "data.y": y };
 }
 
-/** Targets [rows, outputs]; a class becomes a row of 0 and one 1. float32 holds classes exactly, up to 2^24. */
-function dense(y: Tensor, kind: TargetKind, outputs: number): Tensor {
-  return kind === "classes" ? y.toInt32().oneHot(outputs) : y;
+/** What a network makes of examples, a row for each of their positions: [rows * positions, units]. */
+function asRows(outputs: Tensor, units: number): Tensor {
+  return outputs.reshape([-1, units]);
 }
 
-/** `x` [rows, ·] with 0 in rows that are not present. */
-function masked(x: Tensor, present: Tensor | null): Tensor {
-  return present === null ? x : x.mask(present.reshape([present.shape[0] as number, 1]));
+/** Targets [rows * positions, units]; a class becomes a row of 0 and one 1. float32 holds classes exactly, up to 2^24. */
+function targets(y: Tensor, kind: TargetKind, units: number): Tensor {
+  return kind === "classes" ? y.reshape([-1]).toInt32().oneHot(units) : y.reshape([-1, units]);
+}
+
+/** `x` [rows * positions, ·] with 0 for rows that are not present. */
+function masked(x: Tensor, present: Tensor | null, positions: number): Tensor {
+  if (present === null) return x;
+  const rows = present.shape[0] as number;
+  const each = present.reshape([rows, 1]);
+  return x.mask(positions === 1 ? each : each.broadcastTo([rows, positions]).reshape([rows * positions, 1]));
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

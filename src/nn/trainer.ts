@@ -44,7 +44,7 @@ export interface Trainer {
   predict(x: DataValues): Promise<Float32Array>;
   /** The loss over all rows, with the l2 penalty, and for the cross entropies the share of right classes; dropout is off. */
   evaluate(data: Dataset<DataValues>): Promise<{ loss: number; accuracy?: number }>;
-  /** Parameters by name, as `Model.parameters` names and shapes them: a weight is [inputs, units]. */
+  /** Parameters and state by name, as `Model.parameters` and `Model.state` name and shape them: a dense weight is [inputs, units]. */
   weights(): Promise<Record<string, Float32Array>>;
   /** Replaces those that are given. A wrong name, length or value is an error and changes nothing. */
   setWeights(weights: Record<string, Values>): void;
@@ -114,7 +114,7 @@ export async function createTrainer(
     );
   }
   if (batchSize !== undefined) checkCount("trainer", "batchSize", batchSize);
-  if (loss.name === "softmaxCrossEntropy" && model.outputs < 2) {
+  if (loss.name === "softmaxCrossEntropy" && model.units < 2) {
     throw new RangeError(
       "trainer: softmaxCrossEntropy of 1 output is always 0; give the last layer one unit a class, or take binaryCrossEntropy().",
     );
@@ -135,8 +135,8 @@ class NetworkTrainer implements Trainer {
     private readonly untrained: Session,
   ) {
     this.fitter = new Fitter(parts);
-    const shapes = Object.entries(parts.model.parameters);
-    this.tensors = Object.fromEntries(shapes.map(([name, shape]) => [name, parameter(shape)]));
+    const held = Object.entries(parts.model.held);
+    this.tensors = Object.fromEntries(held.map(([name, { shape }]) => [name, parameter(shape)]));
   }
 
   get session(): Session {
@@ -163,14 +163,14 @@ class NetworkTrainer implements Trainer {
 
   async predict(x: DataValues): Promise<Float32Array> {
     this.throwIfUnusable("predict");
-    const rows = checkInputs("predict", x, this.parts.model.inputs);
+    const rows = checkInputs("predict", x, this.parts.model);
     return this.during("predict", this.parts.forward.predict(rows.x, rows.count));
   }
 
   async evaluate(data: Dataset<DataValues>): Promise<{ loss: number; accuracy?: number }> {
     this.throwIfUnusable("evaluate");
     const { model, loss, forward } = this.parts;
-    const rows = checkDataset("evaluate", data, model.inputs, model.outputs, loss);
+    const rows = checkDataset("evaluate", data, model, loss);
     return this.during("evaluate", forward.evaluate(rows));
   }
 
@@ -189,12 +189,12 @@ class NetworkTrainer implements Trainer {
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.throwIfUnusable("save");
     const { weights } = await this.during("save", this.parts.state.weights());
-    return writeWeights(this.parts.model.parameters, weights);
+    return writeWeights(this.parts.model.held, weights);
   }
 
   load(file: Uint8Array): void {
     this.throwIfUnusable("load", true);
-    this.parts.state.write(readWeights(file, this.parts.model.parameters));
+    this.parts.state.write(readWeights(file, this.parts.model.held));
   }
 
   async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {

@@ -3,24 +3,29 @@ import { ShapeError } from "../util/errors";
 import { formatShape, type Shape, sameShape } from "../util/shape";
 import type { Arrays } from "./state";
 
-/** Weights as PyTorch's Linear keeps them: [units, inputs], the transpose of ours. */
-export function writeWeights(shapes: Record<string, Shape>, weights: Arrays): Uint8Array<ArrayBuffer> {
+/** What is held, by name: its shape, and whether PyTorch has its two axes the other way round. */
+type Layouts = Readonly<Record<string, { readonly shape: Shape; readonly turned?: boolean }>>;
+
+/** Weights and state as PyTorch keeps them: of a Linear [units, inputs], the transpose of ours. */
+export function writeWeights(layouts: Layouts, weights: Arrays): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, FileTensor> = {};
-  for (const [name, shape] of Object.entries(shapes)) {
+  for (const [name, { shape, turned }] of Object.entries(layouts)) {
     const values = weights[name] as Float32Array;
-    tensors[name] = { shape: [...shape].reverse(), values: transposed(values, shape) };
+    tensors[name] = turned ? { shape: [...shape].reverse(), values: transposed(values, shape) } : { shape, values };
   }
   return writeSafetensors(tensors, { format: "pt" });
 }
 
 /** Reads them back. Throws FormatError for what is no safetensors, ShapeError or RangeError for what does not fit the network. */
-export function readWeights(file: Uint8Array, shapes: Record<string, Shape>): Arrays {
+export function readWeights(file: Uint8Array, layouts: Layouts): Arrays {
   const tensors = readSafetensors(file);
-  const inFile = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, [...shape].reverse()]));
+  const inFile: Record<string, Shape> = {};
+  for (const [name, { shape, turned }] of Object.entries(layouts)) inFile[name] = turned ? [...shape].reverse() : shape;
   const values = matching("load", tensors, inFile);
-  return Object.fromEntries(
-    Object.entries(inFile).map(([name, shape]) => [name, transposed(values[name] as Float32Array, shape)]),
-  );
+  for (const [name, { turned }] of Object.entries(layouts)) {
+    if (turned) values[name] = transposed(values[name] as Float32Array, inFile[name] as Shape);
+  }
+  return values;
 }
 
 /**

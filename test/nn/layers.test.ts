@@ -19,8 +19,9 @@ import {
   type Tensor,
   trainer,
 } from "../../src/index";
-import { Dropout } from "../../src/nn/layers";
+import { Part } from "../../src/nn/layers/layer";
 import type { Sequential } from "../../src/nn/model";
+import { LayerPass, type Step } from "../../src/nn/pass";
 
 describe("sequential", () => {
   test("numbers parameters as the PyTorch Sequential, where activations and dropouts are modules", () => {
@@ -97,6 +98,8 @@ total 131 parameters
   });
 });
 
+const stepOf = (counter: Tensor): Step => ({ counter: () => counter, present: null, frozen: () => false, becomes: {} });
+
 describe("dropout", () => {
   const ones = (rate: number, seed: number, counter: number, rows = 100, width = 1000) => {
     const x = iota(rows * width)
@@ -105,9 +108,10 @@ describe("dropout", () => {
       .add(1)
       .reshape([rows, width]) as Tensor;
     const layer = dropout(rate);
-    if (!(layer instanceof Dropout)) throw new TypeError();
+    if (!(layer instanceof Part)) throw new TypeError();
     const counts = iota(counter + 1).take(iota(1).add(counter));
-    const session = reference({ inputs: {}, parameters: {}, outputs: { y: layer.forward(x, counts, seed) } });
+    const y = layer.apply(x, {}, new LayerPass(stepOf(counts), 2 * seed));
+    const session = reference({ inputs: {}, parameters: {}, outputs: { y } });
     return session.run({}).y as Float64Array;
   };
 
@@ -147,13 +151,23 @@ describe("dropout", () => {
     const x = iota(1).toFloat32().add(1).reshape([1, 1]);
     const weights = { "0.weight": x.broadcastTo([1, 50]), "0.bias": x.reshape([1]).broadcastTo([50]) };
     const counter = iota(1);
-    const outputs = { training: model.forward(x, weights, counter), otherwise: model.forward(x, weights) };
+    const outputs = { training: model.forward(x, weights, stepOf(counter)), otherwise: model.forward(x, weights) };
     const results = reference({ inputs: {}, parameters: {}, outputs }).run({});
     const kept = results.training?.filter((value) => value > 0).length as number;
     // With one mask twice a half would be left, with two a quarter.
     expect(kept).toBeLessThan(20);
     expect(results.otherwise?.every((value) => value === 2)).toBe(true);
-    expect((sequential(1, [dense(1), dropout(0)]) as Sequential).drops).toBe(false);
+    const asked = (layer: Layer) => {
+      let asks = false;
+      const counts = () => {
+        asks = true;
+        return counter;
+      };
+      const step = { ...stepOf(counter), counter: counts };
+      (sequential(1, [dense(1), layer]) as Sequential).forward(x, weights, step);
+      return asks;
+    };
+    expect([asked(dropout(0)), asked(dropout(0.1))]).toEqual([false, true]);
   });
 });
 
@@ -162,9 +176,9 @@ describe("bad arguments are refused with the value and what would be right", () 
     [() => dense(0), RangeError, /dense: units is 0; it must be an integer of at least 1/],
     [() => dense(2.5), RangeError, /units is 2\.5/],
     [
-      () => dense(2, { activation: "gelu" as "relu" }),
+      () => dense(2, { activation: "swish" as "relu" }),
       TypeError,
-      /activation is "gelu"; it must be one of "relu", "tanh"/,
+      /activation is "swish"; it must be one of "relu", "tanh"/,
     ],
     [() => dense(2, { l2: -1 }), RangeError, /l2 is -1/],
     [() => dense(2, { l2: Number.NaN }), RangeError, /l2 is NaN/],
@@ -178,9 +192,9 @@ describe("bad arguments are refused with the value and what would be right", () 
     [
       () => sequential(2, [{ name: "dense" }]),
       TypeError,
-      /layer 0 is a Object; it must come from dense\(\) or dropout\(\)/,
+      /layer 0 is a Object; it must come from dense\(\) or another function/,
     ],
-    [() => sequential(2, dense(1) as unknown as Layer[]), TypeError, /layers is a Dense; it must be an array/],
+    [() => sequential(2, dense(1) as unknown as Layer[]), TypeError, /layers is a Layer; it must be an array/],
     [() => sequential(2, [dense(1)], { seed: -1 }), RangeError, /seed is -1/],
     [
       () => squaredError({ reduction: "none" as "sum" }),

@@ -64,7 +64,7 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "a layer that is not called",
       () => sequential(2, [dense as never]),
       TypeError,
-      "sequential: layer 0 is a function that is not called; it must come from dense() or dropout().",
+      "sequential: layer 0 is a function that is not called; it must come from dense() or another function that makes a layer.",
     ],
     [
       "a device that is not awaited",
@@ -138,7 +138,7 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "layers for the inputs",
       () => sequential([dense(2)] as never, []),
       RangeError,
-      "sequential: inputs is an array of 1; it must be an integer of at least 1.",
+      "sequential: inputs is an array of 1; it must be an integer of at least 1, or an example's shape of one to three of them.",
     ],
     [
       "a loss for the options",

@@ -1,0 +1,87 @@
+import type { RandomState } from "../../data/random";
+import type { OnnxNodes } from "../../files/nodes";
+import type { Tensor } from "../../graph/tensor";
+import type { Shape } from "../../util/shape";
+
+/** A part of a network, from `dense`, `dropout` and the others; it has no weights of its own until `sequential` places it. */
+export interface Layer {
+  readonly name: string;
+}
+
+/** @internal One array that a layer holds. */
+export interface Held {
+  readonly shape: Shape;
+  /** First values, as many as the shape has, drawn from the model's generator. */
+  first(random: RandomState): ArrayLike<number>;
+  /** Adds l2/2 * sum(values²) to the loss; default 0. */
+  readonly l2?: number;
+  /** PyTorch's file has the two axes the other way round. */
+  readonly turned?: boolean;
+  /** No gradient goes to it: training gives it its next value by `Pass.become`. */
+  readonly state?: boolean;
+}
+
+/** @internal What a forward pass gives a layer besides x and what it holds. */
+export interface Pass {
+  readonly training: boolean;
+  /** In training: [rows], 0 for a row that only fills the batch up; null where there is none such. */
+  readonly present: Tensor | null;
+  /** Numbers from 0 to 1 without 1, drawn anew at each step of training. Throws TypeError outside of training. */
+  uniform(shape: Shape): Tensor;
+  /** Whether what the layer calls `name` is to stay as it is. */
+  frozen(name: string): boolean;
+  /** What the layer's state `name` is after this step of training. */
+  become(name: string, next: Tensor): void;
+  /** That of a layer within this one: `prefix` begins its names, `index` sets its random numbers apart. */
+  within(prefix: string, index: number): Pass;
+}
+
+/**
+ * @internal A layer as the model places it. It owns all that is said of it: its output's shape, what it holds, its forward pass, its names
+ * in PyTorch's file and its nodes in ONNX. Its fields are what `Model.layers` tells of it.
+ */
+export abstract class Part implements Layer {
+  static readonly name: string = "Layer"; // as messages call it, whatever a minifier makes of the class
+  abstract readonly name: string;
+
+  /** How many modules of PyTorch's Sequential it is: an activation given to a layer is one of its own. */
+  get modules(): number {
+    return 1;
+  }
+
+  /** What the summary calls it. */
+  get told(): string {
+    return this.name;
+  }
+
+  /** How many tokens there are, for a layer that takes int32 tokens from 0; null for one that takes float32. */
+  get vocabulary(): number | null {
+    return null;
+  }
+
+  /** Whether what it gives are probabilities already, which a cross entropy from logits must not be given: by which function. */
+  get squashes(): string | null {
+    return null;
+  }
+
+  /** The shape of what it makes of one example. Throws ShapeError for one that it cannot take. */
+  output(inputs: Shape): Shape {
+    return inputs;
+  }
+
+  /** Its arrays by PyTorch's names, in PyTorch's order. */
+  held(_inputs: Shape): Record<string, Held> {
+    return {};
+  }
+
+  /** x [rows, ...inputs] -> [rows, ...output(inputs)]. */
+  abstract apply(x: Tensor, held: Record<string, Tensor>, pass: Pass): Tensor;
+
+  /** How many rows a batch must have in training; 1 for all layers that make of a row what is in it alone. */
+  leastRows(_inputs: Shape): number {
+    return 1;
+  }
+
+  /** Its nodes: takes the name of its input, gives that of its output; `own` puts an array of its own into the file. */
+  abstract onnx(to: OnnxNodes, x: string, own: (name: string) => string, inputs: Shape): string;
+}
