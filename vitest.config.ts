@@ -57,6 +57,7 @@ export default defineConfig({
           name: "gpu",
           provide,
           include: ["test/**/*.gpu.test.ts"],
+          exclude: ["test/kernels/onnx-conformance.gpu.test.ts"], // long; `npm run test:browsers` has it in every browser
           setupFiles: ["test/support/uncaptured.ts"],
           testTimeout: HANGS_MS,
           hookTimeout: HANGS_MS,
