@@ -1,6 +1,6 @@
 /** How a layer tells of itself in ONNX: it adds nodes one by one, each by the names of what it takes, and is given that of its output. */
 export interface OnnxNodes {
-  /** `attributes`: whole numbers and lists of them are INT and INTS, { float } is FLOAT. */
+  /** `attributes`: whole numbers and lists of them are INT and INTS, text is STRING, { float } is FLOAT. */
   node(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
   /** An array of the file's own, named `name` and so that no two are the same. */
   constant(name: string, values: Float32Array | BigInt64Array, shape?: readonly number[]): string;
@@ -12,4 +12,4 @@ export interface OnnxNodes {
   needs(operatorSet: number): void;
 }
 
-export type OnnxAttribute = number | readonly number[] | { readonly float: number };
+export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };

@@ -37,7 +37,7 @@ const ModelProto = { ir_version: 1, producer_name: 2, graph: 7, opset_import: 8 
 const OperatorSetIdProto = { version: 2 } as const;
 const GraphProto = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
 const NodeProto = { input: 1, output: 2, name: 3, op_type: 4, attribute: 5 } as const;
-const AttributeProto = { name: 1, f: 2, i: 3, ints: 8, type: 20 } as const;
+const AttributeProto = { name: 1, f: 2, i: 3, s: 4, ints: 8, type: 20 } as const;
 const TensorProto = { dims: 1, data_type: 2, name: 8, raw_data: 9 } as const;
 const ValueInfoProto = { name: 1, type: 2 } as const;
 const TypeProto = { tensor_type: 1 } as const;
@@ -46,7 +46,7 @@ const TensorShapeProto = { dim: 1 } as const;
 const Dimension = { dim_value: 1, dim_param: 2 } as const;
 
 const DataType = { float32: 1, int32: 6, int64: 7 } as const; // TensorProto.DataType
-const AttributeType = { FLOAT: 1, INT: 2, INTS: 7 } as const;
+const AttributeType = { FLOAT: 1, INT: 2, STRING: 3, INTS: 7 } as const;
 /** The first set in which Softmax is along one axis, by default the last. */
 export const OPERATOR_SET = 13;
 /** That of the ONNX release which brought the operator set: 13 came with 7, all up to 18 with 8. */
@@ -80,6 +80,8 @@ function writeNode(to: Message, { op, inputs, output, attributes }: OnnxNode): v
 
 function writeAttribute(to: Message, value: OnnxAttribute): void {
   if (typeof value === "number") to.integer(AttributeProto.i, value).integer(AttributeProto.type, AttributeType.INT);
+  else if (typeof value === "string")
+    to.string(AttributeProto.s, value).integer(AttributeProto.type, AttributeType.STRING);
   else if ("float" in value) to.float(AttributeProto.f, value.float).integer(AttributeProto.type, AttributeType.FLOAT);
   else {
     for (const each of value) to.integer(AttributeProto.ints, each);

@@ -46,6 +46,11 @@ export class Batches {
     this.stepsPerPiece = this.rowsHeld === rows.count ? Infinity : this.rowsHeld / this.batchSize;
   }
 
+  /** Rows of the smallest batch. */
+  get leastRows(): number {
+    return this.ragged ? this.rows.count % this.batchSize : this.batchSize;
+  }
+
   /** The piece that `step` needs on the device; with data that fit there is one, 0. */
   pieceOf(step: number): number {
     if (this.stepsPerPiece === Infinity) return 0;

@@ -217,6 +217,12 @@ export class Fitter {
   ): Start {
     const batchSize = this.parts.batchSize ?? rows.count;
     const batches = new Batches(rows, { batchSize, shuffle, seed, rowsHeld: this.rowsHeld(rows) });
+    const { leastRows } = this.parts.model;
+    if (batches.leastRows < leastRows) {
+      throw new RangeError(
+        `${call}: ${rows.count} rows in batches of ${batches.batchSize} make one of ${batches.leastRows}; batchNorm needs ${leastRows} to have a variance. Give the trainer another batchSize, or leave a row out.`,
+      );
+    }
     const steps = stepsFor(batches.stepsPerEpoch);
     const fit = { rows: rows.count, batchSize: batches.batchSize, shuffle, seed };
     const first = takeUp && this.takesUp && this.standing.place ? placeIn(call, this.standing.place, fit, steps) : 0;

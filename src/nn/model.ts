@@ -64,7 +64,7 @@ export class Sequential implements Model {
     this.outputShape = this.chain.output(inputShape);
     this.inputs = sizeOf(inputShape);
     this.outputs = sizeOf(this.outputShape);
-    this.widest = Math.max(this.inputs, ...this.places.map(({ outputs }) => sizeOf(outputs)));
+    this.widest = Math.max(this.inputs, this.chain.widest(inputShape));
     this.vocabulary = layers[0]?.vocabulary ?? null;
     this.positions = this.outputShape.length === 2 ? (this.outputShape[0] as number) : 1;
     this.units = this.outputs / this.positions;
@@ -73,6 +73,11 @@ export class Sequential implements Model {
   /** By what the last layer makes probabilities of its outputs, or null. */
   get squashes(): string | null {
     return this.layers.at(-1)?.squashes ?? null;
+  }
+
+  /** Names that PyTorch's file of the network may have besides those that are held. */
+  get passedOver(): readonly string[] {
+    return this.chain.passedOver;
   }
 
   /** How many rows a batch must have in training. */

@@ -14,7 +14,7 @@ import { type Model, Sequential } from "./model";
 import { type Optimizer, Rule } from "./optimizers";
 import { stateShapes } from "./programs";
 import { State } from "./state";
-import { readWeights, writeWeights } from "./weights-file";
+import { type LoadOptions, readWeights, writeWeights } from "./weights-file";
 
 export interface TrainerOptions {
   loss: Loss;
@@ -53,8 +53,11 @@ export interface Trainer {
    * [units, inputs].
    */
   save(): Promise<Uint8Array<ArrayBuffer>>;
-  /** Takes weights from such a file. Throws FormatError, ShapeError or RangeError, and then changes nothing. */
-  load(file: Uint8Array): void;
+  /**
+   * Takes weights from such a file; with `strict: false` those that both have, with `prefix` those whose names begin with it, which is then
+   * left out. Throws FormatError, ShapeError or RangeError, and then changes nothing.
+   */
+  load(file: Uint8Array, options?: LoadOptions): void;
   /**
    * All that training goes on from, as a safetensors file: weights, the optimizer's state, the step, and the place in the
    * fit that runs or was stopped last. May be called while a fit runs.
@@ -192,9 +195,10 @@ class NetworkTrainer implements Trainer {
     return writeWeights(this.parts.model.held, weights);
   }
 
-  load(file: Uint8Array): void {
+  load(file: Uint8Array, options: LoadOptions = {}): void {
     this.throwIfUnusable("load", true);
-    this.parts.state.write(readWeights(file, this.parts.model.held));
+    const { model, state } = this.parts;
+    state.write(readWeights(file, model.held, model.passedOver, options));
   }
 
   async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {

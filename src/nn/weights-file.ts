@@ -1,4 +1,5 @@
 import { type FileTensor, readSafetensors, writeSafetensors } from "../files/safetensors";
+import { checkFlag, checkOptions, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, type Shape, sameShape } from "../util/shape";
 import type { Arrays } from "./state";
@@ -16,9 +17,50 @@ export function writeWeights(layouts: Layouts, weights: Arrays): Uint8Array<Arra
   return writeSafetensors(tensors, { format: "pt" });
 }
 
-/** Reads them back. Throws FormatError for what is no safetensors, ShapeError or RangeError for what does not fit the network. */
-export function readWeights(file: Uint8Array, layouts: Layouts): Arrays {
-  const tensors = readSafetensors(file);
+export interface LoadOptions {
+  /**
+   * Whether the file must have all that the network has, and nothing else; default true. Otherwise what only one of the two has is passed
+   * over. A tensor that both have must have the network's shape in any case.
+   */
+  strict?: boolean;
+  /** What names in the file begin with and the network's do not: "features." of a network within another. What begins otherwise is passed over. */
+  prefix?: string;
+}
+
+/**
+ * Reads them back; `passedOver` are names that the file may have besides. Throws FormatError for what is no safetensors, ShapeError or
+ * RangeError for what does not fit the network.
+ */
+export function readWeights(
+  file: Uint8Array,
+  layouts: Layouts,
+  passedOver: readonly string[],
+  options: LoadOptions = {},
+): Arrays {
+  checkOptions("load", options, ["strict", "prefix"]);
+  const { strict = true, prefix = "" } = options;
+  checkFlag("load", "strict", strict);
+  if (typeof prefix !== "string") throw new TypeError(`load: prefix is ${shown(prefix)}; it must be a string.`);
+  const tensors: ReturnType<typeof readSafetensors> = Object.create(null);
+  const found = readSafetensors(file);
+  for (const [full, tensor] of Object.entries(found)) {
+    const name = full.slice(prefix.length);
+    const known = Object.hasOwn(layouts, name) || (strict && !passedOver.includes(name));
+    if (full.startsWith(prefix) && known) tensors[name] = tensor;
+  }
+  if (!strict) {
+    const inBoth = Object.keys(layouts).filter((name) => name in tensors);
+    if (inBoth.length === 0) {
+      throw new ShapeError(
+        `load: none of the file's tensors is one of the network's; the file's are ${Object.keys(found).join(", ") || "none"}, the network's ${Object.keys(
+          layouts,
+        )
+          .map((name) => prefix + name)
+          .join(", ")}.`,
+      );
+    }
+    layouts = Object.fromEntries(inBoth.map((name) => [name, layouts[name] as Layouts[string]]));
+  }
   const inFile: Record<string, Shape> = {};
   for (const [name, { shape, turned }] of Object.entries(layouts)) inFile[name] = turned ? [...shape].reverse() : shape;
   const values = matching("load", tensors, inFile);

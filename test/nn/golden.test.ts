@@ -27,7 +27,7 @@ import { Sequential } from "../../src/nn/model";
 import { Rule } from "../../src/nn/optimizers";
 import { trainingProgram } from "../../src/nn/programs";
 import { type Golden, readGolden } from "../support/golden";
-import { trajectoryBounds } from "../support/parity";
+import { relativeError, trajectoryBounds } from "../support/parity";
 
 const LOSSES: Record<string, [Loss, "values" | "classes" | "probabilities"]> = {
   mse: [squaredError(), "values"],
@@ -60,18 +60,6 @@ beforeAll(async () => {
   runs = await readGolden("torch-optimizers");
   device = await open({ backend: "cpu" });
 });
-
-/** The largest error, in units of the largest value. */
-function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(got.length).toBe(expected.length);
-  let error = 0;
-  let scale = 0;
-  for (let i = 0; i < expected.length; i++) {
-    error = Math.max(error, Math.abs((got[i] as number) - (expected[i] as number)));
-    scale = Math.max(scale, Math.abs(expected[i] as number));
-  }
-  return error / scale;
-}
 
 /** Each one's error, in units of itself. */
 function relativeErrors(got: ArrayLike<number>, expected: ArrayLike<number>): Float64Array {

@@ -20,6 +20,7 @@ import {
 } from "../../src/index";
 import { createTrainer } from "../../src/nn/trainer";
 import { type Golden, readGolden } from "../support/golden";
+import { relativeError } from "../support/parity";
 
 let device: Device;
 beforeAll(async () => {
@@ -31,12 +32,6 @@ const DATA = moons(50, { noise: 0.2 });
 const network = () => sequential(2, [dense(6, { activation: "relu", l2: 0.01 }), dropout(0.3), dense(2)], { seed: 3 });
 const make = (optimizer: Optimizer = adam({ lr: stepDecay(0.02, 15, 0.5) })) =>
   trainer(device, network(), { loss: softmaxCrossEntropy(), optimizer, batchSize: 8 });
-
-function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(got.length).toBe(expected.length);
-  const scale = Math.max(...Array.from(expected, Math.abs));
-  return Math.max(...Array.from(expected, (value, i) => Math.abs((got[i] as number) - value))) / scale;
-}
 
 describe("60 steps in float32 are within 2e-5 of PyTorch's in float64", () => {
   let golden: Golden;

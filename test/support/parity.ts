@@ -122,3 +122,16 @@ function largestOf(values: ArrayLike<number>): number {
   for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i] as number));
   return largest;
 }
+
+/** The largest error in units of the largest value, or of `least` where all are smaller. */
+export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>, least = 0): number {
+  expect(got.length).toBe(expected.length);
+  let error = 0;
+  let scale = least;
+  for (let i = 0; i < expected.length; i++) {
+    const off = Math.abs((got[i] as number) - (expected[i] as number));
+    error = Math.max(error, Number.isNaN(off) ? Infinity : off);
+    scale = Math.max(scale, Math.abs(expected[i] as number));
+  }
+  return error === 0 ? 0 : error / scale;
+}

@@ -52,6 +52,15 @@ export class Chain {
     return all;
   }
 
+  /** Names that a file may have besides. */
+  get passedOver(): string[] {
+    return this.layers.flatMap((layer, i) => layer.passedOver.map((name) => `${this.indices[i]}.${name}`));
+  }
+
+  widest(inputs: Shape): number {
+    return Math.max(...this.places(inputs).map((place) => place.layer.widest(place.inputs)));
+  }
+
   leastRows(inputs: Shape): number {
     return Math.max(1, ...this.places(inputs).map((place) => place.layer.leastRows(place.inputs)));
   }

@@ -1,7 +1,7 @@
 import type { RandomState } from "../../data/random";
 import type { OnnxNodes } from "../../files/nodes";
 import type { Tensor } from "../../graph/tensor";
-import type { Shape } from "../../util/shape";
+import { type Shape, sizeOf } from "../../util/shape";
 
 /** A part of a network, from `dense`, `dropout` and the others; it has no weights of its own until `sequential` places it. */
 export interface Layer {
@@ -72,6 +72,16 @@ export abstract class Part implements Layer {
   /** Its arrays by PyTorch's names, in PyTorch's order. */
   held(_inputs: Shape): Record<string, Held> {
     return {};
+  }
+
+  /** Names that PyTorch's file may have of it besides, and that nothing is made of. */
+  get passedOver(): readonly string[] {
+    return [];
+  }
+
+  /** Numbers that it has of one example at most, besides its input. */
+  widest(inputs: Shape): number {
+    return sizeOf(this.output(inputs));
   }
 
   /** x [rows, ...inputs] -> [rows, ...output(inputs)]. */

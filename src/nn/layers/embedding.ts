@@ -1,0 +1,58 @@
+import type { OnnxNodes } from "../../files/nodes";
+import type { Tensor } from "../../graph/tensor";
+import { checkCount } from "../../util/checks";
+import { ShapeError } from "../../util/errors";
+import { formatShape, type Shape } from "../../util/shape";
+import { INITIALIZERS } from "../initializers";
+import { type Held, type Layer, Part } from "./layer";
+
+/** The largest integer up to which float32, in which data lie on the device, has all. */
+const MOST_TOKENS = 2 ** 24;
+
+class Embedding extends Part {
+  static override readonly name = "Layer";
+  readonly name = "embedding";
+
+  constructor(
+    readonly tokens: number,
+    readonly size: number,
+  ) {
+    super();
+  }
+
+  override get vocabulary(): number {
+    return this.tokens;
+  }
+
+  override output(inputs: Shape): Shape {
+    if (inputs.length > 1) throw new ShapeError(`embedding takes [T] tokens, and is given ${formatShape(inputs)}.`);
+    return [...inputs, this.size];
+  }
+
+  override held(): Record<string, Held> {
+    const { tokens, size } = this;
+    const first: Held["first"] = (random) => INITIALIZERS.normal(random, tokens, size, tokens * size);
+    return { weight: { shape: [tokens, size], first } };
+  }
+
+  apply(x: Tensor, { weight }: Record<string, Tensor>): Tensor {
+    return (weight as Tensor).take(x);
+  }
+
+  onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
+    return to.node("Gather", [own("weight"), x]);
+  }
+}
+
+/**
+ * A row of `size` numbers for each token: int32 tokens [rows, T] from 0 to `vocabulary` - 1 -> [rows, T, size]. It is the first layer, and
+ * the weight [vocabulary, size] begins standard normal: PyTorch's Embedding. A token that has no row is refused where it comes in.
+ * Throws RangeError.
+ */
+export function embedding(vocabulary: number, size: number): Layer {
+  checkCount("embedding", "vocabulary", vocabulary);
+  checkCount("embedding", "size", size);
+  if (vocabulary > MOST_TOKENS)
+    throw new RangeError(`embedding: vocabulary is ${vocabulary}; at most ${MOST_TOKENS} tokens can be told apart.`);
+  return new Embedding(vocabulary, size);
+}
