@@ -4,6 +4,13 @@ export type { BeginOptions, FitOptions, OpenFit } from "./fitter";
 export type { Initializer } from "./initializers";
 export { type Activation, activation } from "./layers/activation";
 export { batchNorm } from "./layers/batchnorm";
+export {
+  type ConvLayer,
+  type ConvLayerOptions,
+  conv1d,
+  conv2d,
+  convTranspose2d,
+} from "./layers/convolution";
 export { type DenseLayer, type DenseOptions, dense } from "./layers/dense";
 export { type DropoutLayer, dropout } from "./layers/dropout";
 export { embedding } from "./layers/embedding";
@@ -13,6 +20,7 @@ export type { Layer } from "./layers/layer";
 export { layerNorm } from "./layers/layernorm";
 export { defineLayer, type LayerContext, type LayerParts } from "./layers/own";
 export { globalAveragePool } from "./layers/pool";
+export { avgPool2d, maxPool2d } from "./layers/pooling";
 export { positionEmbedding } from "./layers/position";
 export { residual } from "./layers/residual";
 export { rmsNorm } from "./layers/rmsnorm";
