@@ -30,7 +30,7 @@ import {
 } from "./elementwise-errors";
 import { equalToMaximum } from "./equal-to-maximum";
 import { evaluate } from "./evaluate";
-import { argmax, matmul, max, sum, take } from "./reduction-errors";
+import { argmax, matmul, max, scatterAdd, sum, take } from "./reduction-errors";
 import { LARGEST, LEAST, rounded, ULP, UNIT, within } from "./rounding";
 import { logSoftmax, softmax } from "./softmax-errors";
 import { EITHER_SIGN, type ErrorRule, type Uncertain } from "./uncertain";
@@ -103,6 +103,7 @@ export const ERRORS = {
   random: { errors: random, nonnegative: "always" },
 
   take: { errors: take, nonnegative: "inherited" },
+  scatterAdd: { errors: scatterAdd, nonnegative: "inherited" },
   matmul: { errors: matmul, nonnegative: "inherited" },
   sum: { errors: sum, nonnegative: "inherited" },
   max: { errors: max, nonnegative: "inherited" },

@@ -30,15 +30,10 @@ export function evaluate(
       row.loop(operands[0] as Numbers, out, outer, length, inner);
       return out;
     }
-    case "gather":
-      row.loop(
-        operands,
-        node.operands.map((operand) => operand.shape),
-        out,
-      );
-      return out;
     case "leaf":
     case "view":
+    case "gather":
+    case "scatter":
     case "matmul":
     case "composite": {
       if (attributes.values) out.set(attributes.values);

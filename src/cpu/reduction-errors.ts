@@ -1,6 +1,7 @@
-import { type Numbers, splitShape } from "../graph/ops";
+import { eachIndexed, type Numbers, splitShape } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import { accumulated, LARGEST, LEAST, rounded } from "./rounding";
+import type { Shape } from "../util/shape";
+import { accumulated, inOrder, LARGEST, LEAST, rounded } from "./rounding";
 import type { ErrorRule, Uncertain } from "./uncertain";
 
 /** Where a node's reduced axis lies, as loops want it: for each result, the places of what it is made of. */
@@ -181,23 +182,79 @@ export const argmax: ErrorRule = (node, [x], values) => {
 /** The rows' errors; where an index is not sure, all rows that it may mean. */
 export const take: ErrorRule = (node, operands, values) => {
   const [{ values: x, errors: ex }, { values: indices, errors: ei }] = operands as readonly [Uncertain, Uncertain];
-  const rowCount = (node.operands[0] as Tensor).shape[0] as number;
-  const width = x.length / rowCount;
-  const held = (index: number) => Math.min(Math.max(index, 0), rowCount - 1);
+  const [from, by] = node.operands.map(({ shape }) => shape) as [Shape, Shape];
   const errors: Numbers = new Float64Array(values.length);
-  indices.forEach((index, i) => {
-    const unsure = ei[i] as number;
-    for (let row = held(index - unsure); row <= held(index + unsure); row++) {
-      for (let j = 0; j < width; j++) {
-        const at = i * width + j;
-        if (unsure === 0) {
-          errors[at] = ex[row * width + j] as number;
-          continue;
-        }
-        const off = Math.abs((x[row * width + j] as number) - (values[at] as number)) + (ex[row * width + j] as number);
-        errors[at] = Math.max(errors[at] as number, off);
-      }
+  eachIndexed(indices, by, from, node.attributes, (element, at, index) => {
+    if (ei[index] === 0) {
+      errors[at] = ex[element] as number;
+      return;
+    }
+    for (const other of reached(element, indices[index] as number, ei[index] as number, node)) {
+      const off = Math.abs((x[other] as number) - (values[at] as number)) + (ex[other] as number);
+      errors[at] = Math.max(errors[at] as number, off);
     }
   });
   return errors;
+};
+
+/** The elements of an element's column that an index may mean which is off by `unsure`. */
+function reached(element: number, index: number, unsure: number, { operands, attributes }: Tensor): number[] {
+  const { from = 0, to = 0 } = attributes;
+  const { length: rows, inner } = splitShape((operands[0] as Tensor).shape, from, to);
+  const held = (row: number) => Math.min(Math.max(row, 0), rows - 1);
+  const [first, last] = [held(index - unsure), held(index + unsure)];
+  const column = element - held(index) * inner;
+  return Array.from({ length: last - first + 1 }, (_, i) => column + (first + i) * inner);
+}
+
+/**
+ * Values are added one after another, so that n of them are off by n roundings at most, however they are alike; adding zeros rounds
+ * nothing, nor do integers up to 2²⁴. What an index that is not sure may add to a row counts as an error of it, and as one of the row
+ * that it is added to.
+ */
+export const scatterAdd: ErrorRule = (node, operands, values) => {
+  const [{ values: x, errors: ex }, { values: indices, errors: ei }, { values: added, errors: ea }] =
+    operands as readonly [Uncertain, Uncertain, Uncertain];
+  const [from, by] = node.operands.map(({ shape }) => shape) as [Shape, Shape];
+  const magnitude = new Float64Array(values.length);
+  const carried = new Float64Array(values.length);
+  const count = new Float64Array(values.length);
+  const fractions = new Uint8Array(values.length);
+  const extremes = new Map<number, Extremes>();
+  const add = (element: number, value: number, error: number) => {
+    const size = Math.abs(value) + error;
+    if (size === 0) return;
+    if (!(size < Number.POSITIVE_INFINITY)) {
+      const own = extremes.get(element) ?? new Extremes();
+      own.add(value, error);
+      extremes.set(element, own);
+      return;
+    }
+    magnitude[element] = (magnitude[element] as number) + size;
+    carried[element] = (carried[element] as number) + error;
+    count[element] = (count[element] as number) + 1;
+    if (!Number.isInteger(value)) fractions[element] = 1;
+  };
+  x.forEach((value, element) => {
+    add(element, value, ex[element] as number);
+  });
+  eachIndexed(indices, by, from, node.attributes, (element, at, index) => {
+    const [value, error] = [added[at] as number, ea[at] as number];
+    if (ei[index] === 0) {
+      add(element, value, error);
+      return;
+    }
+    for (const other of reached(element, indices[index] as number, ei[index] as number, node)) {
+      add(other, other === element ? value : 0, Math.abs(value) + error);
+    }
+  });
+  return values.map((_, element) => {
+    const [total, off] = [magnitude[element] as number, carried[element] as number];
+    const additions = Math.max((count[element] as number) - 1, 0);
+    const strange = extremes.get(element);
+    if (strange) return strange.error(total);
+    if (!(total <= LARGEST)) return Number.POSITIVE_INFINITY;
+    if (off === 0 && fractions[element] === 0 && total <= 2 ** 24) return 0;
+    return off + inOrder(additions) * total + additions * LEAST;
+  });
 };

@@ -39,6 +39,12 @@ export function accumulated(count: number): number {
   return relative / (1 - relative);
 }
 
+/** The same in one chain, of which nothing is known but its length: n·u, which also holds where all terms are equal. */
+export function inOrder(count: number): number {
+  const relative = count * UNIT;
+  return relative / (1 - relative);
+}
+
 /** What flushing a subnormal to zero may add to a result that lies within `error` of `value`. */
 export function flushed(value: number, error: number): number {
   return Math.abs(value) - error < LEAST ? Math.min(Math.abs(value) + error, LEAST) : 0;

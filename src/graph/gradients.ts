@@ -1,7 +1,7 @@
-import { type Shape, sizeOf } from "../util/shape";
+import type { Shape } from "../util/shape";
 import { convolutionGradients } from "./conv-gradients";
 import { type Op, splitShape } from "./ops";
-import { iota, sumAxes, type Tensor } from "./tensor";
+import { iota, literal, scattered, sumAxes, type Tensor, taken } from "./tensor";
 
 /** Given a node and the gradient of the loss in its value, the gradients in its operands; null where there is none. */
 export type Gradient = (node: Tensor, gradient: Tensor) => readonly (Tensor | null)[];
@@ -121,23 +121,12 @@ export const GRADIENTS: Record<Op, Gradient> = {
   toFloat32: none,
   random: none,
 
-  // A row taken twice gets both gradients: oneHot^T x g adds them up, in a fixed order, without atomics.
+  // A row taken twice gets both gradients, added up in the order in which it was taken.
   take: (node, g) => {
     const [x, indices] = operands(node);
-    const rows = x.shape[0] as number;
-    const held = indices
-      .maximum(0)
-      .minimum(rows - 1)
-      .reshape([sizeOf(indices.shape)]);
-    const width = sizeOf(x.shape) / rows;
-    return [
-      held
-        .oneHot(rows)
-        .T.matmul(g.reshape([sizeOf(indices.shape), width]))
-        .reshape(x.shape),
-      null,
-    ];
+    return [scattered(literal(0).broadcastTo(x.shape), node.attributes, indices, g), null];
   },
+  scatterAdd: (node, g) => [g, null, taken(g, node.attributes, operands(node)[1], (node.operands[2] as Tensor).shape)],
 
   matmul: (node, g) => {
     const [a, b] = operands(node);

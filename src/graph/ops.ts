@@ -5,7 +5,7 @@ export type DType = "float32" | "int32";
 /** Numbers while the reference computes: float64, also for int32 tensors, whose values it holds exactly. */
 export type Numbers = Float64Array;
 
-/** What an operation needs besides its operands. Axes `from` … `to - 1` are the ones that are reduced. */
+/** What an operation needs besides its operands. Axes `from` … `to - 1` are the ones that are reduced, or indexed. */
 export interface Attributes {
   /** mask: what is not passed is to give no NaN to the derivative of what it was made of. */
   readonly picks?: true;
@@ -50,18 +50,12 @@ interface Reduction {
   loop(x: Numbers, out: Numbers, outer: number, length: number, inner: number): void;
 }
 
-/** Rows of the first operand, picked by an int32 index. */
-interface Gather {
-  readonly kind: "gather";
-  loop(operands: readonly Numbers[], shapes: readonly Shape[], out: Numbers): void;
-}
-
 /**
  * Everything else: its float64 loop is given whole operands. A composite is made of other operations (compose.ts) wherever it is
  * compiled; it has a row of its own because its derivative, or its error, is better than theirs taken one after another.
  */
 interface Structural {
-  readonly kind: "leaf" | "view" | "matmul" | "composite";
+  readonly kind: "leaf" | "view" | "gather" | "scatter" | "matmul" | "composite";
   loop?(
     operands: readonly Numbers[],
     shapes: readonly Shape[],
@@ -294,15 +288,25 @@ export const OPS = {
     wgsl: (a, b, c) => `randomUniform(vec3i(${a}, ${b}, ${c}))`,
   },
 
-  /** [R, ...] by int32 [...I] -> [...I, ...]; an index outside is held to the nearest row. */
+  /**
+   * Elements along one axis, x being [O, R, I] to both sides of it: by int32 [O or 1, n, I or 1] -> [O, n, I], in whatever shape. An index
+   * outside is held to the nearest row.
+   */
   take: {
     kind: "gather",
-    loop([x, indices], [shape], out) {
-      const rows = (shape as Shape)[0] as number;
-      const width = (x as Numbers).length / rows;
-      (indices as Numbers).forEach((index, i) => {
-        const row = Math.min(Math.max(index, 0), rows - 1);
-        out.set((x as Numbers).subarray(row * width, (row + 1) * width), i * width);
+    loop([x, indices], [from, by], out, _shape, attributes) {
+      eachIndexed(indices as Numbers, by as Shape, from as Shape, attributes, (element, at) => {
+        out[at] = (x as Numbers)[element] as number;
+      });
+    },
+  },
+  /** Values [O, n, I] added in their order to the elements of x that `take` would give for them. */
+  scatterAdd: {
+    kind: "scatter",
+    loop([x, indices, values], [from, by], out, _shape, attributes) {
+      out.set(x as Numbers);
+      eachIndexed(indices as Numbers, by as Shape, from as Shape, attributes, (element, at) => {
+        out[element] = (out[element] as number) + ((values as Numbers)[at] as number);
       });
     },
   },
@@ -390,15 +394,37 @@ export const OPS = {
       convolve(x as Numbers, weight as Numbers, out, [...shapes, shape] as unknown as [Shape, Shape, Shape], slides);
     },
   },
-} satisfies Record<string, Elementwise | Reduction | Gather | Structural>;
+} satisfies Record<string, Elementwise | Reduction | Structural>;
 
 export type Op = keyof typeof OPS;
-export type OpRow = Elementwise | Reduction | Gather | Structural;
+export type OpRow = Elementwise | Reduction | Structural;
 export type CompositeOp = { [K in Op]: (typeof OPS)[K] extends { kind: "composite" } ? K : never }[Op];
 export type ElementwiseOp = { [K in Op]: (typeof OPS)[K] extends Elementwise ? K : never }[Op];
 
 export function rowOf(op: Op): OpRow {
   return OPS[op];
+}
+
+/** For each element `at` of [O, n, I], in order: the element of x that its index leads to, and which of the indices that is. */
+export function eachIndexed(
+  indices: Numbers,
+  by: Shape,
+  x: Shape,
+  { from = 0, to = 0 }: Attributes,
+  visit: (element: number, at: number, index: number) => void,
+): void {
+  const { outer, length, inner } = splitShape(x, from, to);
+  const [ofOuter, count, ofInner] = by as readonly [number, number, number];
+  for (let o = 0; o < outer; o++) {
+    for (let k = 0; k < count; k++) {
+      const first = ((ofOuter === 1 ? 0 : o) * count + k) * ofInner;
+      for (let i = 0; i < inner; i++) {
+        const index = first + (ofInner === 1 ? 0 : i);
+        const row = Math.min(Math.max(indices[index] as number, 0), length - 1);
+        visit((o * length + row) * inner + i, (o * count + k) * inner + i, index);
+      }
+    }
+  }
 }
 
 /** The row of an elementwise operation, or null. */

@@ -197,12 +197,60 @@ export class Tensor {
     return this.dtype === "float32" ? this : elementwise("toFloat32", this);
   }
 
-  /** Rows by int32 index: [R, ...] by [B] -> [B, ...]; an index outside is held to the nearest row. */
-  take(indices: Tensor): Tensor {
-    if (!(indices instanceof Tensor) || indices.dtype !== "int32")
-      throw new TypeError("take: indices must be an int32 Tensor");
+  /**
+   * NumPy's `take` along an axis: [..., R, ...] by int32 indices of any shape [...I] -> [..., ...I, ...]. An index outside, a negative one
+   * among them, is held to the nearest row. Its derivative adds rows up in the order of the indices. Throws ShapeError where the axis is not there.
+   */
+  take(indices: Tensor, axis = 0): Tensor {
+    checkIndices("take", indices);
     if (this.shape.length === 0) throw new ShapeError("take: a scalar has no rows to take");
-    return new Tensor("take", [this, indices], [...indices.shape, ...this.shape.slice(1)], this.dtype);
+    const place = checkAxis("take", this.shape, axis);
+    const shape = [...this.shape.slice(0, place), ...indices.shape, ...this.shape.slice(place + 1)];
+    checkShape("take", shape);
+    return taken(this, { from: place, to: place + 1 }, indices.reshape([1, sizeOf(indices.shape), 1]), shape);
+  }
+
+  /**
+   * NumPy's `take_along_axis`: element j along `axis` is the one that `indices` names there. `indices`, int32, has as many axes as this,
+   * and but for `axis` broadcasts with it: [..., R, ...] by [..., n, ...] -> [..., n, ...]. An index outside, a negative one among them, is
+   * held to the nearest element. Throws ShapeError where the shapes do not fit.
+   */
+  takeAlong(indices: Tensor, axis: number): Tensor {
+    checkIndices("takeAlong", indices);
+    const place = checkAxis("takeAlong", this.shape, axis);
+    const [rows, count] = [this.shape[place] as number, indices.shape[place] ?? 1];
+    const along = (shape: Shape, length: number) => shape.map((each, at) => (at === place ? length : each));
+    const joint = broadcastShapes(along(this.shape, 1), along(indices.shape, 1));
+    if (joint === null || indices.shape.length !== this.shape.length) {
+      throw new ShapeError(
+        `takeAlong: indices are ${formatShape(indices.shape)} for a tensor of shape ${formatShape(this.shape)} along axis ${axis}; they must have as many axes, each but that one as long or 1`,
+      );
+    }
+    const shape = along(joint, count);
+    checkShape("takeAlong", shape);
+    const parts = [sizeOf(joint.slice(0, place)), count, sizeOf(joint.slice(place + 1))];
+    const x = this.broadcastTo(along(joint, rows));
+    return taken(x, { from: place, to: place + 1 }, indices.broadcastTo(shape).reshape(parts), shape);
+  }
+
+  /**
+   * This with `values[i]` added to row `indices[i]`: [R, ...] by int32 [...I] and [...I, ...] -> [R, ...]. Rows named twice get both, added
+   * one after another in the order of i, so that the bits are the same every time. An index outside is held to the nearest row, so that
+   * this is the derivative of `take`. Throws ShapeError where the shapes do not fit.
+   */
+  scatterAdd(indices: Tensor, values: Tensor): Tensor {
+    checkIndices("scatterAdd", indices);
+    if (!(values instanceof Tensor))
+      throw new TypeError(`scatterAdd: the values must be a Tensor, not ${shown(values, Tensor)}`);
+    floats("scatterAdd", this, values);
+    if (this.shape.length === 0) throw new ShapeError("scatterAdd: a scalar has no rows to add to");
+    const rest = this.shape.slice(1);
+    if (!sameShape(values.shape, [...indices.shape, ...rest])) {
+      throw new ShapeError(
+        `scatterAdd: values are ${formatShape(values.shape)} for indices ${formatShape(indices.shape)} into rows of ${formatShape(this.shape)}; they must be ${formatShape([...indices.shape, ...rest])}`,
+      );
+    }
+    return scattered(this, { from: 0, to: 1 }, indices.reshape([1, sizeOf(indices.shape), 1]), values);
   }
 
   /** [..., n, k] x [k, m] -> [..., n, m]. Throws ShapeError where the inner sizes differ. */
@@ -757,6 +805,21 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 /** Sum over the axes `from` … `to - 1`, to any shape of the right size. What gradients of broadcasts need. */
 export function sumAxes(x: Tensor, from: number, to: number): Tensor {
   return new Tensor("sum", [x], [...x.shape.slice(0, from), ...x.shape.slice(to)], "float32", { from, to });
+}
+
+/** Elements of x along an axis, x being [O, R, I] to both sides of it: by int32 [O or 1, n, I or 1] -> `shape`, of the size of [O, n, I]. */
+export function taken(x: Tensor, { from = 0, to = 1 }: Attributes, indices: Tensor, shape: Shape): Tensor {
+  return new Tensor("take", [x, indices], shape, x.dtype, { from, to });
+}
+
+/** x with `values`, of the size of [O, n, I], added to the elements that `taken` would give: its derivative. */
+export function scattered(x: Tensor, { from = 0, to = 1 }: Attributes, indices: Tensor, values: Tensor): Tensor {
+  return new Tensor("scatterAdd", [x, indices, values], x.shape, "float32", { from, to });
+}
+
+function checkIndices(op: string, indices: Tensor): void {
+  if (!(indices instanceof Tensor) || indices.dtype !== "int32")
+    throw new TypeError(`${op}: indices must be an int32 Tensor`);
 }
 
 function normalisation(op: "softmax" | "logSoftmax", x: Tensor, axis: number): Tensor {

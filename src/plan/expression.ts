@@ -1,4 +1,4 @@
-import { type DType, type ElementwiseOp, elementwiseRow, rowOf } from "../graph/ops";
+import { type DType, type ElementwiseOp, elementwiseRow, rowOf, splitShape } from "../graph/ops";
 import { literalOf, type Tensor } from "../graph/tensor";
 import {
   type Access,
@@ -18,7 +18,7 @@ export type Expression =
   | { readonly kind: "load"; readonly dtype: DType; readonly tensor: Tensor; readonly access: Access }
   /** The integer at `access` in 0, 1, 2, …: a coordinate. */
   | { readonly kind: "position"; readonly dtype: "int32"; readonly access: Access }
-  /** Row `row` (held to 0 … rows - 1) of a tensor of `width` elements a row, at `access` within the row. */
+  /** Row `row` (held to 0 … rows - 1), `width` elements from the next, of what begins at `access` in a tensor. */
   | {
       readonly kind: "gather";
       readonly dtype: DType;
@@ -124,22 +124,26 @@ export class Expressions {
 
   private gather(node: Tensor, steps: readonly ViewStep[]): Expression | Obstacle {
     const [x, indices] = node.operands as readonly [Tensor, Tensor];
-    if (this.surroundings.where(x) !== "memory") return { kind: "obstacle", copy: x };
-    const rows = x.shape[0] as number;
-    const within = x.shape.slice(1);
-    const column = [...indices.shape, ...within.map(() => 1)];
-    const row = this.value(indices, [
-      { view: "reshape", shape: column, source: indices },
-      { view: "broadcast", shape: node.shape, source: node },
-      ...steps,
-    ]);
+    const table = tableOf(x);
+    if (this.surroundings.where(table) !== "memory") return { kind: "obstacle", copy: table };
+    const { from = 0, to = 0 } = node.attributes;
+    const { outer, length: rows, inner } = splitShape(x.shape, from, to);
+    const whole = [outer, indices.shape[1] as number, inner];
+    const shaped = [{ view: "reshape", shape: node.shape, source: node }, ...steps] as const;
+    const row = this.value(indices, broadcastTo(indices, whole, shaped));
     if (row.kind === "obstacle") return row;
-    const strides = [...indices.shape.map(() => 0), ...stridesOf(within)];
-    const access = accessThrough(node.shape, strides, steps);
+    const access = accessThrough(whole, [rows * inner, 0, 1], shaped);
     if ("copy" in access) return { kind: "obstacle", copy: access.copy };
-    const held = heldTo(access, sizeOf(within));
-    return { kind: "gather", dtype: x.dtype, tensor: x, row, rows, width: sizeOf(within), access: held };
+    const held = heldTo(access, (outer - 1) * rows * inner + inner);
+    return { kind: "gather", dtype: x.dtype, tensor: table, row, rows, width: inner, access: held };
   }
+}
+
+/** The tensor in whose memory rows are looked up: what was only given another shape lies there as it is. */
+export function tableOf(x: Tensor): Tensor {
+  let table = x;
+  while (table.op === "reshape") table = table.operands[0] as Tensor;
+  return table;
 }
 
 /** What a point of a padded tensor is, where `value` is what it would be of the tensor itself. */

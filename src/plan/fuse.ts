@@ -11,7 +11,7 @@ import {
   type ViewStep,
 } from "../graph/view";
 import { sizeOf, stridesOf } from "../util/shape";
-import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle } from "./expression";
+import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle, tableOf } from "./expression";
 import {
   type Fusion,
   type FusionLimits,
@@ -19,6 +19,7 @@ import {
   MAX_MEMBERS,
   type MatrixOperand,
   type Partial,
+  scatteredBy,
   type Update,
 } from "./group";
 import { findTail } from "./tail";
@@ -103,6 +104,9 @@ class Fuser {
       case "reduction":
         this.placeReduction(node);
         return;
+      case "scatter":
+        this.placeScatter(node);
+        return;
       case "view":
       case "elementwise":
       case "gather": {
@@ -110,7 +114,7 @@ class Fuser {
           this.adopt(this.tailGroup(), node);
           return;
         }
-        if (kind === "gather") this.materialise(node.operands[0] as Tensor);
+        if (kind === "gather") this.materialise(tableOf(node.operands[0] as Tensor));
         if (kind !== "view" && latest >= 0 && this.tryJoin(this.groups[latest] as Group, node)) return;
         const cost =
           (kind === "view" ? 0 : 1) +
@@ -153,6 +157,24 @@ class Fuser {
     return { tensor: this.materialise(node), transposed: false };
   }
 
+  private placeScatter(node: Tensor): void {
+    const [x, by, values] = node.operands as readonly [Tensor, Tensor, Tensor];
+    const { from = 0, to = 0 } = node.attributes;
+    const { outer, length: rows, inner } = splitShape(node.shape, from, to);
+    const count = by.shape[1] as number;
+    const indices = by.broadcastTo([outer, count, inner]);
+    // Every thread reads them all: what is more than a load is computed once, before.
+    if (this.expressionOf(indices).kind !== "load") this.materialise(by);
+    // What reads a parameter that is to be changed, too: then its rows may be added to where they lie.
+    const added = this.expressionOf(values);
+    const reads = added.kind === "obstacle" ? new Set() : loadsOf([added]);
+    if (this.updates.some(({ parameter }) => reads.has(parameter))) this.materialise(values);
+    const scatter = { outer, rows, inner, count, x, indices, values };
+    const shape = { kind: "scatter", size: sizeOf(node.shape), root: node, scatter } as const;
+    this.adopt(this.openFor([x, indices, values], shape), node);
+    this.stored.add(node);
+  }
+
   private placeReduction(node: Tensor): void {
     const operand = node.operands[0] as Tensor;
     const { from = 0, to = 0 } = node.attributes;
@@ -164,7 +186,7 @@ class Fuser {
       const tail = this.tailNodes.has(node);
       let begin = source !== null && this.tryPartial(source, operand) ? source : null;
       if (begin === null && (tail || split.length > ONE_PASS)) {
-        begin = this.openFor(operand, { kind: "elementwise", size: sizeOf(operand.shape) });
+        begin = this.openFor([operand], { kind: "elementwise", size: sizeOf(operand.shape) });
       }
       if (begin !== null) {
         begin.partials.push(partial);
@@ -188,7 +210,7 @@ class Fuser {
         return;
       }
     }
-    this.adopt(this.openFor(operand, { kind: "rows", size: sizeOf(operand.shape), split }), node);
+    this.adopt(this.openFor([operand], { kind: "rows", size: sizeOf(operand.shape), split }), node);
   }
 
   private open(group: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
@@ -208,41 +230,48 @@ class Fuser {
     return made;
   }
 
-  /** A new kernel that can compute `value` at each point of its domain; what stands in the way is copied to memory first. */
-  private openFor(value: Tensor, shape: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
+  /** A new kernel that can compute `values` at each point of its domain; what stands in the way is copied to memory first. */
+  private openFor(values: readonly Tensor[], shape: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
     for (;;) {
-      const expression = new Expressions({ where: (node) => this.where(null, node), reaches: () => false }).value(
-        value,
-      );
-      const over = expression.kind !== "obstacle" && loadsOf([expression]).size > this.limits.maxBuffers;
-      if (expression.kind !== "obstacle" && !over) {
+      const found = values.map((value) => this.expressionOf(value));
+      const expressions = found.filter((each) => each.kind !== "obstacle");
+      const loads = loadsOf(expressions);
+      if (expressions.length === found.length && loads.size <= this.limits.maxBuffers) {
         const group = this.open(shape);
-        this.loads.set(group, loadsOf([expression]));
+        this.loads.set(group, loads);
         return group;
       }
-      const copy = expression.kind === "obstacle" ? expression.copy : this.largestOperand(value);
-      if (copy === null) throw new Error(`internal: ${value.op} #${value.id} cannot be computed`);
+      const obstacle = found.find((each) => each.kind === "obstacle");
+      const copy = obstacle ? obstacle.copy : this.largestOperand(values);
+      if (copy === null) throw new Error(`internal: ${values[0]?.op} #${values[0]?.id} cannot be computed`);
       this.materialise(copy);
     }
   }
 
-  /** Of an expression that reads too many buffers, the inlined part that reads most: kept in memory, it becomes one. */
-  private largestOperand(value: Tensor): Tensor {
+  /** The value of a node for a kernel that is yet to be. */
+  private expressionOf(node: Tensor): Expression | Obstacle {
+    return new Expressions({ where: (each) => this.where(null, each), reaches: () => false }).value(node);
+  }
+
+  /** Of expressions that read too many buffers, the inlined part that reads most: kept in memory, it becomes one. */
+  private largestOperand(values: readonly Tensor[]): Tensor {
     const reads = (node: Tensor) => {
-      const expression = new Expressions({ where: (n) => this.where(null, n), reaches: () => false }).value(node);
+      const expression = this.expressionOf(node);
       return expression.kind === "obstacle" ? 0 : loadsOf([expression]).size;
     };
-    let node = value;
+    let parts = values.length === 1 ? (values[0] as Tensor).operands : values;
     for (;;) {
-      const inlined = node.operands.filter((operand) => this.where(null, operand) === "inline");
+      const inlined = parts.filter((part) => this.where(null, part) === "inline");
       const most = inlined.reduce<Tensor | null>(
-        (best, operand) => (best === null || reads(operand) > reads(best) ? operand : best),
+        (best, part) => (best === null || reads(part) > reads(best) ? part : best),
         null,
       );
-      if (most === null)
-        throw new Error(`internal: ${value.op} #${value.id} reads more buffers than a kernel may bind`);
+      if (most === null) {
+        const [{ op, id }] = values as readonly [Tensor];
+        throw new Error(`internal: ${op} #${id} reads more buffers than a kernel may bind`);
+      }
       if (reads(most) <= this.limits.maxBuffers && reads(most) > 1) return most;
-      node = most;
+      parts = most.operands;
     }
   }
 
@@ -377,7 +406,7 @@ class Fuser {
         return node;
       }
     }
-    const group = this.openFor(node, { kind: "elementwise", size: sizeOf(node.shape) });
+    const group = this.openFor([node], { kind: "elementwise", size: sizeOf(node.shape) });
     this.adopt(group, node);
     this.stored.add(node);
     return node;
@@ -432,6 +461,7 @@ class Fuser {
           ...group.members
             .filter((node) => !isInlinable(node) && node.operands[0])
             .map((node) => this.writer(group).value(node.operands[0] as Tensor)),
+          ...scatteredBy(group).map((node) => this.writer(group).value(node)),
           ...group.partials.map(({ value }) => this.writer(group).value(value)),
         ];
         if (!values.some(({ kind }) => kind === "obstacle")) continue;

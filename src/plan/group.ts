@@ -14,13 +14,26 @@ export interface Partial {
   readonly value: Tensor;
 }
 
+/** x [outer, rows, inner] with values [outer, count, inner] added to rows that indices, repeated to as many, name. */
+export interface Scatter {
+  readonly outer: number;
+  readonly rows: number;
+  readonly inner: number;
+  readonly count: number;
+  readonly x: Tensor;
+  readonly indices: Tensor;
+  readonly values: Tensor;
+}
+
 /** Nodes that one kernel computes. */
 export interface Group {
-  readonly kind: "matmul" | "rows" | "elementwise" | "combine";
+  readonly kind: "matmul" | "rows" | "elementwise" | "combine" | "scatter";
   /** Points of the domain: elements of a product or of a chain; a combination has one. */
   readonly size: number;
   /** rows: the domain as [outer, length, inner], reduced along `length`. */
   readonly split: { readonly outer: number; readonly length: number; readonly inner: number } | null;
+  readonly scatter?: Scatter;
+  /** A product, or a scatter. */
   readonly root: Tensor | null;
   readonly a: MatrixOperand | null;
   readonly b: MatrixOperand | null;
@@ -39,6 +52,17 @@ export function productOf({ root, a, b }: Group) {
   const [M, N] = root.shape as readonly [number, number];
   const K = (root.operands[0] as Tensor).shape[1] as number;
   return { root, a, b, M, N, K, transposed: { a: a.transposed, b: b.transposed } };
+}
+
+/** What a scatter's kernel is made of, and its root, in whose memory it adds up. */
+export function scatterOf({ root, scatter }: Group): Scatter & { readonly root: Tensor } {
+  if (root === null || scatter === undefined) throw new Error("internal: a scatter without operands");
+  return { ...scatter, root };
+}
+
+/** What a scatter reads to begin with: x, indices and values; of another kernel nothing. */
+export function scatteredBy({ scatter }: Group): readonly Tensor[] {
+  return scatter ? [scatter.x, scatter.indices, scatter.values] : [];
 }
 
 export interface Fusion {

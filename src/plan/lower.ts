@@ -72,17 +72,21 @@ export class Lowering extends Site {
     return name;
   }
 
-  override stored(node: Tensor, index: string, value: string): string[] {
-    const lines: string[] = [];
-    for (const place of this.stores.recordsOf(node)) {
+  override assign(node: Tensor, index: string, value: string): string {
+    return `${this.bind(this.stores.storageOf(node), "read_write")}[${index}] = ${value};`;
+  }
+
+  override isStored(node: Tensor): boolean {
+    return this.stores.isStored(node);
+  }
+
+  override recorded(node: Tensor, value: string): string[] {
+    return this.stores.recordsOf(node).map((place) => {
       if (this.stores.history === null) throw new Error("internal: a record without a history");
       const name = this.bind(this.stores.history, "read_write");
       this.usesSlot ||= this.record === "slot.x";
-      lines.push(`${name}[${this.record} * ${this.stores.recordSize}u + ${place}u] = ${asFloat(node, value)};`);
-    }
-    if (this.stores.isStored(node))
-      lines.push(`${this.bind(this.stores.storageOf(node), "read_write")}[${index}] = ${value};`);
-    return lines;
+      return `${name}[${this.record} * ${this.stores.recordSize}u + ${place}u] = ${asFloat(node, value)};`;
+    });
   }
 
   override partialSpecs(): PartialSpec[] {
@@ -158,6 +162,9 @@ export function lowerGroup(
       case "rows":
         if (writers.rows === null) throw new RowsNeeded();
         return [writers.rows(fusion, group, stores, target)];
+      case "scatter":
+        if (writers.scatter === null) throw new Error("internal: nothing writes scatters");
+        return writers.scatter.lowerScatter(fusion, group, stores, target);
       case "combine":
         return [lowerCombine(fusion, group, stores, target)];
       default:

@@ -1,6 +1,6 @@
 import { rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
-import { topological } from "../graph/tensor";
+import { type Tensor, topological } from "../graph/tensor";
 import type { MatmulTiling } from "../kernels/tiling";
 import { sizeOf } from "../util/shape";
 import { type Makers, mayRunWhole } from "./compile";
@@ -21,13 +21,14 @@ export async function makersFor(
 ): Promise<Makers> {
   const usual: Kind = target.software ? (subgroupsOf(target) > 0 ? "subgroup" : "direct") : "tiled";
   const wanted = [...new Set([usual, ...kinds])];
-  const [defaults, products, byRows, inWhole] = await Promise.all([
+  const [defaults, products, byRows, scatter, inWhole] = await Promise.all([
     target.software ? software() : hardware(),
     productsOf(wanted),
     rows ? import("./lower-rows") : null,
+    some(program, ({ op }) => rowOf(op).kind === "scatter") ? import("./scatter") : null,
     mayRunWhole(program, target) ? whole() : null,
   ]);
-  return { ...defaults, products, rows: byRows?.lowerRows ?? null, whole: inWhole };
+  return { ...defaults, products, rows: byRows?.lowerRows ?? null, scatter, whole: inWhole };
 }
 
 /** Every kind of tiling. */
@@ -59,9 +60,13 @@ async function whole(): Promise<Makers["whole"]> {
 }
 
 /** Whether a program reduces along rows, as far as can be told from the graph: a sum to one number mostly does not. */
-function reducesRows({ outputs, updates = {} }: Program): boolean {
-  return topological([...Object.values(outputs), ...Object.values(updates)]).some(({ op, shape }) => {
+function reducesRows(program: Program): boolean {
+  return some(program, ({ op, shape }) => {
     const { kind } = rowOf(op);
     return kind === "composite" || (kind === "reduction" && (sizeOf(shape) > 1 || op === "argmax"));
   });
+}
+
+function some({ outputs, updates = {} }: Program, is: (node: Tensor) => boolean): boolean {
+  return topological([...Object.values(outputs), ...Object.values(updates)]).some(is);
 }

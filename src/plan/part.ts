@@ -10,6 +10,9 @@ export interface Places {
   assign(storage: Storage, index: string, value: string): string;
 }
 
+/** The statements of a scatter as a part: the threads side by side, each with rows of its own. */
+export type ScatterPart = (context: Context, part: Part) => string[];
+
 export interface Context {
   readonly fusion: Fusion;
   readonly stores: Stores;
@@ -29,6 +32,8 @@ export interface Context {
   each(count: number, statements: (index: string) => readonly string[]): string[];
   /** The variable in which a thread begins a reduction to one number. Numbered by use, so that equal programs give equal text. */
   variableOf(node: Tensor): string;
+  /** Writes scatters; undefined where the program has none. */
+  readonly scatter: ScatterPart | undefined;
   /** A number that no other part of the kernel has. */
   next(): number;
 }
@@ -49,14 +54,21 @@ export class Part extends Site {
     return this.context.places.element(this.context.stores.storageOf(tensor), index);
   }
 
-  override stored(node: Tensor, index: string, value: string): string[] {
-    const { stores, places, held } = this.context;
+  override assign(node: Tensor, index: string, value: string): string {
+    const { stores, places } = this.context;
+    return places.assign(stores.storageOf(node), index, value);
+  }
+
+  override isStored(node: Tensor): boolean {
+    return this.context.stores.isStored(node);
+  }
+
+  override recorded(node: Tensor, value: string): string[] {
+    const { stores, held } = this.context;
     const records = held ? "recorded && local == 0u" : "recorded";
-    const lines = stores
+    return stores
       .recordsOf(node)
       .map((at) => `if (${records}) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
-    if (stores.isStored(node)) lines.push(places.assign(stores.storageOf(node), index, value));
-    return lines;
   }
 
   override partialSpecs(): Begun[] {

@@ -28,6 +28,9 @@ export function writeGroup(context: Context, group: Group): string[] {
       return [...begins, ...product(context, part)];
     case "rows":
       return [...begins, ...rows(context, part)];
+    case "scatter":
+      if (context.scatter === undefined) throw new Error("internal: nothing writes scatters");
+      return [...begins, ...context.scatter(context, part)];
     case "combine":
       return combination(context, part);
     default:

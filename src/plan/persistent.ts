@@ -6,7 +6,7 @@ import { Turns } from "../kernels/turns";
 import type { Fusion, Group } from "./group";
 import { type Layout, layOut, type Resident, type Touches } from "./layout";
 import { labelOf, opsOf } from "./lower";
-import type { Context, Places } from "./part";
+import type { Context, Places, ScatterPart } from "./part";
 import { loop, writeGroup } from "./persistent-group";
 import { isShort, mostTurns, type Target } from "./plan";
 import { alone, passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
@@ -34,9 +34,10 @@ export function lowerPersistent(
   stores: Stores,
   residents: Residents,
   target: Target,
+  scatter: ScatterPart | undefined,
 ): LoweredDispatch | null {
   const { software } = target;
-  const write = (stages: readonly Stage[]) => writeStages(fusion, order, stages, stores, residents, target);
+  const write = (stages: readonly Stage[]) => writeStages(fusion, order, stages, stores, residents, target, scatter);
   const stages = stagesOf(fusion, order, stores, { software, workOf: (group) => workOf(fusion, group) });
   return write(stages) ?? (sweepsOf(stages).length > 0 ? write(order.map(alone)) : null);
 }
@@ -48,6 +49,7 @@ function writeStages(
   stores: Stores,
   residents: Residents,
   target: Target,
+  scatter: ScatterPart | undefined,
 ): LoweredDispatch | null {
   const { resident } = residents;
   const sweeps = sweepsOf(stages);
@@ -74,7 +76,7 @@ function writeStages(
   const short = ({ kind, size }: Group) => kind === "combine" || (kind === "elementwise" && size <= MAX_HELD);
   const mayHold =
     subgroup && elements <= MAX_HELD && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
-  const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly };
+  const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly, scatter };
   const write = (held: boolean) => {
     const written = writeWhole(fusion, order, stores, residents, target, whole, held);
     const { turns = 0, turnsOnce = 0 } = written?.whole ?? {};
@@ -96,6 +98,7 @@ interface Whole {
   readonly joined: number;
   /** What the program does not change. */
   readonly readOnly: ReadonlySet<Storage>;
+  readonly scatter: ScatterPart | undefined;
 }
 
 /** The kernel; null where an element that is to be held in a variable is wanted at an index that is no number. */
@@ -105,7 +108,7 @@ function writeWhole(
   stores: Stores,
   { resident, state, offsets, history }: Residents,
   { software }: Target,
-  { stages, layout, passed, workgroupSize, subgroup, joined, readOnly }: Whole,
+  { stages, layout, passed, workgroupSize, subgroup, joined, readOnly, scatter }: Whole,
   held: boolean,
 ): LoweredDispatch | null {
   const work = (group: Group) => workOf(fusion, group);
@@ -151,6 +154,7 @@ function writeWhole(
       variables.set(node, known);
       return known;
     },
+    scatter,
     next: () => parts++,
     held,
     loop: (variable, count, body) => loop(variable, count, workgroupSize, turns, body),
@@ -281,7 +285,9 @@ function loops(sweeps: readonly Sweep[]): string {
 
 /** Arithmetic of a kernel's work in one step. */
 function workOf(fusion: Fusion, group: Group): number {
-  const K = group.root?.operands[0]?.shape[1] ?? 0;
+  const { root, scatter } = group;
+  if (scatter) return scatter.outer * scatter.count * scatter.inner + (1 + opsOf(fusion, group)) * group.size;
+  const K = root?.operands[0]?.shape[1] ?? 0;
   return (2 * K + opsOf(fusion, group)) * group.size;
 }
 

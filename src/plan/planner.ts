@@ -1,3 +1,4 @@
+import { rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
 import { literalOf, Tensor } from "../graph/tensor";
 import { canonical } from "../graph/view";
@@ -140,7 +141,7 @@ export class Planner {
     const state: Storage = { name: "state", elements: elements + 1, dtype: "float32" };
     if (state.elements * 4 > this.target.maxBindingBytes) return null;
     const residents = { resident, offsets, state, history: this.history };
-    const dispatch = write(this.fusion, this.order, stores, residents, this.target);
+    const dispatch = write(this.fusion, this.order, stores, residents, this.target, this.writers.scatter?.scatterPart);
     if (dispatch === null) return null;
     this.add(state, "whole");
     this.add(count, "count");
@@ -167,7 +168,7 @@ export class Planner {
 
   /** Scalars that only the record wants need no buffer of their own. */
   private needsMemory(node: Tensor): boolean {
-    if (sizeOf(node.shape) !== 1 || this.storages.has(node)) return true;
+    if (sizeOf(node.shape) !== 1 || this.storages.has(node) || rowOf(node.op).kind === "scatter") return true;
     if (this.updates.some(([, update]) => update === node)) return true;
     this.read ??= new Set(this.order.flatMap((group) => [...readsOf(this.fusion, group)]));
     return this.read.has(node);

@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { isAligned } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
-import type { Fusion, Group } from "./group";
+import { type Fusion, type Group, scatteredBy } from "./group";
 import type { Storage, Stores } from "./storage";
 
 export interface Schedule {
@@ -15,6 +15,7 @@ export interface Schedule {
 /** All expressions that a kernel evaluates. */
 export function expressionsOf(fusion: Fusion, group: Group): Expression[] {
   return [
+    ...scatteredBy(group).map((node) => fusion.expression(group, node)),
     ...group.members.map((node) =>
       isInlinable(node) || node.operands.length === 0
         ? fusion.definition(group, node)
@@ -103,6 +104,12 @@ function mayOverwrite(fusion: Fusion, group: Group, parameter: Tensor, update: T
   const touches = (expressions: readonly Expression[]) => loadsOf(expressions).has(parameter);
   const all = expressionsOf(fusion, group);
   if (!touches(all)) return true;
+  if (group.scatter) {
+    // A thread may be done while others still read indices and values; and of what it adds to in place it has the old value only to begin with.
+    const [, ...added] = scatteredBy(group).map((node) => fusion.expression(group, node));
+    const after = update === group.root ? all.slice(scatteredBy(group).length) : [];
+    if (touches([...added, ...after])) return false;
+  }
   if (group.split !== null) {
     // A pass over a row may compute an element again, and several threads read what belongs to the row: only a value of
     // the row may go where its own definition alone has read.

@@ -17,16 +17,26 @@ export abstract class Site {
 
   /** WGSL of an element in memory. */
   abstract load(tensor: Tensor, index: string): string;
-  /** The lines that assign a node's value to where it goes; none where nobody wants it. */
-  abstract stored(node: Tensor, index: string, value: string): string[];
+  /** The line that assigns a node's value to its place in memory. */
+  abstract assign(node: Tensor, index: string, value: string): string;
+  abstract isStored(node: Tensor): boolean;
+  /** The lines that leave a scalar in the step's record; none where nobody wants it. */
+  abstract recorded(node: Tensor, value: string): string[];
   /** The variables in which reductions to one number begin, in the group's order. */
   abstract partialSpecs(): Begun[];
+
+  /** The lines that leave a node's value where it goes; none where nobody wants it. */
+  stored(node: Tensor, index: string, value: string): string[] {
+    return [...this.recorded(node, value), ...(this.isStored(node) ? [this.assign(node, index, value)] : [])];
+  }
 
   /** The statements of members at one point, in order, their stores last. */
   epilogue(body: Body, values: Map<Tensor, string>, index: string): string[] {
     const stores: string[] = [];
-    const { root, members, partials } = this.group;
-    if (root !== null) stores.push(...this.stored(root, index, values.get(root) as string));
+    const { root, members, partials, scatter } = this.group;
+    const value = root === null ? "" : (values.get(root) as string);
+    // A scatter has added up in its place.
+    if (root !== null) stores.push(...(scatter ? this.recorded(root, value) : this.stored(root, index, value)));
     for (const node of members) {
       const value = body.value(this.fusion.definition(this.group, node));
       values.set(node, value);

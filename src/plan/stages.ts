@@ -128,6 +128,7 @@ function commonRows(order: readonly Group[], workOf: (group: Group) => number): 
   const work = new Map<number, number>();
   for (const group of order) {
     const { root, split, size } = group;
+    if (group.kind === "scatter") continue;
     const first = group.members[0]?.shape[0] ?? 0;
     const candidates = root
       ? [root.shape[0] as number, (root.operands[0] as Tensor).shape[1] as number]
@@ -332,6 +333,7 @@ class Sweeping {
     const all = expressionsOf(fusion, group);
     switch (group.kind) {
       case "combine":
+      case "scatter":
         return null;
       case "elementwise": {
         const columns = group.size / rows;

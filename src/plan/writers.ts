@@ -1,6 +1,7 @@
 import type { KernelText } from "../kernels/kernel";
 import type { MatmulSpec, MatmulTiling } from "../kernels/tiling";
 import type { Fusion, Group } from "./group";
+import type { ScatterPart } from "./part";
 import type { ProductShape, Target } from "./plan";
 import type { LoweredDispatch, Stores } from "./storage";
 
@@ -27,6 +28,11 @@ export interface Writers {
     | null;
   /** Reductions along rows. */
   readonly rows: ((fusion: Fusion, group: Group, stores: Stores, target: Target) => LoweredDispatch) | null;
+  /** Scatters, as dispatches and as parts of a persistent kernel. */
+  readonly scatter: {
+    readonly lowerScatter: (fusion: Fusion, group: Group, stores: Stores, target: Target) => LoweredDispatch[];
+    readonly scatterPart: ScatterPart;
+  } | null;
 }
 
 export function writeProduct(products: ProductWriters, spec: MatmulSpec): KernelText {

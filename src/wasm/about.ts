@@ -25,12 +25,20 @@ export function about(
     kind: group.kind,
     label: ops.length > 12 ? `${ops.slice(0, 12).join(" ")} … (${ops.length})` : ops.join(" "),
     shapes: shapesOf(group),
-    flops: 2 * (productOf(group)?.K ?? 0) * group.size + group.members.length * group.size,
+    flops: addedBy(group) + 2 * (productOf(group)?.K ?? 0) * group.size + group.members.length * group.size,
     ...lies,
   };
 }
 
+function addedBy({ scatter }: Group): number {
+  return scatter ? scatter.outer * scatter.count * scatter.inner : 0;
+}
+
 function shapesOf({ split, size, ...group }: Group): string {
+  if (group.scatter) {
+    const { outer, count, rows, inner } = group.scatter;
+    return `[${outer}, ${count}, ${inner}] into [${outer}, ${rows}, ${inner}]`;
+  }
   const product = productOf({ split, size, ...group });
   if (product !== null) {
     const { M, N, K } = product;

@@ -1,3 +1,4 @@
+import { rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
 import { literalOf, Tensor } from "../graph/tensor";
 import { fuse } from "../plan/fuse";
@@ -192,6 +193,7 @@ class Compiler {
   private isStored(node: Tensor): boolean {
     if (!this.fusion.stored.has(node)) return false;
     // A scalar that only the record wants needs no memory of its own.
+    if (rowOf(node.op).kind === "scatter") return true;
     return sizeOf(node.shape) !== 1 || this.layout.find(node) !== undefined || this.read.has(node);
   }
 

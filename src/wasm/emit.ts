@@ -2,6 +2,7 @@ import { emitCombine, emitPoints } from "./elementwise";
 import type { Kernel } from "./kernel";
 import { emitProduct } from "./products";
 import { emitRows } from "./rows";
+import { emitScatter } from "./scatter";
 import { asShort, productOf, shortRoot } from "./short-products";
 
 /** One kernel's instructions. A product goes to `scratch`, or where that is null to its own place; its panels go to `panels`. */
@@ -16,6 +17,9 @@ export function emitGroup(kernel: Kernel, scratch: number | null, panels: number
       break;
     case "elementwise":
       emitPoints(kernel, [group.size], null);
+      break;
+    case "scatter":
+      emitScatter(kernel);
       break;
     case "combine":
       emitCombine(kernel);

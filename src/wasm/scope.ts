@@ -121,6 +121,11 @@ export class Scope {
     this.depth = parent === null ? 0 : parent.depth + 1;
   }
 
+  /** From here on nothing counts as computed: memory may have changed since. */
+  forget(): void {
+    this.known.clear();
+  }
+
   put(code: number, ...immediates: readonly number[]): this {
     if (code < 0x100) this.bytes.push(code, ...immediates);
     else this.bytes.push(...instruction(code), ...immediates);

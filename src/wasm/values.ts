@@ -103,6 +103,37 @@ export class Values {
       });
   }
 
+  /**
+   * Adds to what memory holds at a stride along each axis and each lane's `row`; one lane after another where they do not lie side by side.
+   * What is there is read where this is written, not before the loop.
+   */
+  addTo(
+    scope: Scope,
+    address: number,
+    strides: readonly number[],
+    { row, rowBytes }: { row: Value; rowBytes: number },
+    value: Value,
+  ): void {
+    const places = this.moved(this.joint(strides), row, rowBytes);
+    const add = (base: Value, offset: number, load: number, store: number, ...lane: number[]) =>
+      scope
+        .get(base.local)
+        .get(base.local)
+        .memory(load, address + offset)
+        .get(value.local)
+        .put(O.F_ADD)
+        .memory(store, address + offset, ...lane);
+    if ("base" in places && places.base !== null && this.site.valid === 4 && isRow(places.offsets)) {
+      add(places.base, places.offsets[0] as number, O.V_LOAD, O.V_STORE);
+      return;
+    }
+    for (let lane = 0; lane < this.site.valid; lane++) {
+      const base = "apart" in places ? places.apart[lane] : places.base;
+      const offset = "apart" in places ? 0 : (places.offsets[lane] as number);
+      add(base ?? this.f.i32(0), offset, O.V_LOAD32_SPLAT, O.V_STORE32_LANE, lane);
+    }
+  }
+
   /** A number for each lane in use, at a stride along each axis: loads of one buffer. */
   at(address: number, strides: readonly number[]): Value {
     return this.load(address, this.joint(strides));

@@ -194,7 +194,23 @@ const CALLS: Record<string, Call> = {
       .toFloat32(),
   softmax: (a, c) => vector(a).softmax(someAxis(vector(a), c)),
   logSoftmax: (a, c) => vector(a).logSoftmax(someAxis(vector(a), c)),
-  take: (a, c) => vector(a).take(indices(c, vector(a).shape[0] as number)),
+  take: (a, c) => {
+    const x = vector(a);
+    const axis = c.b % x.shape.length;
+    return sizeOf(x.shape) * 4 > MOST_ELEMENTS ? x : x.take(indices(c, x.shape[axis] as number), axis);
+  },
+  takeAlong: (a, c) => {
+    const x = matrix(a);
+    const axis = c.b % 2;
+    return x.takeAlong(indices(c, x.shape[axis] as number).reshape(axis === 0 ? [4, 1] : [1, 4]), axis);
+  },
+  scatterAdd: (a, c, pool) => {
+    const x = matrix(a);
+    const [rows, width] = x.shape as readonly [number, number];
+    const added = pool.find(({ shape }) => shape.length === 2 && shape[1] === width) ?? x.neg();
+    const count = added.shape[0] as number;
+    return x.scatterAdd(indices(c, rows, count), added);
+  },
   oneHot: (a, c) => indices(c, 5).oneHot(4).add(a.mean()),
   iota: (a) =>
     vector(a).add(

@@ -174,6 +174,38 @@ const CASES: Record<string, Case> = {
   "max of all": { ops: ["max"], shapes: [[2, 3, 4]], build: (a) => a.max() },
   "take with repeated rows": { ops: ["take"], shapes: [[4, 3]], build: (a) => a.take(rows(2, 0, 2, 2, 3)).square() },
   "take of rows outside": { ops: ["take"], shapes: [[4, 3]], build: (a) => a.take(rows(-2, 9, 1)) },
+  "take along the last axis": { ops: ["take"], shapes: [[2, 4]], build: (a) => a.take(rows(1, 1, 0), -1).square() },
+  takeAlong: {
+    ops: ["take"],
+    shapes: [[3, 4]],
+    build: (a) => a.takeAlong(rows(1, 1, 0, 3, 9, 1).reshape([3, 2]), 1).square(),
+  },
+  "takeAlong, both repeated": {
+    ops: ["take"],
+    shapes: [[1, 3, 2]],
+    build: (a) => a.takeAlong(rows(1, 1, 0, 2).reshape([2, 2, 1]), 1).exp(),
+  },
+  scatterAdd: {
+    ops: ["scatterAdd", "take"],
+    shapes: [
+      [4, 3],
+      [5, 3],
+    ],
+    build: (a, b) => a.scatterAdd(rows(2, 0, 2, -1, 9), b).square(),
+  },
+  "scatterAdd twice derived": {
+    ops: ["scatterAdd", "take"],
+    shapes: [[4, 3]],
+    build: (a) =>
+      grad(
+        a
+          .take(rows(2, 0, 2))
+          .square()
+          .mul(a.take(rows(1, 2, 2)))
+          .sum(),
+        [a],
+      )[0].square(),
+  },
   "take of two axes": { ops: ["take"], shapes: [[4, 2, 2]], build: (a) => a.take(rows(1, 1, 0, 3).reshape([2, 2])) },
   "a network": {
     ops: ["matmul", "add", "tanh", "logSoftmax", "sum"],

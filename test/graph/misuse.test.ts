@@ -202,6 +202,50 @@ describe("a tensor that cannot be is refused where it is written, with its value
     ["take by float32", () => x.take(input([2])), TypeError, "take: indices must be an int32 Tensor"],
     ["take by an array", () => x.take(wrong([0, 1])), TypeError, "take: indices must be an int32 Tensor"],
     ["take from a scalar", () => scalar.take(whole), ShapeError, "take: a scalar has no rows to take"],
+    [
+      "take along an axis that is not there",
+      () => x.take(whole, 2),
+      ShapeError,
+      "take: axis 2 is not in a tensor of shape [2, 3]; axes go from -2 to 1",
+    ],
+    ["takeAlong by float32", () => x.takeAlong(x, 1), TypeError, "takeAlong: indices must be an int32 Tensor"],
+    [
+      "takeAlong by indices of fewer axes",
+      () => x.takeAlong(whole, 1),
+      ShapeError,
+      "takeAlong: indices are [3] for a tensor of shape [2, 3] along axis 1; they must have as many axes, each but that one as long or 1",
+    ],
+    [
+      "takeAlong by indices that do not broadcast",
+      () => x.takeAlong(input([4, 3], "int32"), 1),
+      ShapeError,
+      "takeAlong: indices are [4, 3] for a tensor of shape [2, 3] along axis 1; they must have as many axes, each but that one as long or 1",
+    ],
+    ["scatterAdd by float32", () => x.scatterAdd(x, x), TypeError, "scatterAdd: indices must be an int32 Tensor"],
+    [
+      "scatterAdd of a number",
+      () => x.scatterAdd(whole, wrong(1)),
+      TypeError,
+      "scatterAdd: the values must be a Tensor, not 1",
+    ],
+    [
+      "scatterAdd of int32",
+      () => x.scatterAdd(whole, whole),
+      TypeError,
+      "scatterAdd: needs float32, it was given int32",
+    ],
+    [
+      "scatterAdd to a scalar",
+      () => scalar.scatterAdd(whole, x),
+      ShapeError,
+      "scatterAdd: a scalar has no rows to add to",
+    ],
+    [
+      "scatterAdd of values that do not fit",
+      () => x.scatterAdd(whole, x.reshape([3, 2])),
+      ShapeError,
+      "scatterAdd: values are [3, 2] for indices [3] into rows of [2, 3]; they must be [3, 3]",
+    ],
   ]);
 });
 

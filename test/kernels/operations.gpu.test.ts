@@ -59,7 +59,7 @@ describe.each([
   {
     what: "the kernels meant for the other kind of device",
     openIt: () => openOther({ route: "recorded" }),
-    cases: [...sample(["matmul"], 3), ...sample([...REDUCTIONS, "parameter"], 1)],
+    cases: [...sample(["matmul"], 3), ...sample([...REDUCTIONS, "parameter", "scatterAdd"], 1)],
   },
   {
     what: "the products of a software adapter without subgroups",
@@ -69,12 +69,21 @@ describe.each([
   {
     what: "programs that run whole in one workgroup",
     openIt: () => open({ backend: "webgpu", route: "persistent" }),
-    cases: [...new Set([...sample(Object.keys(OPS), 10), ...sample(REDUCTIONS, 3), ...strange(1)])],
+    cases: [
+      ...new Set([
+        ...sample(Object.keys(OPS), 10),
+        ...sample(REDUCTIONS, 3),
+        ...sample(["scatterAdd"], 1),
+        ...strange(1),
+      ]),
+    ],
   },
   {
     what: "programs that run whole in one workgroup of the other kind of device",
     openIt: () => openOther({ route: "persistent", maxWorkgroupSize: 64 }),
-    cases: [...new Set([...sample(["matmul"], 20), ...sample(REDUCTIONS, 4), ...strange(3)])],
+    cases: [
+      ...new Set([...sample(["matmul"], 20), ...sample(REDUCTIONS, 4), ...sample(["scatterAdd"], 3), ...strange(3)]),
+    ],
   },
 ])("so do $what", ({ openIt, cases }) => {
   let other: Pick<OtherDevice, "compile" | "close">;

@@ -9,6 +9,7 @@ import { lowerPersistent } from "../../src/plan/persistent";
 import type { Target } from "../../src/plan/plan";
 import { ridersOf } from "../../src/plan/riders";
 import { chooseRoute } from "../../src/plan/route";
+import * as scatter from "../../src/plan/scatter";
 import { softwareDefault } from "../../src/plan/software-tiling";
 
 /** A large GPU, as far as a plan knows. */
@@ -27,7 +28,7 @@ export const SOFTWARE: Target = { ...HARDWARE, software: true };
 export function makersOf({ software }: Target, route?: "recorded"): Makers {
   const products = { direct: directKernel, subgroup: subgroupKernel, tiled: tiledKernel };
   const defaults = software ? { tiling: softwareDefault, ridersOf: null } : { tiling: hardwareDefault, ridersOf };
-  return { ...defaults, products, rows: lowerRows, whole: route ? null : { lowerPersistent, chooseRoute } };
+  return { ...defaults, products, rows: lowerRows, scatter, whole: route ? null : { lowerPersistent, chooseRoute } };
 }
 
 /** seed-000's step: two products, ReLU, sum of squares, gradient descent. */
