@@ -6,6 +6,8 @@ type Numbers = Float32Array | Float64Array | Int32Array;
 /** A golden run: test/golden/<name>.safetensors, in Node and in the browser. */
 export interface Golden {
   readonly name: string;
+  /** The whole file. */
+  readonly file: Uint8Array;
   /** One tensor's values in the type that they are stored in. Throws RangeError for a name that is not there. */
   values(key: string): Numbers;
   shape(key: string): Shape;
@@ -24,6 +26,7 @@ export async function readGolden(name: string): Promise<Golden> {
   };
   return {
     name,
+    file,
     values: (key) => tensor(key).values,
     shape: (key) => tensor(key).shape,
     group(prefix) {

@@ -1,0 +1,105 @@
+import { readSafetensors } from "../../src/files/safetensors";
+import {
+  activation,
+  adam,
+  batchNorm,
+  conv2d,
+  convTranspose2d,
+  type Device,
+  dense,
+  flatten,
+  groupNorm,
+  type Layer,
+  type Loss,
+  maxPool2d,
+  type Optimizer,
+  type Shape,
+  sequential,
+  sgd,
+  softmaxCrossEntropy,
+  squaredError,
+  trainer,
+} from "../../src/index";
+import { readGolden } from "./golden";
+
+interface Network {
+  readonly inputs: number | Shape;
+  readonly layers: () => Layer[];
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+}
+
+/** The networks of test/golden/net-*.safetensors, which PyTorch trained in float64 on one full batch, by their names. */
+export const NETWORKS: Record<string, Network> = {
+  cnn: {
+    inputs: [1, 12, 12],
+    layers: () => [
+      conv2d(6, 3, { padding: "same", activation: "relu" }),
+      maxPool2d(2),
+      conv2d(8, 3, { stride: 2 }),
+      batchNorm(),
+      activation("relu"),
+      flatten(),
+      dense(10),
+    ],
+    loss: softmaxCrossEntropy(),
+    optimizer: sgd({ lr: 0.05, momentum: 0.9 }),
+  },
+  autoencoder: {
+    inputs: [2, 8, 8],
+    layers: () => [
+      conv2d(6, 3, { stride: 2, padding: 1, activation: "gelu" }),
+      groupNorm(2),
+      convTranspose2d(2, 3, { stride: 2, padding: 1, outputPadding: 1 }),
+    ],
+    loss: squaredError(),
+    optimizer: adam({ lr: 0.002, weightDecay: 0.02 }),
+  },
+};
+
+export interface Trained {
+  /** Relative errors of the first loss and of the worst of all, and the largest error of predictions (probabilities) and of saved arrays. */
+  readonly first: number;
+  readonly losses: number;
+  readonly predictions: number;
+  readonly saved: Record<string, number>;
+  /** Names in the saved file, and in PyTorch's. */
+  readonly names: readonly [readonly string[], readonly string[]];
+}
+
+/** Trains a network as PyTorch did from the same start, and compares. */
+export async function train(device: Device, name: string): Promise<Trained> {
+  const network = NETWORKS[name];
+  if (network === undefined) throw new RangeError(`there is no network "${name}"`);
+  const golden = await readGolden(`net-${name}`);
+  const start = await readGolden(`net-${name}-init`);
+  const [rows] = golden.shape("x") as [number];
+  const { loss, optimizer } = network;
+  const model = sequential(network.inputs, network.layers());
+  const training = await trainer(device, model, { loss, optimizer, batchSize: rows });
+  training.load(start.file);
+  const x = golden.values("x");
+  const history = await training.fit({ x, y: golden.values("y") }, { epochs: 40, shuffle: false });
+  const wanted = golden.values("losses");
+  const relative = Array.from(wanted, (value, i) => Math.abs((history.loss[i] as number) / value - 1));
+  const predicted = await training.predict(x);
+  const file = readSafetensors(await training.save());
+  const final = golden.group("final");
+  training.dispose();
+  return {
+    first: relative[0] as number,
+    losses: Math.max(...relative),
+    predictions: furthest(predicted, golden.values("prediction")),
+    saved: Object.fromEntries(
+      Object.entries(final).map(([key, values]) => [key, furthest(file[key]?.values ?? [], values)]),
+    ),
+    names: [Object.keys(file).sort(), Object.keys(final).sort()],
+  };
+}
+
+/** The largest difference, in units of the largest value. */
+function furthest(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  if (got.length !== want.length) return Number.POSITIVE_INFINITY;
+  const scale = Math.max(1e-3, ...Array.from(want, Math.abs));
+  return Math.max(...Array.from(want, (value, i) => Math.abs((got[i] as number) - value))) / scale;
+}
