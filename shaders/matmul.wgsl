@@ -51,7 +51,9 @@ fn epilogue(row: u32, column: u32, split: u32, value: f32) {
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let groupIndex = group.x + group.y * GRID;
+  // spec begin slice
   let split = groupIndex / (GROUPS_M * GROUPS_N);
+  // spec end
   // A grid of two axes has workgroups to spare.
   if (split >= SPLITS) { return; }
   let tile = groupIndex % (GROUPS_M * GROUPS_N);

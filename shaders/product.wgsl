@@ -22,7 +22,9 @@ const WORKGROUP = 64u; // spec
 const GRID = 65535u; // spec
 const TILES_N = (N + TILE_N - 1u) / TILE_N;
 const TILES_M = (M + TILE_M - 1u) / TILE_M;
+// spec begin groups
 const GROUPS = (TILES_M * TILES_N * SPLITS + WORKGROUP - 1u) / WORKGROUP;
+// spec end
 
 // spec begin bindings
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -47,7 +49,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   // A grid of two axes has workgroups to spare.
   if (groupIndex >= GROUPS) { return; }
   let thread = groupIndex * WORKGROUP + local;
+  // spec begin slice
   let split = thread / (TILES_M * TILES_N);
+  // spec end
   let tile = thread % (TILES_M * TILES_N);
   // spec begin before
   // spec end

@@ -44,7 +44,9 @@ fn epilogue(row: u32, column: u32, split: u32, value: f32) {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) local: u32) {
   let groupIndex = group.x + group.y * GRID;
+  // spec begin slice
   let split = groupIndex / (TILES_M * TILES_N);
+  // spec end
   let tile = groupIndex % (TILES_M * TILES_N);
   // A grid of two axes has workgroups to spare.
   if (split >= SPLITS) { return; }

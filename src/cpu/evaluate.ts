@@ -34,7 +34,7 @@ export function evaluate(
     case "view":
     case "gather":
     case "scatter":
-    case "matmul":
+    case "contraction":
     case "composite": {
       if (attributes.values) out.set(attributes.values);
       else if (row.loop)

@@ -1,4 +1,4 @@
-import { eachIndexed, type Numbers, splitShape } from "../graph/ops";
+import { contractionSizes, eachIndexed, type Numbers, splitShape } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import type { Shape } from "../util/shape";
 import { accumulated, inOrder, LARGEST, LEAST, rounded } from "./rounding";
@@ -75,11 +75,32 @@ function ofTerm(x: number, ex: number, y: number, ey: number): number {
   return sure(x, ex) && sure(y, ey) ? 0 : Number.POSITIVE_INFINITY;
 }
 
-/** [M, K] x [K, N]: of a product's K terms each is rounded once and added K - 1 times at most; terms that are 0 do not count. */
+/** Each product of the batch by itself. */
 export const matmul: ErrorRule = (node, operands, values) => {
-  const [{ values: a, errors: ea }, { values: b, errors: eb }] = operands as readonly [Uncertain, Uncertain];
-  const [M, K] = (node.operands[0] as Tensor).shape as [number, number];
-  const N = node.shape[1] as number;
+  const [a, b] = operands as readonly [Uncertain, Uncertain];
+  const [aShape, bShape] = node.operands.map(({ shape }) => shape) as [Shape, Shape];
+  const { batch, M, N, K } = contractionSizes(aShape, bShape, node.attributes);
+  const errors = new Float64Array(values.length);
+  for (let at = 0; at < batch; at++) {
+    const [x, y] = [partOf(a, at * M * K, M * K), partOf(b, at * K * N, K * N)];
+    errors.set(productErrors(x, y, values.subarray(at * M * N, (at + 1) * M * N), M, N, K), at * M * N);
+  }
+  return errors;
+};
+
+function partOf({ values, errors }: Uncertain, from: number, count: number): Pick<Uncertain, "values" | "errors"> {
+  return { values: values.subarray(from, from + count), errors: errors.subarray(from, from + count) };
+}
+
+/** [M, K] x [K, N]: of a product's K terms each is rounded once and added K - 1 times at most; terms that are 0 do not count. */
+function productErrors(
+  { values: a, errors: ea }: Pick<Uncertain, "values" | "errors">,
+  { values: b, errors: eb }: Pick<Uncertain, "values" | "errors">,
+  values: Numbers,
+  M: number,
+  N: number,
+  K: number,
+): Numbers {
   const size = b.map((value, i) => Math.abs(value) + (eb[i] as number));
   const carries = eb.some((error) => error > 0);
   const errors = new Float64Array(values.length);
@@ -137,7 +158,7 @@ export const matmul: ErrorRule = (node, operands, values) => {
     }
   }
   return errors;
-};
+}
 
 /** Of all that the maximum may be. */
 export const max: ErrorRule = (node, [x], values) => {

@@ -1,7 +1,7 @@
 import type { Shape } from "../util/shape";
 import { convolutionGradients } from "./conv-gradients";
 import { type Op, splitShape } from "./ops";
-import { iota, literal, scattered, sumAxes, type Tensor, taken } from "./tensor";
+import { contraction, iota, literal, scattered, sumAxes, type Tensor, taken } from "./tensor";
 
 /** Given a node and the gradient of the loss in its value, the gradients in its operands; null where there is none. */
 export type Gradient = (node: Tensor, gradient: Tensor) => readonly (Tensor | null)[];
@@ -130,7 +130,13 @@ export const GRADIENTS: Record<Op, Gradient> = {
 
   matmul: (node, g) => {
     const [a, b] = operands(node);
-    return [g.matmul(b.T), a.T.matmul(g)];
+    const { batch = 0, terms = 1 } = node.attributes;
+    const rows = a.shape.length - batch - terms;
+    const columns = b.shape.length - batch - terms;
+    return [
+      contraction(g, exchanged(b, batch, terms), batch, columns),
+      contraction(exchanged(a, batch, rows), g, batch, rows),
+    ];
   },
 
   sum: (node, g) => [overReduced(node, g)],
@@ -173,6 +179,12 @@ function unbroadcast(g: Tensor, shape: Shape): Tensor {
     to = from + 1;
   }
   return x.reshape(shape);
+}
+
+/** [...batch, ...first, ...last] with the `count` first axes after the batch put behind the others. */
+function exchanged(x: Tensor, batch: number, count: number): Tensor {
+  const axes = [...x.shape.keys()];
+  return x.permute([...axes.slice(0, batch), ...axes.slice(batch + count), ...axes.slice(batch, batch + count)]);
 }
 
 /** A tensor of a reduction's result, repeated over what was reduced. */

@@ -23,6 +23,9 @@ export interface Attributes {
   /** conv: how windows slide along each axis of space, and groups of channels that keep apart. */
   readonly slides?: readonly Slide[];
   readonly groups?: number;
+  /** matmul: how many leading axes both operands share with the result (none where left out), and how many axes are summed over (one). */
+  readonly batch?: number;
+  readonly terms?: number;
   readonly from?: number;
   readonly to?: number;
   /** Literal numbers of a constant. */
@@ -55,7 +58,7 @@ interface Reduction {
  * compiled; it has a row of its own because its derivative, or its error, is better than theirs taken one after another.
  */
 interface Structural {
-  readonly kind: "leaf" | "view" | "gather" | "scatter" | "matmul" | "composite";
+  readonly kind: "leaf" | "view" | "gather" | "scatter" | "contraction" | "composite";
   loop?(
     operands: readonly Numbers[],
     shapes: readonly Shape[],
@@ -311,19 +314,19 @@ export const OPS = {
     },
   },
 
-  /** [M, K] x [K, N] -> [M, N] */
+  /** [...batch, ...m, ...k] x [...batch, ...k, ...n] -> [...batch, ...m, ...n] */
   matmul: {
-    kind: "matmul",
-    loop([a, b], [aShape], out, shape) {
+    kind: "contraction",
+    loop([a, b], [aShape, bShape], out, _shape, attributes) {
       const x = a as Numbers;
       const y = b as Numbers;
-      const [M, K] = aShape as readonly [number, number];
-      const N = shape[1] as number;
-      for (let m = 0; m < M; m++) {
-        const row = m * N;
+      const { batch, M, N, K } = contractionSizes(aShape as Shape, bShape as Shape, attributes);
+      for (let at = 0; at < batch * M; at++) {
+        const row = at * N;
+        const block = Math.floor(at / M) * K;
         for (let k = 0; k < K; k++) {
-          const value = x[m * K + k] as number;
-          const from = k * N;
+          const value = x[at * K + k] as number;
+          const from = (block + k) * N;
           for (let n = 0; n < N; n++) out[row + n] = (out[row + n] as number) + value * (y[from + n] as number);
         }
       }
@@ -431,6 +434,21 @@ export function eachIndexed(
 export function elementwiseRow(op: Op): Elementwise | null {
   const row: OpRow = OPS[op];
   return row.kind === "elementwise" ? row : null;
+}
+
+/** A contraction as so many products [M, K] x [K, N], one for each place of its batch axes. */
+export function contractionSizes(
+  a: Shape,
+  b: Shape,
+  { batch = 0, terms = 1 }: Attributes,
+): { batch: number; M: number; N: number; K: number } {
+  const last = a.length - terms;
+  return {
+    batch: sizeOf(a.slice(0, batch)),
+    M: sizeOf(a.slice(batch, last)),
+    K: sizeOf(a.slice(last)),
+    N: sizeOf(b.slice(batch + terms)),
+  };
 }
 
 /** A tensor seen as [outer, length, inner], where `length` covers the axes `from` … `to - 1`. */

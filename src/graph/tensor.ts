@@ -253,13 +253,18 @@ export class Tensor {
     return scattered(this, { from: 0, to: 1 }, indices.reshape([1, sizeOf(indices.shape), 1]), values);
   }
 
-  /** [..., n, k] x [k, m] -> [..., n, m]. Throws ShapeError where the inner sizes differ. */
+  /**
+   * NumPy's: [..., n, k] x [..., k, m] -> [..., n, m], leading axes broadcast. Throws ShapeError where the inner sizes differ, or
+   * the leading axes do not fit.
+   */
   matmul(b: Tensor): Tensor {
     if (!(b instanceof Tensor)) throw new TypeError(`matmul: the operand must be a Tensor, not ${shown(b, Tensor)}`);
     floats("matmul", this, b);
-    const [K, N] = b.shape;
-    if (b.shape.length !== 2 || K === undefined || N === undefined) {
-      throw new ShapeError(`matmul: b must have two axes [k, m], it is ${formatShape(b.shape)}; reshape it first`);
+    const [K, N] = b.shape.slice(-2);
+    if (K === undefined || N === undefined) {
+      throw new ShapeError(
+        `matmul: b must have at least two axes [..., k, m], it is ${formatShape(b.shape)} and a is ${formatShape(this.shape)}; reshape it first`,
+      );
     }
     if (this.shape.length < 2) {
       throw new ShapeError(
@@ -269,12 +274,20 @@ export class Tensor {
     const inner = this.shape[this.shape.length - 1];
     if (inner !== K) {
       throw new ShapeError(
-        `matmul: inner sizes differ: a is ${formatShape(this.shape)}, b is ${formatShape(b.shape)}; a.shape[${this.shape.length - 1}] must equal b.shape[0]`,
+        `matmul: inner sizes differ: a is ${formatShape(this.shape)}, b is ${formatShape(b.shape)}; a.shape[${this.shape.length - 1}] must equal b.shape[${b.shape.length - 2}]`,
       );
     }
     const lead = this.shape.slice(0, -1);
-    const rows = sizeOf(lead);
-    return new Tensor("matmul", [this.reshape([rows, K]), b], [rows, N]).reshape([...lead, N]);
+    // Rows by one matrix are rows of one product.
+    if (b.shape.length === 2) return contraction(this.reshape([sizeOf(lead), K]), b, 0, 1).reshape([...lead, N]);
+    const batch = broadcastShapes(this.shape.slice(0, -2), b.shape.slice(0, -2));
+    if (batch === null) {
+      throw new ShapeError(
+        `matmul: leading axes of a ${formatShape(this.shape)} and b ${formatShape(b.shape)} do not broadcast; each but the last two, from the last, must be equal or 1`,
+      );
+    }
+    const over = (x: Tensor) => x.broadcastTo([...batch, ...x.shape.slice(-2)]);
+    return contraction(over(this), over(b), batch.length, 1);
   }
 
   /** Swaps the last two axes; a view: no kernel runs for it. Throws ShapeError where there are fewer than two. */
@@ -800,6 +813,17 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
     return new Tensor(op, operands, shape, "float32", { picks: true });
   };
   return picked(a, condition).add(picked(b, condition.eq(0)));
+}
+
+/**
+ * a [...batch, ...m, ...k] x b [...batch, ...k, ...n] -> [...batch, ...m, ...n], of `batch` leading axes and `terms` axes that are
+ * summed over. Axes stay apart, so that an operand that is a view is read through it: what a reshape of one would copy is not needed.
+ */
+export function contraction(a: Tensor, b: Tensor, batch: number, terms: number): Tensor {
+  const shape = [...a.shape.slice(0, a.shape.length - terms), ...b.shape.slice(batch + terms)];
+  checkShape("matmul", shape);
+  const more = { ...(batch > 0 ? { batch } : {}), ...(terms !== 1 ? { terms } : {}) };
+  return new Tensor("matmul", [a, b], shape, "float32", more);
 }
 
 /** Sum over the axes `from` … `to - 1`, to any shape of the right size. What gradients of broadcasts need. */

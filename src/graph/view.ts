@@ -203,11 +203,24 @@ export function sameAccess(a: Access, b: Access): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** A matrix operand: a row-major buffer read as [rows, columns], or as its transpose; null where it is neither. */
-export function asMatrix(access: Access, rows: number, columns: number): { transposed: boolean } | null {
-  if (sizeOf(access.shape) !== rows * columns) return null;
-  if (sameAccess(access, canonical([rows, columns], [columns, 1]))) return { transposed: false };
-  if (sameAccess(access, canonical([rows, columns], [1, rows]))) return { transposed: true };
+/**
+ * A row-major buffer read as matrices [batch, rows, columns], or as their transposes; `repeated` where it is one matrix for the whole
+ * batch. Null where it is neither.
+ */
+export function asMatrices(
+  access: Access,
+  batch: number,
+  rows: number,
+  columns: number,
+): { transposed: boolean; repeated: boolean } | null {
+  if (sizeOf(access.shape) !== batch * rows * columns) return null;
+  for (const repeated of batch === 1 ? [false] : [false, true]) {
+    const step = repeated ? 0 : rows * columns;
+    for (const transposed of [false, true]) {
+      const strides = transposed ? [step, 1, rows] : [step, columns, 1];
+      if (sameAccess(access, canonical([batch, rows, columns], strides))) return { transposed, repeated };
+    }
+  }
   return null;
 }
 

@@ -2,7 +2,16 @@ import matmul from "../../shaders/matmul.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { beginPartials, finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, PART, specialise, times } from "./specialise";
-import { epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
+import {
+  batchTerm,
+  declarations,
+  epilogueFunction,
+  type MatmulSpec,
+  type MatmulTiling,
+  type OperandSpec,
+  productTurns,
+  sliceLines,
+} from "./tiling";
 
 function sums(tileM: number, tileN: number): string[] {
   return times(tileM, (i) => times(tileN, (j) => `var sum${i}_${j} = 0.0;`).join(" "));
@@ -14,7 +23,8 @@ function products(tileM: number, tileN: number): string[] {
 
 /** An operand's way into workgroup memory. */
 interface TileLoad {
-  readonly buffer: string;
+  readonly operand: OperandSpec;
+  readonly spec: MatmulSpec;
   readonly tile: "a" | "b";
   /** WGSL of the first row or column of the tile, of how many it has, and of how many the matrix has. */
   readonly first: string;
@@ -22,30 +32,37 @@ interface TileLoad {
   readonly extent: "M" | "N";
   /** Whether memory runs along K. */
   readonly alongK: boolean;
-  readonly vectors: boolean;
   /** Whether every tile lies inside the matrix: then nothing is tested. */
   readonly interior: boolean;
 }
 
 /** Lines that bring a part of an operand into workgroup memory, k-major. Neighbouring threads read neighbouring addresses, whichever way it lies. */
-function loadTile({ buffer, tile, first, count, extent, alongK, vectors, interior }: TileLoad): string[] {
+function loadTile({ operand, spec, tile, first, count, extent, alongK, interior }: TileLoad): string[] {
+  const { name, vectors, batchStride } = operand;
   const width = vectors ? 4 : 1;
   const run = (length: string) => (vectors ? `(${length} / 4u)` : length);
-  const place = (length: string) => `i % ${run(length)}${vectors ? " * 4u" : ""}`;
-  const [along, k] = alongK ? [`i / ${run("TILE_K")}`, place("TILE_K")] : [place(count), `i / ${run(count)}`];
-  const index = alongK ? `(${first} + along) * K + k0 + k` : `(k0 + k) * ${extent} + ${first} + along`;
+  const part = (length: string) => `i % ${run(length)}${vectors ? " * 4u" : ""}`;
+  const [along, k] = alongK ? [`i / ${run("TILE_K")}`, part("TILE_K")] : [part(count), `i / ${run(count)}`];
+  const place = batchTerm(operand, spec);
+  const index = alongK ? `${place}(${first} + along) * K + k0 + k` : `${place}(k0 + k) * ${extent} + ${first} + along`;
+  const inside = `${first} + along < ${extent} && k0 + k < kEnd`;
+  const places = tile === "a" ? `${first} + along, k0 + k` : `k0 + k, ${first} + along`;
   const at = vectors ? "index / 4u" : "index";
   const pitch = tile === "a" ? "A_PITCH" : "B_PITCH";
   return [
     `for (var i = local; i < TILE_K * ${count} / ${width}u; i += WORKGROUP) {`,
     `  let along = ${along};`,
     `  let k = ${k};`,
-    `  let index = ${index};`,
-    ...(interior
-      ? [`  let value = ${buffer}[${at}];`]
+    ...(batchStride === null
+      ? [`  var value = 0.0;`, `  ${interior ? "" : `if (${inside}) `}{ value = ${name}(${places}); }`]
       : [
-          `  let inside = ${first} + along < ${extent} && k0 + k < kEnd;`,
-          `  let value = select(${vectors ? "vec4f()" : "0.0"}, ${buffer}[select(0u, ${at}, inside)], inside);`,
+          `  let index = ${index};`,
+          ...(interior
+            ? [`  let value = ${name}[${at}];`]
+            : [
+                `  let inside = ${inside};`,
+                `  let value = select(${vectors ? "vec4f()" : "0.0"}, ${name}[select(0u, ${at}, inside)], inside);`,
+              ]),
         ]),
     ...times(width, (i) => {
       const to = alongK ? `(k + ${i}u) * ${pitch} + along` : `k * ${pitch} + along + ${i}u`;
@@ -66,10 +83,10 @@ const COLUMN_SUMS = [
 
 /** A product through workgroup memory. */
 export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "tiled" }): KernelText {
-  const { M, N, K, aTransposed, bTransposed, a, b, partials, columns } = spec;
+  const { batch, M, N, K, aTransposed, bTransposed, a, b, partials, columns } = spec;
   const { tileM, tileN, tileK, threadsM, threadsN, splits } = tiling;
   const workgroupSize = threadsM * threadsN;
-  const workgroups = Math.ceil(M / (tileM * threadsM)) * Math.ceil(N / (tileN * threadsN)) * splits;
+  const workgroups = Math.ceil(M / (tileM * threadsM)) * Math.ceil(N / (tileN * threadsN)) * splits * batch;
   const at = (thread: string, step: string, i: number) => (i === 0 ? thread : `${thread} + ${i}u * ${step}`);
   const inner = [
     ...times(tileM, (i) => `let a${i} = aTile[k * A_PITCH + ${at("threadRow", "THREADS_M", i)}];`),
@@ -107,7 +124,8 @@ export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "ti
       GRID,
     },
     blocks: {
-      bindings: spec.bindings + scratchDeclaration(partials, workgroups, workgroupSize),
+      slice: indent(sliceLines(spec, "groupIndex", "GROUPS_M * GROUPS_N"), 2),
+      bindings: declarations(spec) + scratchDeclaration(partials, workgroups, workgroupSize),
       epilogue: epilogueFunction(spec, wholeM && wholeN ? null : "row < M && column < N"),
       sums: indent(
         [...beginPartials(partials), ...sums(tileM, tileN), ...(sumsColumns ? ["var columnSum = 0.0;"] : [])],
@@ -116,26 +134,26 @@ export function tiledKernel(spec: MatmulSpec, tiling: MatmulTiling & { kind: "ti
       columnSums: indent(sumsColumns ? COLUMN_SUMS : [], 4),
       loadA: indent(
         loadTile({
-          buffer: a,
+          operand: a,
+          spec,
           tile: "a",
           first: "firstRow",
           count: "ROWS",
           extent: "M",
           alongK: !aTransposed,
-          vectors: spec.aVectors,
           interior: wholeM && wholeK,
         }),
         4,
       ),
       loadB: indent(
         loadTile({
-          buffer: b,
+          operand: b,
+          spec,
           tile: "b",
           first: "firstColumn",
           count: "COLUMNS",
           extent: "N",
           alongK: bTransposed,
-          vectors: spec.bVectors,
           interior: wholeN && wholeK,
         }),
         4,

@@ -14,9 +14,9 @@ export interface RegisterTile {
   readonly kBegin: string;
   readonly kEnd: string;
   readonly turns: Turns;
-  /** WGSL of an operand's element. */
-  a(row: string, k: string): string;
-  b(k: string, column: string): string;
+  /** Lines that give `name` an operand's element. */
+  a(name: string, row: string, k: string): readonly string[];
+  b(name: string, k: string, column: string): readonly string[];
   /** WGSL of four elements at once, from an index that is a multiple of 4, and the axis that they lie along. */
   readonly a4: { readonly along: "row" | "k"; at(row: string, k: string): string } | null;
   readonly b4: { readonly along: "k" | "column"; at(k: string, column: string): string } | null;
@@ -80,7 +80,7 @@ function step({ tileM, tileN, a, b, a4, b4 }: RegisterTile, unroll: number): str
     times(tileM / 4, (i) => times(unroll, (u) => loads.push(`let a${i}_${u} = ${a4.at(`row${4 * i}`, at(u))};`)));
     elementA = (i, u) => `a${i >> 2}_${u}.${PART[i & 3]}`;
   } else {
-    times(tileM, (i) => times(unroll, (u) => loads.push(`let a${i}_${u} = ${a(`row${i}`, at(u))};`)));
+    times(tileM, (i) => times(unroll, (u) => loads.push(...a(`a${i}_${u}`, `row${i}`, at(u)))));
     elementA = (i, u) => `a${i}_${u}`;
   }
   if (b4?.along === "k") {
@@ -90,7 +90,7 @@ function step({ tileM, tileN, a, b, a4, b4 }: RegisterTile, unroll: number): str
     times(tileN / 4, (j) => times(unroll, (u) => loads.push(`let b${j}_${u} = ${b4.at(at(u), `column${4 * j}`)};`)));
     elementB = (j, u) => `b${j}_${u}`;
   } else {
-    times(tileN, (j) => times(unroll, (u) => loads.push(`let b${j}_${u} = ${b(at(u), `column${j}`)};`)));
+    times(tileN, (j) => times(unroll, (u) => loads.push(...b(`b${j}_${u}`, at(u), `column${j}`))));
     elementB = (j, u) => `b${j}_${u}`;
   }
   const dots = a4?.along === "k" && b4?.along === "k";

@@ -2,15 +2,24 @@ import subgroup from "../../shaders/subgroup.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { beginPartials, finishPartials, finishTurns, partialCount, scratchDeclaration } from "./partials";
 import { GRID, gridOf, indent, PART, pairwise, specialise, times } from "./specialise";
-import { chunkOf, epilogueFunction, type MatmulSpec, type MatmulTiling, productTurns } from "./tiling";
+import {
+  batchTerm,
+  chunkOf,
+  declarations,
+  epilogueFunction,
+  type MatmulSpec,
+  type MatmulTiling,
+  productTurns,
+  sliceLines,
+} from "./tiling";
 
 type SubgroupTiling = MatmulTiling & { kind: "subgroup" };
 
 /** A product whose workgroups are subgroups. */
 export function subgroupKernel(spec: MatmulSpec, tiling: SubgroupTiling): KernelText {
-  const { M, N, K, partials } = spec;
+  const { batch, M, N, K, partials } = spec;
   const { tileM, tileN, splits, subgroupSize } = tiling;
-  const workgroups = Math.ceil(M / tileM) * Math.ceil(N / (tileN * subgroupSize)) * splits;
+  const workgroups = Math.ceil(M / tileM) * Math.ceil(N / (tileN * subgroupSize)) * splits * batch;
   const source = specialise(subgroup, {
     constants: {
       M,
@@ -24,7 +33,8 @@ export function subgroupKernel(spec: MatmulSpec, tiling: SubgroupTiling): Kernel
       GRID,
     },
     blocks: {
-      bindings: spec.bindings + scratchDeclaration(partials, workgroups, subgroupSize),
+      slice: indent(sliceLines(spec, "groupIndex", "TILES_M * TILES_N"), 2),
+      bindings: declarations(spec) + scratchDeclaration(partials, workgroups, subgroupSize),
       epilogue: epilogueFunction(spec, N % (tileN * subgroupSize) === 0 ? null : "column < N"),
       tile: indent([...beginPartials(partials), ...tileLines(spec, tiling)], 2),
       after: indent(finishPartials(partials, workgroups, subgroupSize), 2),
@@ -45,7 +55,11 @@ const QUAD = SWAPS.length;
 
 /** The sums of a tile. At an edge the last row and column are read again instead of what lies outside, and no element of K is. */
 function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize, variables }: SubgroupTiling): string[] {
-  const { M, N, K, aTransposed, bTransposed, bVectors } = spec;
+  const { M, N, K, aTransposed, bTransposed } = spec;
+  const { vectors: bVectors } = spec.b;
+  // Of what is read through a view, the places themselves.
+  const [aView, bView] = [spec.a.batchStride === null, spec.b.batchStride === null];
+  const [aFirst, bFirst] = [batchTerm(spec.a, spec), batchTerm(spec.b, spec)];
   const rest = K % QUAD;
   const each = (line: (name: string, place: string) => string) =>
     times(tileM, (i) => times(tileN, (j) => line(`sum${i}_${j}`, `sums[${i * tileN + j}]`)).join(" "));
@@ -53,14 +67,15 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize, varia
   const width = bVectors ? 4 : 1;
   const column = (j: number) =>
     N % (tileN * subgroupSize) === 0 ? `column + ${j}u` : `min(column + ${j}u, ${N - width}u)`;
-  const bRow = (k: string) => (bTransposed ? k : `(${k}) * ${N / width}u`);
+  const bRow = (k: string) => (bTransposed || bView ? k : `(${k}) * ${N / width}u`);
   // What of an index stays the same along K is computed once. An operand in vectors is counted in them: a division in the loop
   // costs a software adapter nearly as much as a load.
   const setup = [
-    ...times(tileM, (i) => `let row${i} = ${aTransposed ? row(i) : `(${row(i)}) * ${K}u`};`),
+    ...times(tileM, (i) => `let row${i} = ${aFirst}${aTransposed || aView ? row(i) : `(${row(i)}) * ${K}u`};`),
     ...times(tileN / width, (j) => {
       const first = column(j * width);
-      return `let column${j} = ${bTransposed ? `(${first}) * ${K}u` : bVectors ? `(${first}) / 4u` : first};`;
+      if (bView) return `let column${j} = ${first};`;
+      return `let column${j} = ${bTransposed ? `${bFirst}(${first}) * ${K}u` : bVectors ? `(${bFirst}${first}) / 4u` : `${bFirst}${first}`};`;
     }),
     `let quad = local % ${QUAD}u;`,
     ...(variables ? each((name) => `var ${name} = 0.0;`) : []),
@@ -99,13 +114,16 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize, varia
   ): string[] {
     const b = (j: number, u: number) => (bVectors ? `b${j >> 2}_${u}.${PART[j & 3]}` : `b${j}_${u}`);
     return [
-      `let own = ${aTransposed ? `(${loaded}) * ${M}u` : loaded};`,
+      `let own = ${aTransposed && !aView ? `(${loaded}) * ${M}u` : loaded};`,
       ...times(count, (u) => [
         `let k${u} = ${bRow(kAt(u))};`,
-        ...times(tileN / width, (j) => `let b${j}_${u} = ${spec.b}[k${u} + column${j}];`),
+        ...times(
+          tileN / width,
+          (j) => `let b${j}_${u} = ${spec.b.name}${bView ? `(k${u}, column${j})` : `[k${u} + column${j}]`};`,
+        ),
       ]).flat(),
       ...times(tileM, (i) => [
-        `let p${i} = ${spec.a}[row${i} + own];`,
+        `let p${i} = ${spec.a.name}${aView ? `(row${i}, own)` : `[row${i} + own]`};`,
         times(count, (u) => `let a${i}_${u} = ${shared(`p${i}`, u)};`).join(" "),
         ...times(
           tileN,

@@ -33,6 +33,8 @@ export type MatmulTiling =
     };
 
 export interface MatmulSpec {
+  /** So many products, one after another. */
+  readonly batch: number;
   readonly M: number;
   readonly N: number;
   readonly K: number;
@@ -40,17 +42,58 @@ export interface MatmulSpec {
   readonly bTransposed: boolean;
   readonly tiling: MatmulTiling;
   readonly bindings: string;
-  /** WGSL names of the operands' buffers. */
-  readonly a: string;
-  readonly b: string;
-  /** Whether an operand is bound as array<vec4f>. */
-  readonly aVectors: boolean;
-  readonly bVectors: boolean;
+  readonly a: OperandSpec;
+  readonly b: OperandSpec;
   /** WGSL statements at `row`, `column`, `i` (the flat index) and `split`, with `value` the sum. */
   readonly epilogue: readonly string[];
   readonly partials: readonly PartialSpec[];
   /** WGSL statements at column `i`, with `columnSum` the sum of B's column; none where nobody wants it. Tiled products only. */
   readonly columns: readonly string[];
+}
+
+/** An operand as WGSL. */
+export interface OperandSpec {
+  /** The name of its buffer; or of the function that gives its element by (row, k) or (k, column), where it is read through a view. */
+  readonly name: string;
+  /** Elements from one product's matrix to the next one's; null where `name` is a function. */
+  readonly batchStride: number | null;
+  /** Whether it is bound as array<vec4f>. */
+  readonly vectors: boolean;
+  /** The function's text; else empty. */
+  readonly text: string;
+}
+
+/** WGSL of what a matrix begins with in its buffer, as the first term of an index; empty where that is 0. */
+export function batchTerm({ batchStride }: OperandSpec, { batch }: MatmulSpec): string {
+  return batch === 1 || !batchStride ? "" : `batch * ${batchStride}u + `;
+}
+
+/** WGSL of an operand's element, given those of its two indices, and of its index in a matrix. */
+export function elementOf(
+  operand: OperandSpec,
+  spec: MatmulSpec,
+  first: string,
+  second: string,
+  index: string,
+): string {
+  const { name, batchStride } = operand;
+  return batchStride === null ? `${name}(${first}, ${second})` : `${name}[${batchTerm(operand, spec)}${index}]`;
+}
+
+/** Lines in which a thread learns its `split`, and its product in the batch; `split` is SPLITS or more beyond the last. `of` counts so many `tiles` for each. */
+export function sliceLines({ batch }: MatmulSpec, of: string, tiles: string): string[] {
+  if (batch === 1) return [`let split = ${of} / (${tiles});`];
+  return [
+    // What is in a variable of the module is not uniform to a compiler, and barriers may come behind.
+    `let place = ${of} / (${tiles} * SPLITS);`,
+    `let split = select(SPLITS, ${of} / (${tiles}) % SPLITS, place < ${batch}u);`,
+    "batch = place;",
+  ];
+}
+
+/** What a kernel's functions and its main function share. */
+export function declarations({ batch, bindings, a, b }: MatmulSpec): string {
+  return `${bindings}${batch === 1 ? "" : "var<private> batch: u32;\n"}${a.text}${b.text}`;
 }
 
 /** Elements of K that one split covers: whole vectors, and whole turns of a quad. */
@@ -59,8 +102,8 @@ export function chunkOf(K: number, splits: number): number {
 }
 
 /** The function that takes an element's sum, where `beginPartials` stands in what calls it; `inside` is what must hold of `row` and `column`, where an edge is to be looked after. */
-export function epilogueFunction({ partials, epilogue }: MatmulSpec, inside: string | null): string {
-  const body = ["let i = row * N + column;", ...epilogue];
+export function epilogueFunction({ batch, partials, epilogue }: MatmulSpec, inside: string | null): string {
+  const body = [`let i = ${batch === 1 ? "" : "batch * (M * N) + "}row * N + column;`, ...epilogue];
   const lines = inside === null ? body : [`if (${inside}) {`, ...body.map((line) => `  ${line}`), "}"];
   return [
     ...partials.map(({ variable }) => `var<private> ${variable}: f32;\n`),
@@ -72,6 +115,16 @@ export function epilogueFunction({ partials, epilogue }: MatmulSpec, inside: str
 
 /** Whether the kernel can read an operand four elements at a time: its rows in memory are whole vectors, and tiles begin with one. */
 export function readsVectors(
+  size: { M: number; N: number; K: number; views?: { a: boolean; b: boolean } },
+  tiling: MatmulTiling,
+  transposed: { a: boolean; b: boolean },
+): { a: boolean; b: boolean } {
+  const { a, b } = wholeVectors(size, tiling, transposed);
+  const { views } = size;
+  return { a: a && !views?.a, b: b && !views?.b };
+}
+
+function wholeVectors(
   { M, N, K }: { M: number; N: number; K: number },
   tiling: MatmulTiling,
   transposed: { a: boolean; b: boolean },

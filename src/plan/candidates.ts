@@ -85,14 +85,14 @@ const THREAD_TILES = [
 ] as const;
 
 function tiledCandidates(size: ProductShape, target: Target): MatmulTiling[] {
-  const { M, N, K } = size;
+  const { batch = 1, M, N, K } = size;
   const found: MatmulTiling[] = [];
   for (const [tileM, tileN] of THREAD_TILES) {
     for (const threads of [8, 16]) {
       const [rows, columns] = [tileM * threads, tileN * threads];
       // No more than half of a workgroup may lie outside.
       if (rows >= 2 * M || columns >= 2 * N) continue;
-      const groups = Math.ceil(M / rows) * Math.ceil(N / columns);
+      const groups = batch * Math.ceil(M / rows) * Math.ceil(N / columns);
       const parts = groups < FULL ? Math.min(Math.floor(K / 64), Math.ceil(FULL / groups)) : 1;
       for (const tileK of [8, 16, 32].filter((tileK) => tileK <= Math.max(K, 8))) {
         for (const splits of new Set([1, Math.max(1, parts)]))

@@ -1,23 +1,15 @@
-import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
+import { contractionSizes, elementwiseRow, rowOf, splitShape } from "../graph/ops";
 import { literalOf, type Tensor, topological } from "../graph/tensor";
-import {
-  type Access,
-  accessThrough,
-  asMatrix,
-  canonical,
-  isAligned,
-  sameAccess,
-  stepOf,
-  type ViewStep,
-} from "../graph/view";
-import { sizeOf, stridesOf } from "../util/shape";
-import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle, tableOf } from "./expression";
+import { type Access, asMatrices, canonical, elementAt, isAligned, sameAccess, stepOf } from "../graph/view";
+import { sizeOf } from "../util/shape";
+import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle, tableOf, walk } from "./expression";
 import {
   type Fusion,
   type FusionLimits,
   type Group,
   MAX_MEMBERS,
   type MatrixOperand,
+  operandLoads,
   type Partial,
   scatteredBy,
   type Update,
@@ -98,8 +90,8 @@ class Fuser {
     switch (kind) {
       case "leaf":
         return;
-      case "matmul":
-        this.placeProduct(node);
+      case "contraction":
+        this.placeContraction(node);
         return;
       case "reduction":
         this.placeReduction(node);
@@ -132,29 +124,34 @@ class Fuser {
     }
   }
 
-  private placeProduct(node: Tensor): void {
-    const [M, N] = node.shape as readonly [number, number];
+  private placeContraction(node: Tensor): void {
     const [a, b] = node.operands as readonly [Tensor, Tensor];
-    const K = a.shape[1] as number;
-    const left = this.matrix(a, M, K);
-    const right = this.matrix(b, K, N);
-    const group = this.open({ kind: "matmul", size: M * N, root: node, a: left, b: right });
-    this.loads.set(group, new Set([left.tensor, right.tensor]));
+    const { batch, M, N, K } = contractionSizes(a.shape, b.shape, node.attributes);
+    const left = this.operand(a, batch, M, K);
+    const right = this.operand(b, batch, K, N);
+    const group = this.open({ kind: "contraction", size: batch * M * N, root: node, a: left, b: right });
+    this.loads.set(group, new Set([...operandLoads(left), ...operandLoads(right)]));
     this.adopt(group, node);
   }
 
-  /** An operand of a product: what lies in memory, straight or transposed; anything else is copied first. */
-  private matrix(node: Tensor, rows: number, columns: number): MatrixOperand {
-    const steps: ViewStep[] = [];
+  /** An operand of a contraction, read through its views of what lies in memory; what is no view of memory is computed first. */
+  private operand(node: Tensor, batch: number, rows: number, columns: number): MatrixOperand {
     let base = node;
-    for (let step = stepOf(base); step !== null && !this.home.has(base); step = stepOf(base)) {
-      steps.unshift(step);
-      base = step.source;
-    }
-    const access = accessThrough(base.shape, stridesOf(base.shape), steps);
-    const matrix = "copy" in access || literalOf(base) !== null ? null : asMatrix(access, rows, columns);
-    if (matrix !== null) return { tensor: this.materialise(base), ...matrix };
-    return { tensor: this.materialise(node), transposed: false };
+    for (let step = stepOf(base); step !== null && !this.home.has(base); step = stepOf(base)) base = step.source;
+    const whole = () =>
+      ({ kind: "plain", tensor: this.materialise(node), transposed: false, repeated: false }) as const;
+    // What loops count of a view is bytes, of 32 bits.
+    if (literalOf(base) !== null || sizeOf(node.shape) > 2 ** 30) return whole();
+    const expression = new Expressions({
+      where: (each) => (each === base ? "memory" : this.where(null, each)),
+      reaches: () => false,
+    }).value(node);
+    if (expression.kind === "obstacle") return whole();
+    this.materialise(base);
+    const access = expression.kind === "load" ? expression.access : null;
+    const matrices = access && asMatrices(access, batch, rows, columns);
+    if (matrices) return { kind: "plain", tensor: base, ...matrices };
+    return { kind: "view", expression, transposed: isTransposed(expression, rows, columns) };
   }
 
   private placeScatter(node: Tensor): void {
@@ -508,4 +505,16 @@ class Fuser {
     this.writers.set(group, made);
     return made;
   }
+}
+
+/** Whether an operand's neighbouring rows lie nearer to one another in memory than its neighbouring columns. */
+function isTransposed(expression: Expression, rows: number, columns: number): boolean {
+  let [down, across] = [0, 0];
+  walk([expression], (part) => {
+    if (part.kind !== "load") return;
+    const access = { ...part.access, last: null };
+    const step = (by: number) => Math.abs(elementAt(access, by) - elementAt(access, 0));
+    [down, across] = [rows > 1 ? step(columns) : 0, columns > 1 ? step(1) : 0];
+  });
+  return down !== 0 && (across === 0 || down < across);
 }

@@ -1,11 +1,20 @@
+import { contractionSizes } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import type { Expression } from "./expression";
+import type { Shape } from "../util/shape";
+import { type Expression, loadsOf } from "./expression";
 
-export interface MatrixOperand {
-  readonly tensor: Tensor;
-  /** Whether memory holds the transpose of what the product reads. */
-  readonly transposed: boolean;
-}
+/** What a contraction reads as [batch, rows, columns]. */
+export type MatrixOperand =
+  /** Matrices in memory, one behind the other, or the same for the whole batch. */
+  | {
+      readonly kind: "plain";
+      readonly tensor: Tensor;
+      /** Whether memory holds the transpose of what the product reads. */
+      readonly transposed: boolean;
+      readonly repeated: boolean;
+    }
+  /** Any view of memory: read through, element by element. `transposed`: whether neighbouring rows lie nearer than neighbouring columns. */
+  | { readonly kind: "view"; readonly expression: Expression; readonly transposed: boolean };
 
 /** A reduction of all elements to one number, begun in one kernel as partial results and ended in another. */
 export interface Partial {
@@ -27,7 +36,7 @@ export interface Scatter {
 
 /** Nodes that one kernel computes. */
 export interface Group {
-  readonly kind: "matmul" | "rows" | "elementwise" | "combine" | "scatter";
+  readonly kind: "contraction" | "rows" | "elementwise" | "combine" | "scatter";
   /** Points of the domain: elements of a product or of a chain; a combination has one. */
   readonly size: number;
   /** rows: the domain as [outer, length, inner], reduced along `length`. */
@@ -46,12 +55,40 @@ export interface Group {
   readonly index: number;
 }
 
-/** A product's operands and sizes. */
+/** A contraction's operands and sizes. */
 export function productOf({ root, a, b }: Group) {
   if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
-  const [M, N] = root.shape as readonly [number, number];
-  const K = (root.operands[0] as Tensor).shape[1] as number;
-  return { root, a, b, M, N, K, transposed: { a: a.transposed, b: b.transposed } };
+  const [aShape, bShape] = root.operands.map(({ shape }) => shape) as [Shape, Shape];
+  const sizes = contractionSizes(aShape, bShape, root.attributes);
+  return { root, a, b, ...sizes, transposed: { a: a.transposed, b: b.transposed } };
+}
+
+/** One product of two matrices in memory; null for a batch of them, or where an operand is a view of another kind. */
+export function plainProductOf(group: Group) {
+  const { a, b, batch, ...rest } = productOf(group);
+  return a.kind === "plain" && b.kind === "plain" && batch === 1 ? { a, b, ...rest } : null;
+}
+
+/** A contraction's shapes in words. */
+export function shapesOf(group: Group): string {
+  const { a, b, batch, M, N, K } = productOf(group);
+  const operand = ({ kind, transposed }: MatrixOperand, rows: number, columns: number) =>
+    `[${rows}, ${columns}]${kind === "view" ? " through a view" : transposed ? "ᵀ" : ""}`;
+  return `${batch > 1 ? `${batch} of ` : ""}${operand(a, M, K)} x ${operand(b, K, N)}`;
+}
+
+/** The tensors that an operand is read from. */
+export function operandLoads(operand: MatrixOperand | null): Set<Tensor> {
+  switch (operand?.kind) {
+    case undefined:
+      return new Set();
+    case "plain":
+      return new Set([operand.tensor]);
+    case "view":
+      return loadsOf([operand.expression]);
+    default:
+      return operand satisfies never;
+  }
 }
 
 /** What a scatter's kernel is made of, and its root, in whose memory it adds up. */

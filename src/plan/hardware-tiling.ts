@@ -3,8 +3,8 @@ import type { ProductShape, Target } from "./plan";
 import { FULL } from "./tiling";
 
 /** A good tiling for a GPU before anything was measured. */
-export function hardwareDefault({ M, N, K }: ProductShape, target: Target): MatmulTiling {
-  const groups = (size: number) => Math.ceil(M / size) * Math.ceil(N / size);
+export function hardwareDefault({ batch = 1, M, N, K }: ProductShape, target: Target): MatmulTiling {
+  const groups = (size: number) => batch * Math.ceil(M / size) * Math.ceil(N / size);
   const large = target.maxWorkgroupSize >= 256;
   if (large && groups(64) >= FULL)
     return { kind: "tiled", tileM: 4, tileN: 4, tileK: 16, threadsM: 16, threadsN: 16, splits: 1 };

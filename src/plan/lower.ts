@@ -4,18 +4,19 @@ import { elementwiseKernel } from "../kernels/elementwise";
 import type { KernelText } from "../kernels/kernel";
 import type { PartialSpec } from "../kernels/partials";
 import { declareSlot, withSlot } from "../kernels/slot";
-import { readsVectors } from "../kernels/tiling";
+import { indent } from "../kernels/specialise";
+import { type OperandSpec, readsVectors } from "../kernels/tiling";
 import { Turns } from "../kernels/turns";
 import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
-import { countOps, isInlinable } from "./expression";
-import { type Fusion, type Group, productOf } from "./group";
+import { countOps, type Expression, isInlinable } from "./expression";
+import { type Fusion, type Group, productOf, shapesOf } from "./group";
 import { mostTurns, type ProductShape, type Target } from "./plan";
 import { expressionsOf } from "./schedule";
 import { asFloat, Site } from "./site";
 import type { LoweredDispatch, Storage, Stores } from "./storage";
 import { tilingFor } from "./tiling";
-import { type Axis, Body } from "./wgsl";
+import { type Axis, Body, flatAt } from "./wgsl";
 import { RowsNeeded, type Writers, writeProduct } from "./writers";
 
 /** One dispatch under way: the buffers it binds, by name. */
@@ -157,8 +158,8 @@ export function lowerGroup(
     switch (group.kind) {
       case "elementwise":
         return [lowerElementwise(fusion, group, stores, target)];
-      case "matmul":
-        return lowerMatmul(fusion, group, stores, target, writers, rider);
+      case "contraction":
+        return lowerContraction(fusion, group, stores, target, writers, rider);
       case "rows":
         if (writers.rows === null) throw new RowsNeeded();
         return [writers.rows(fusion, group, stores, target)];
@@ -234,7 +235,7 @@ function lowerElementwise(fusion: Fusion, group: Group, stores: Stores, target: 
   );
 }
 
-function lowerMatmul(
+function lowerContraction(
   fusion: Fusion,
   group: Group,
   stores: Stores,
@@ -242,10 +243,15 @@ function lowerMatmul(
   writers: Writers,
   rider?: Group,
 ): LoweredDispatch[] {
-  const { root, a, b, M, N, K, transposed } = productOf(group);
-  const size: ProductShape = { M, N, K, transposed };
+  const { root, a, b, batch, M, N, K, transposed } = productOf(group);
+  const views = { a: a.kind === "view", b: b.kind === "view" };
+  const size: ProductShape = {
+    ...{ M, N, K, transposed },
+    ...(batch > 1 ? { batch } : {}),
+    ...(views.a || views.b ? { views } : {}),
+  };
   const tiling = tilingFor(size, target, writers);
-  const shapes = `[${M}, ${K}]${a.transposed ? "ᵀ" : ""} x [${K}, ${N}]${b.transposed ? "ᵀ" : ""}`;
+  const shapes = shapesOf(group);
   const product = (
     lowering: Lowering,
     epilogue: readonly string[],
@@ -253,16 +259,31 @@ function lowerMatmul(
     columns: readonly string[] = [],
   ) => {
     const vectors = readsVectors(size, tiling, size.transposed);
-    const operand = (tensor: Tensor, inVectors: boolean) =>
-      inVectors ? lowering.bindVectors(stores.storageOf(tensor)) : lowering.bind(stores.storageOf(tensor), "read");
+    const operand = (name: "a" | "b", rows: Axis, columns: Axis): OperandSpec => {
+      const read = name === "a" ? a : b;
+      if (read.kind === "view") {
+        const text = viewFunction(
+          lowering,
+          `${name}At`,
+          read.expression,
+          { name: "batch", length: batch },
+          rows,
+          columns,
+        );
+        return { name: `${name}At`, batchStride: null, vectors: false, text };
+      }
+      const storage = stores.storageOf(read.tensor);
+      const buffer = vectors[name] ? lowering.bindVectors(storage) : lowering.bind(storage, "read");
+      const batchStride = read.repeated ? 0 : rows.length * columns.length;
+      return { name: buffer, batchStride, vectors: vectors[name], text: "" };
+    };
     const names = {
-      a: operand(a.tensor, vectors.a),
-      b: operand(b.tensor, vectors.b),
-      aVectors: vectors.a,
-      bVectors: vectors.b,
+      a: operand("a", { name: "row", length: M }, { name: "k", length: K }),
+      b: operand("b", { name: "k", length: K }, { name: "column", length: N }),
     };
     return (bindings: string) =>
       writeProduct(writers.products, {
+        batch,
         M,
         N,
         K,
@@ -277,14 +298,16 @@ function lowerMatmul(
       });
   };
   const about = { label: labelOf(group), output: outputOf(group, stores), product: size };
-  const flops = 2 * M * N * K;
-  const after = opsOf(fusion, group) * M * N;
+  const elements = group.size;
+  const flops = 2 * elements * K;
+  const after = opsOf(fusion, group) * elements;
   const lowering = new Lowering(fusion, group, stores);
   const values = new Map<Tensor, string>([[root, "value"]]);
   const body = (index: readonly Axis[]) => new Body(lowering.point("i", index, values), "v");
 
   if (tiling.splits === 1) {
     const statements = body([
+      ...(batch > 1 ? [{ name: "batch", length: batch }] : []),
       { name: "row", length: M },
       { name: "column", length: N },
     ]);
@@ -297,22 +320,25 @@ function lowerMatmul(
   }
 
   // Split along K: each part leaves its own sums, and a second kernel adds them up and goes on.
-  const parts: Storage = { name: `parts of ${about.output}`, elements: tiling.splits * M * N, dtype: "float32" };
+  const parts: Storage = { name: `parts of ${about.output}`, elements: tiling.splits * elements, dtype: "float32" };
   const first = new Lowering(fusion, { ...group, members: [], partials: [] }, stores);
   const partsName = first.bind(parts, "read_write");
-  const split = first.finish(product(first, [`${partsName}[split * (M * N) + i] = value;`], []), {
-    label: "matmul, split along K",
-    output: parts.name,
-    shapes,
-    flops,
-    product: size,
-  });
+  const split = first.finish(
+    product(first, [`${partsName}[split * (${batch === 1 ? "" : `${batch}u * `}M * N) + i] = value;`], []),
+    {
+      label: "matmul, split along K",
+      output: parts.name,
+      shapes,
+      flops,
+      product: size,
+    },
+  );
   const name = lowering.bind(parts, "read");
   const statements = body([]);
   const end = lowering.epilogue(statements, values, "i");
   const sum = [
     "var value = 0.0;",
-    `for (var s = 0u; s < ${tiling.splits}u; s++) { value += ${name}[s * ${M * N}u + i]; }`,
+    `for (var s = 0u; s < ${tiling.splits}u; s++) { value += ${name}[s * ${elements}u + i]; }`,
   ];
   const partials = lowering.partialSpecs();
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP, target.maxWorkgroupSize);
@@ -327,9 +353,29 @@ function lowerMatmul(
         bodyTurns: tiling.splits + 1,
         maxTurns: mostTurns(target),
       }),
-    { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * M * N },
+    { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * elements },
   );
   return [split, join];
+}
+
+/** A function that gives an operand's element through its view. */
+function viewFunction(
+  lowering: Lowering,
+  name: string,
+  expression: Expression,
+  batch: Axis,
+  rows: Axis,
+  columns: Axis,
+): string {
+  const axes = [...(batch.length > 1 ? [batch] : []), rows, columns];
+  const body = new Body(lowering.point("at", axes, new Map()), "v");
+  const value = body.value(expression);
+  return [
+    `fn ${name}(${rows.name}: u32, ${columns.name}: u32) -> f32 {\n`,
+    `  let at = ${flatAt(batch, rows, columns)};\n`,
+    indent(body.lines, 2),
+    `  return ${value};\n}\n`,
+  ].join("");
 }
 
 /** What follows from the sum of a column: statements at column `i`, with `columnSum`. */

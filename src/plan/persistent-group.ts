@@ -2,10 +2,10 @@ import type { Tensor } from "../graph/tensor";
 import { declarePartials, INITIAL } from "../kernels/partials";
 import { registerTile } from "../kernels/register-tile";
 import type { Turns } from "../kernels/turns";
-import { type Group, productOf } from "./group";
+import { type Group, type MatrixOperand, productOf } from "./group";
 import { type Context, Part } from "./part";
 import { rowsBody } from "./rows";
-import { type Axis, Body } from "./wgsl";
+import { type Axis, Body, flatAt } from "./wgsl";
 
 /** The statements of one kernel as a part: a loop over its elements, the workgroup's threads side by side. */
 export function writeGroup(context: Context, group: Group): string[] {
@@ -24,7 +24,7 @@ export function writeGroup(context: Context, group: Group): string[] {
       const once = sums.map(({ variable }) => `if (local > 0u) { ${variable} = ${INITIAL.sum}; }`);
       return [...begins, ...lines, ...once];
     }
-    case "matmul":
+    case "contraction":
       return [...begins, ...product(context, part)];
     case "rows":
       return [...begins, ...rows(context, part)];
@@ -58,18 +58,24 @@ export function loop(
 const MAX_EPILOGUES = 4096;
 
 function product(context: Context, part: Part): string[] {
-  const { root, a, b, M, N, K } = productOf(part.group);
+  const { root, a, b, batch, M, N, K } = productOf(part.group);
   const values = new Map<Tensor, string>([[root, "value"]]);
+  const inBatch = { name: "batch", length: batch };
   const axes: readonly Axis[] = [
+    ...(batch > 1 ? [inBatch] : []),
     { name: "atRow", length: M },
     { name: "atColumn", length: N },
   ];
   const body = new Body(part.point("i", axes, values), "v");
   const end = part.epilogue(body, values, "i");
-  const statements = [`let i = atRow * ${N}u + atColumn;`, ...body.lines, ...end].join(" ");
+  const statements = [
+    `let i = ${batch > 1 ? `(batch * ${M}u + atRow)` : "atRow"} * ${N}u + atColumn;`,
+    ...body.lines,
+    ...end,
+  ].join(" ");
   // As large a tile as still leaves each thread one, and as what follows is not too long to be written out for each of its sums.
   let [tileM, tileN] = [1, 1];
-  const tiles = (m: number, n: number) => Math.ceil(M / m) * Math.ceil(N / n);
+  const tiles = (m: number, n: number) => batch * Math.ceil(M / m) * Math.ceil(N / n);
   for (const [m, n] of [
     [1, 2],
     [2, 1],
@@ -104,18 +110,34 @@ function product(context: Context, part: Part): string[] {
       kBegin: "0u",
       kEnd: `${K}u`,
       turns: part.turns,
-      a: (row, k) => part.load(a.tensor, a.transposed ? `${k} * ${M}u + ${row}` : `${row} * ${K}u + ${k}`),
-      b: (k, column) => part.load(b.tensor, b.transposed ? `${column} * ${K}u + ${k}` : `${k} * ${N}u + ${column}`),
+      a: (name, row, k) => element(part, name, a, inBatch, { name: row, length: M }, { name: k, length: K }),
+      b: (name, k, column) => element(part, name, b, inBatch, { name: k, length: K }, { name: column, length: N }),
       a4: null,
       b4: null,
       epilogue: (row, column, sum) =>
         `{ let atRow = ${row}; let atColumn = ${column}; let value = ${sum}; ${statements} }`,
     });
+  const perMatrix = tiles(tileM, tileN) / batch;
   return context.loop("tile", tiles(tileM, tileN), () => [
-    `let row = tile / ${columns}u * ${tileM}u;`,
+    ...(batch > 1 ? [`let batch = tile / ${perMatrix}u;`] : []),
+    `let row = ${batch > 1 ? `tile % ${perMatrix}u` : "tile"} / ${columns}u * ${tileM}u;`,
     `let column = tile % ${columns}u * ${tileN}u;`,
     ...tile(),
   ]);
+}
+
+/** Lines that give `name` an operand's element. */
+function element(part: Part, name: string, operand: MatrixOperand, batch: Axis, rows: Axis, columns: Axis): string[] {
+  if (operand.kind === "view") {
+    const axes = [...(batch.length > 1 ? [batch] : []), rows, columns];
+    const body = new Body(part.point(flatAt(batch, rows, columns), axes, new Map()), `${name}v`);
+    const value = body.value(operand.expression);
+    return [...body.lines, `let ${name} = ${value};`];
+  }
+  const { tensor, transposed, repeated } = operand;
+  const first = batch.length === 1 || repeated ? "" : `batch * ${rows.length * columns.length}u + `;
+  const [outer, inner] = transposed ? [columns, rows] : [rows, columns];
+  return [`let ${name} = ${part.load(tensor, `${first}${outer.name} * ${inner.length}u + ${inner.name}`)};`];
 }
 
 function rows(context: Context, part: Part): string[] {

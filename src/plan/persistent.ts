@@ -3,7 +3,7 @@ import { persistentKernel } from "../kernels/persistent";
 import { declareSlot, withSlot } from "../kernels/slot";
 import { times } from "../kernels/specialise";
 import { Turns } from "../kernels/turns";
-import type { Fusion, Group } from "./group";
+import { type Fusion, type Group, productOf } from "./group";
 import { type Layout, layOut, type Resident, type Touches } from "./layout";
 import { labelOf, opsOf } from "./lower";
 import type { Context, Places, ScatterPart } from "./part";
@@ -285,9 +285,9 @@ function loops(sweeps: readonly Sweep[]): string {
 
 /** Arithmetic of a kernel's work in one step. */
 function workOf(fusion: Fusion, group: Group): number {
-  const { root, scatter } = group;
+  const { kind, scatter } = group;
   if (scatter) return scatter.outer * scatter.count * scatter.inner + (1 + opsOf(fusion, group)) * group.size;
-  const K = root?.operands[0]?.shape[1] ?? 0;
+  const K = kind === "contraction" ? productOf(group).K : 0;
   return (2 * K + opsOf(fusion, group)) * group.size;
 }
 

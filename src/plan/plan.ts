@@ -37,6 +37,10 @@ export interface Binding {
 
 /** A product's sizes, and which of its operands lies transposed. */
 export interface ProductShape {
+  /** How many products of these sizes there are; one where left out. */
+  readonly batch?: number;
+  /** Operands that are read through a view, element by element; none where left out. */
+  readonly views?: { readonly a: boolean; readonly b: boolean };
   readonly M: number;
   readonly N: number;
   readonly K: number;

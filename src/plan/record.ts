@@ -43,10 +43,11 @@ function kernelsHash(products: ProductWriters): string {
     [64, 67].flatMap((size) =>
       [0, 1, 2, 3].map((turned) => {
         const transposed = { a: turned % 2 === 1, b: turned > 1 };
-        const product = { M: size, N: size, K: size, aTransposed: transposed.a, bTransposed: transposed.b };
+        const product = { batch: 1, M: size, N: size, K: size, aTransposed: transposed.a, bTransposed: transposed.b };
         const { a, b } = readsVectors(product, tiling, transposed);
-        const names = { bindings: "", a: "a", b: "b", epilogue: [], partials: [], columns: [] };
-        return writeProduct(products, { ...product, ...names, tiling, aVectors: a, bVectors: b }).source;
+        const operand = (name: string, vectors: boolean) => ({ name, batchStride: 0, vectors, text: "" });
+        const names = { bindings: "", a: operand("a", a), b: operand("b", b), epilogue: [], partials: [], columns: [] };
+        return writeProduct(products, { ...product, ...names, tiling }).source;
       }),
     ),
   );

@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { isAligned } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { isInlinable } from "./expression";
-import { type Fusion, type Group, productOf } from "./group";
+import { type Fusion, type Group, plainProductOf } from "./group";
 import type { Target } from "./plan";
 import { overlap, touchesOf } from "./schedule";
 import type { Stores } from "./storage";
@@ -34,12 +34,14 @@ export function ridersOf(
     return !overlap(one.reads, other.writes) && !overlap(one.writes, other.reads) && !overlap(one.writes, other.writes);
   };
   const carries = (product: Group, sums: Group): boolean => {
-    if (product.kind !== "matmul" || riders.has(product) || product.partials.length > 0) return false;
-    const { b, N, K } = productOf(product);
+    if (product.kind !== "contraction" || riders.has(product) || product.partials.length > 0) return false;
+    const plain = plainProductOf(product);
+    if (plain === null) return false;
+    const { b, N, K } = plain;
     const { outer, length, inner } = sums.split as NonNullable<Group["split"]>;
     if (b.transposed || outer !== 1 || length !== K || inner !== N || b.tensor !== summedBy(fusion, sums)) return false;
     if (sums.members.some((node) => stores.recordsOf(node).length > 0)) return false;
-    const tiling = tilingFor(productOf(product), target, writers);
+    const tiling = tilingFor(plain, target, writers);
     // A thread for each column.
     if (tiling.kind !== "tiled" || tiling.splits > 1 || tiling.tileN > tiling.threadsM) return false;
     const [one, other] = [touched(product), touched(sums)];

@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { isAligned } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
-import { type Fusion, type Group, scatteredBy } from "./group";
+import { type Fusion, type Group, operandLoads, scatteredBy } from "./group";
 import type { Storage, Stores } from "./storage";
 
 export interface Schedule {
@@ -28,7 +28,7 @@ export function expressionsOf(fusion: Fusion, group: Group): Expression[] {
 /** The tensors that a kernel reads from memory. */
 export function readsOf(fusion: Fusion, group: Group): Set<Tensor> {
   const reads = loadsOf(expressionsOf(fusion, group));
-  for (const operand of [group.a, group.b]) if (operand) reads.add(operand.tensor);
+  for (const operand of [group.a, group.b]) for (const tensor of operandLoads(operand)) reads.add(tensor);
   for (const tensor of reads) {
     if (fusion.home.has(tensor) && !fusion.stored.has(tensor))
       throw new Error(`internal: ${tensor.op} #${tensor.id} is read but not stored`);
@@ -100,7 +100,7 @@ export function schedule(fusion: Fusion, updates: ReadonlyMap<Tensor, Tensor>): 
 
 /** Whether a kernel reads `parameter` only where the same thread, at the same point, will write `update`. */
 function mayOverwrite(fusion: Fusion, group: Group, parameter: Tensor, update: Tensor): boolean {
-  if (group.a?.tensor === parameter || group.b?.tensor === parameter) return false;
+  if ([group.a, group.b].some((operand) => operandLoads(operand).has(parameter))) return false;
   const touches = (expressions: readonly Expression[]) => loadsOf(expressions).has(parameter);
   const all = expressionsOf(fusion, group);
   if (!touches(all)) return true;

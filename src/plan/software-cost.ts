@@ -8,6 +8,8 @@ import type { ProductShape } from "./plan";
  */
 const COST = {
   load: 15,
+  /** Of an element that is read through a view: its index is worked out first. */
+  viewLoad: 60,
   /** An element that comes as a part of a vec4. */
   vectorLoad: 9,
   /** With its part in the swaps within a quad. Sums are too many for registers. */
@@ -32,18 +34,18 @@ export function softwareCost(
   tiling: Exclude<MatmulTiling, { kind: "tiled" }>,
   runs: number,
 ): number {
-  const { M, N, K, transposed } = size;
+  const { batch = 1, M, N, K, transposed, views } = size;
   const { tileM, tileN, splits } = tiling;
   const vectors = readsVectors(size, tiling, transposed);
-  const load = (inVectors: boolean) => (inVectors ? COST.vectorLoad : COST.load);
+  const load = (name: "a" | "b") => (views?.[name] ? COST.viewLoad : vectors[name] ? COST.vectorLoad : COST.load);
   const sums = tileM * tileN;
   const inGroup = tiling.kind === "subgroup";
   const step = inGroup || (vectors.b && transposed.b) || sums <= 16 ? 4 : 2;
   // What one turn of the loop does for `step` elements of K, and how much of it is loads.
   const loads = { a: inGroup ? tileM : tileM * step, b: tileN * step };
   const products = sums * step;
-  const turn = loads.a * load(vectors.a) + loads.b * load(vectors.b) + products * COST.product + COST.turn;
-  const tiles = Math.ceil(M / tileM) * Math.ceil(N / (inGroup ? tileN * tiling.subgroupSize : tileN)) * splits;
+  const turn = loads.a * load("a") + loads.b * load("b") + products * COST.product + COST.turn;
+  const tiles = Math.ceil(M / tileM) * Math.ceil(N / (inGroup ? tileN * tiling.subgroupSize : tileN)) * splits * batch;
   const groups = inGroup ? tiles : Math.ceil(tiles / tiling.workgroupSize);
   // A wider subgroup or workgroup is several registers' work.
   const registers = (inGroup ? tiling.subgroupSize : tiling.workgroupSize) / LANES;
@@ -58,7 +60,7 @@ export function softwareCost(
     splits === 1
       ? 0
       : COST.dispatch +
-        (Math.ceil((M * N) / LANES) * (splits * (COST.load + COST.turn) + COST.epilogue)) / CORES +
+        (Math.ceil((batch * M * N) / LANES) * (splits * (COST.load + COST.turn) + COST.epilogue)) / CORES +
         COMPILE.kernel / runs;
   return Math.ceil(groups / CORES) * work + compile / runs + join;
 }

@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { countOps, type Expression, isInlinable, walk } from "./expression";
-import { type Fusion, type Group, productOf } from "./group";
+import { type Fusion, type Group, plainProductOf } from "./group";
 import { opsOf } from "./lower";
 import { expressionsOf, overlap, readsOf, touchesOf } from "./schedule";
 import type { Stores } from "./storage";
@@ -131,7 +131,7 @@ function commonRows(order: readonly Group[], workOf: (group: Group) => number): 
     if (group.kind === "scatter") continue;
     const first = group.members[0]?.shape[0] ?? 0;
     const candidates = root
-      ? [root.shape[0] as number, (root.operands[0] as Tensor).shape[1] as number]
+      ? rowsOfProduct(group)
       : split
         ? [split.outer, split.outer === 1 ? split.length : 0]
         : [size % Math.max(first, 1) === 0 ? first : 0];
@@ -141,6 +141,12 @@ function commonRows(order: readonly Group[], workOf: (group: Group) => number): 
   let best = 0;
   for (const [rows, sum] of work) if (best === 0 || sum > (work.get(best) as number)) best = rows;
   return best;
+}
+
+/** What a loop over rows could take a product along. */
+function rowsOfProduct(group: Group): number[] {
+  const plain = plainProductOf(group);
+  return plain === null ? [] : [plain.M, plain.K];
 }
 
 /** A kernel's part in a loop over the rows: its operations on a row, and the sums over all rows that it begins. */
@@ -340,8 +346,10 @@ class Sweeping {
         if (!Number.isInteger(columns) || !inRow(all, columns)) return null;
         return { sum: false, operations: operations(columns), totals: 0 };
       }
-      case "matmul": {
-        const { a, b, M, N, K } = productOf(group);
+      case "contraction": {
+        const plain = plainProductOf(group);
+        if (plain === null) return null;
+        const { a, b, M, N, K } = plain;
         if (K === rows && a.transposed && !b.transposed && group.partials.length === 0 && readsNone(all))
           return { sum: true, operations: M * N, totals: M * N };
         if (M !== rows || a.transposed || values.has(b.tensor) || !inRow(all, N)) return null;

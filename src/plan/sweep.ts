@@ -3,7 +3,7 @@ import { type Tensor, topological } from "../graph/tensor";
 import { accumulate, declarePartials, INITIAL, joined } from "../kernels/partials";
 import { sizeOf } from "../util/shape";
 import { isInlinable } from "./expression";
-import { type Group, productOf } from "./group";
+import { type Group, plainProductOf } from "./group";
 import { type Context, Part } from "./part";
 import { atHand } from "./site";
 import { alongRows, type Sweep } from "./stages";
@@ -59,8 +59,8 @@ class SweepWriter {
       for (const group of groups) {
         const part = new Part(this.context, group);
         this.partials.push(...declarePartials(part.partialSpecs()));
-        if (sums.has(group)) group.kind === "matmul" ? this.sumOfProducts(part) : this.sumOfRows(part);
-        else if (group.kind === "matmul") this.product(part);
+        if (sums.has(group)) group.kind === "contraction" ? this.sumOfProducts(part) : this.sumOfRows(part);
+        else if (group.kind === "contraction") this.product(part);
         else if (group.kind === "elementwise") this.elements(part);
         else this.reductions(part);
       }
@@ -154,7 +154,7 @@ class SweepWriter {
   }
 
   private product(part: Part): void {
-    const { a, b, N, K } = productOf(part.group);
+    const { a, b, N, K } = plainOf(part.group);
     const products = Array.from({ length: N }, (_, j) => {
       const terms = Array.from({ length: K }, (_, k) => {
         const weight = this.read(part, b.tensor, 0, b.transposed ? j * K + k : k * N + j);
@@ -224,7 +224,7 @@ class SweepWriter {
   }
 
   private sumOfProducts(part: Part): void {
-    const { root, a, b, M, N } = productOf(part.group);
+    const { root, a, b, M, N } = plainOf(part.group);
     const first = this.totals.length;
     for (let i = 0; i < M; i++) {
       for (let j = 0; j < N; j++)
@@ -313,6 +313,13 @@ class SweepWriter {
       `for (var q = 0u; q < ${shares}u; q++) { ${accumulate({ op, variable: name }, share)} }`,
     ]);
   }
+}
+
+/** A sweep takes up no other products. */
+function plainOf(group: Group) {
+  const plain = plainProductOf(group);
+  if (plain === null) throw new Error("internal: a sweep of a product that is not plain");
+  return plain;
 }
 
 function affine(stride: number, offset: number): string {

@@ -2,10 +2,12 @@ import { type MatmulTiling, readsVectors, withinTurns } from "../kernels/tiling"
 import { MAX_TEXT, mostTurns, type ProductShape, type Target } from "./plan";
 import { type Writers, writeProduct } from "./writers";
 
-/** Names the products that are tiled alike: sizes rounded up to powers of two, and which operand lies transposed. */
-export function shapeClass({ M, N, K, transposed }: ProductShape): string {
-  const rounded = [M, N, K].map((size) => 2 ** Math.ceil(Math.log2(size)));
-  return `${rounded.join("x")}${transposed.a ? " aT" : ""}${transposed.b ? " bT" : ""}`;
+/** Names the products that are tiled alike: sizes rounded up to powers of two, which operand lies transposed, and which is read through a view. */
+export function shapeClass({ batch = 1, M, N, K, transposed, views }: ProductShape): string {
+  const up = (size: number) => 2 ** Math.ceil(Math.log2(size));
+  const operand = (name: "a" | "b") =>
+    `${transposed[name] ? ` ${name}T` : ""}${views?.[name] ? ` ${name} viewed` : ""}`;
+  return `${[M, N, K].map(up).join("x")}${operand("a")}${operand("b")}${batch > 1 ? ` of ${up(batch)}` : ""}`;
 }
 
 /** How a product is tiled: as was measured on this adapter, else by default; less where the text would be too long. */
@@ -25,10 +27,15 @@ const EPILOGUE = 8192;
 function textOf(size: ProductShape, tiling: MatmulTiling, products: Writers["products"]): number {
   const { transposed } = size;
   const vectors = readsVectors(size, tiling, transposed);
+  const operand = (name: "a" | "b") => ({
+    name,
+    batchStride: size.views?.[name] ? null : 0,
+    vectors: vectors[name],
+    text: "",
+  });
   return writeProduct(products, {
-    ...size,
-    ...{ aTransposed: transposed.a, bTransposed: transposed.b, aVectors: vectors.a, bVectors: vectors.b },
-    ...{ tiling, bindings: "", a: "a", b: "b", epilogue: [], partials: [], columns: [] },
+    ...{ batch: 1, ...size, aTransposed: transposed.a, bTransposed: transposed.b, a: operand("a"), b: operand("b") },
+    ...{ tiling, bindings: "", epilogue: [], partials: [], columns: [] },
   }).source.length;
 }
 

@@ -123,6 +123,12 @@ export function indexAt(flat: string, axes: readonly Axis[], access: Access): st
   return last === null ? sum : `min(${sum}, ${last}u)`;
 }
 
+/** WGSL of the flat index at a place in a batch of matrices. */
+export function flatAt(batch: Axis, rows: Axis, columns: Axis): string {
+  const row = batch.length > 1 ? `(${batch.name} * ${rows.length}u + ${rows.name})` : rows.name;
+  return `(${row} * ${columns.length}u + ${columns.name})`;
+}
+
 /** WGSL of coordinate times stride, for each axis that has one. */
 function termsAt(flat: string, axes: readonly Axis[], access: Access): string[] {
   const terms: string[] = [];

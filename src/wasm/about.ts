@@ -1,7 +1,6 @@
 import type { Tensor } from "../graph/tensor";
-import type { Group } from "../plan/group";
+import { type Group, productOf, shapesOf } from "../plan/group";
 import type { Buffer } from "./layout";
-import { productOf } from "./short-products";
 
 /** A kernel as explain() and profile() name it. */
 export interface KernelAbout {
@@ -24,8 +23,8 @@ export function about(
   return {
     kind: group.kind,
     label: ops.length > 12 ? `${ops.slice(0, 12).join(" ")} … (${ops.length})` : ops.join(" "),
-    shapes: shapesOf(group),
-    flops: addedBy(group) + 2 * (productOf(group)?.K ?? 0) * group.size + group.members.length * group.size,
+    shapes: domainOf(group),
+    flops: addedBy(group) + 2 * termsOf(group) * group.size + group.members.length * group.size,
     ...lies,
   };
 }
@@ -34,15 +33,16 @@ function addedBy({ scatter }: Group): number {
   return scatter ? scatter.outer * scatter.count * scatter.inner : 0;
 }
 
-function shapesOf({ split, size, ...group }: Group): string {
-  if (group.scatter) {
-    const { outer, count, rows, inner } = group.scatter;
+function termsOf(group: Group): number {
+  return group.kind === "contraction" ? productOf(group).K : 0;
+}
+
+function domainOf(group: Group): string {
+  const { kind, split, size, scatter } = group;
+  if (scatter) {
+    const { outer, count, rows, inner } = scatter;
     return `[${outer}, ${count}, ${inner}] into [${outer}, ${rows}, ${inner}]`;
   }
-  const product = productOf({ split, size, ...group });
-  if (product !== null) {
-    const { M, N, K } = product;
-    return `[${M}, ${K}]${group.a?.transposed ? "ᵀ" : ""} x [${K}, ${N}]${group.b?.transposed ? "ᵀ" : ""}`;
-  }
+  if (kind === "contraction") return shapesOf(group);
   return split ? `[${split.outer}, ${split.length}, ${split.inner}]` : `[${size}]`;
 }

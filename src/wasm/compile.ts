@@ -9,12 +9,12 @@ import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { about, type KernelAbout } from "./about";
 import { copying, stepping } from "./calls";
-import { emitGroup } from "./emit";
+import { emitGroup, type Scratch } from "./emit";
 import { encodeModule, type ModuleFunction } from "./encoder";
 import { Kernel, type Places } from "./kernel";
 import { type Buffer, Layout } from "./layout";
 import { FunctionBody } from "./scope";
-import { asShort, productOf } from "./short-products";
+import { asShort, matricesOf } from "./short-products";
 import { packedBytes } from "./tiles";
 
 /** A program as one WebAssembly module: `step(n)` runs n steps and leaves a record of its scalars for each. */
@@ -68,7 +68,7 @@ class Compiler {
   private readonly read: ReadonlySet<Tensor>;
   private readonly scalars: readonly (readonly [string, Tensor])[];
   private readonly constants: { buffer: Buffer; values: ArrayLike<number> }[] = [];
-  private readonly scratch = new Map<Group, { c: Buffer | null; panels: Buffer | null }>();
+  private readonly scratch = new Map<Group, Record<keyof Scratch, Buffer | null>>();
 
   constructor(
     private readonly program: Program,
@@ -138,7 +138,11 @@ class Compiler {
     const functions = this.groups.map((group, i): ModuleFunction => {
       const f = new FunctionBody(0, this.relaxed);
       const scratch = this.scratch.get(group);
-      emitGroup(new Kernel(f, fusion, group, places), scratch?.c?.address ?? null, scratch?.panels?.address ?? 0);
+      emitGroup(new Kernel(f, fusion, group, places), {
+        c: scratch?.c?.address ?? null,
+        panels: scratch?.panels?.address ?? 0,
+        left: scratch?.left?.address ?? 0,
+      });
       return { parameters: 0, locals: f.locals, bytes: f.root.bytes, name: `k${i}` };
     });
     const kernels = this.groups.map((group) => {
@@ -208,8 +212,7 @@ class Compiler {
       layout.touch(buffer, at);
     }
     for (const partial of group.combines) layout.touch(layout.find(partial) as Buffer, at);
-    const product = productOf(group);
-    if (product === null || asShort(group)) return;
+    if (group.kind !== "contraction" || asShort(group)) return;
     const scratch = (name: string, bytes: number) => {
       if (bytes === 0) return null;
       const buffer = layout.add(name, "scratch", bytes / 4);
@@ -217,7 +220,10 @@ class Compiler {
       return buffer;
     };
     const c = this.direct(group) ? null : scratch("product", group.size * 4);
-    this.scratch.set(group, { c, panels: scratch("panels", packedBytes(product, this.relaxed)) });
+    const product = matricesOf(group);
+    const panels = scratch("panels", packedBytes(product, this.relaxed, group.b?.kind === "view"));
+    const left = scratch("left operand", group.a?.kind === "view" ? 4 * product.M * product.K : 0);
+    this.scratch.set(group, { c, panels, left });
   }
 
   /** Whether a product can be left where its root is stored, nothing else there being read any more. */

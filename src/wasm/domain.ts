@@ -6,6 +6,8 @@ export interface Coordinate {
   readonly counter: Value | null;
   /** For each lane; one number where all are at the same place. */
   readonly lanes: readonly number[];
+  /** Instead of both, a counter for each lane. */
+  readonly apart?: readonly Value[];
 }
 
 /** Up to four points of a domain that one vector computes. */

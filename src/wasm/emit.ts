@@ -3,14 +3,22 @@ import type { Kernel } from "./kernel";
 import { emitProduct } from "./products";
 import { emitRows } from "./rows";
 import { emitScatter } from "./scatter";
-import { asShort, productOf, shortRoot } from "./short-products";
+import { asShort, matricesOf, shortRoot } from "./short-products";
+import { viewedOf } from "./viewed";
 
-/** One kernel's instructions. A product goes to `scratch`, or where that is null to its own place; its panels go to `panels`. */
-export function emitGroup(kernel: Kernel, scratch: number | null, panels: number): void {
+/** Memory that a product needs beside its operands: for itself, where it cannot go to its own place, and for copies of its operands. */
+export interface Scratch {
+  readonly c: number | null;
+  readonly panels: number;
+  readonly left: number;
+}
+
+/** One kernel's instructions. */
+export function emitGroup(kernel: Kernel, scratch: Scratch): void {
   const { group } = kernel;
   switch (group.kind) {
-    case "matmul":
-      emitMatmul(kernel, scratch, panels);
+    case "contraction":
+      emitContraction(kernel, scratch);
       break;
     case "rows":
       emitRows(kernel);
@@ -29,19 +37,19 @@ export function emitGroup(kernel: Kernel, scratch: number | null, panels: number
   }
 }
 
-function emitMatmul(kernel: Kernel, scratch: number | null, panels: number): void {
+function emitContraction(kernel: Kernel, scratch: Scratch): void {
   const { f, group, places } = kernel;
   const { root, members, partials } = group;
-  const product = productOf(group, (tensor) => places.addressOf(tensor));
-  if (product === null || root === null) throw new Error("internal: a product without operands");
+  if (root === null) throw new Error("internal: a product without a root");
+  const product = matricesOf(group, { addressOf: (tensor) => places.addressOf(tensor), left: scratch.left });
   if (asShort(group)) {
-    emitPoints(kernel, root.shape, shortRoot(group, product));
+    emitPoints(kernel, [product.batch, product.M, product.N], shortRoot(group, product));
     return;
   }
-  const c = scratch ?? places.addressOf(root);
-  emitProduct(f, { ...product, c, packed: panels });
+  const c = scratch.c ?? places.addressOf(root);
+  emitProduct(f, { ...product, c, packed: scratch.panels }, viewedOf(kernel, scratch.left, scratch.panels));
   // The product first, whole; then what is made of it, element by element.
-  const store = places.recordsOf(root).length > 0 || (scratch !== null && places.isStored(root));
+  const store = places.recordsOf(root).length > 0 || (scratch.c !== null && places.isStored(root));
   if (!store && members.length + partials.length === 0) return;
   emitPoints(kernel, [group.size], {
     node: root,

@@ -2,15 +2,17 @@ import { I32, V128 } from "./encoder";
 import * as O from "./opcodes";
 import type { FunctionBody, Scope } from "./scope";
 
-/** An operand in memory: element (row, column) of what the product reads lies at `row * rowBytes + column * columnBytes`. */
+/** An operand in memory: element (row, column) of the product `i` of a batch lies at `i * batchBytes + row * rowBytes + column * columnBytes`. */
 export interface Matrix {
   readonly address: number;
+  readonly batchBytes: number;
   readonly rowBytes: number;
   readonly columnBytes: number;
 }
 
-/** c [M, N] = a [M, K] b [K, N], c row-major. */
+/** c [batch, M, N] = a [batch, M, K] b [batch, K, N], c row-major. */
 export interface Product {
+  readonly batch: number;
   readonly M: number;
   readonly N: number;
   readonly K: number;
@@ -28,8 +30,14 @@ export function packs(product: Product): boolean {
   return M >= 32 && N >= 192;
 }
 
-/** Copies b [K, N] into panels of `width` columns, each row of a panel in one piece, with garbage where columns are missing. */
-export function emitPacking(f: FunctionBody, { N, K, b, packed }: Product, width: number): void {
+/** Copies b [K, N] of a product of the batch into panels of `width` columns, each row of a panel in one piece, with garbage where columns are missing. */
+export function emitPacking(
+  f: FunctionBody,
+  { N, K, b, packed }: Product,
+  width: number,
+  outer: Scope,
+  batch: number | null,
+): void {
   const panel = (scope: Scope, column: { local: number; scope: Scope } | null, at: number, valid: number) => {
     const from = f.local(I32);
     const to = f.local(I32);
@@ -39,6 +47,7 @@ export function emitPacking(f: FunctionBody, { N, K, b, packed }: Product, width
       scope.set(local);
     };
     start(b.address, b.columnBytes, from);
+    if (batch !== null) scope.get(from).get(batch).i32(b.batchBytes).put(O.I32_MUL).put(O.I32_ADD).set(from);
     start(packed, K * 4, to);
     const vectors = Math.ceil(valid / 4);
     const straight = (scope: Scope, rows: number) => {
@@ -94,9 +103,9 @@ export function emitPacking(f: FunctionBody, { N, K, b, packed }: Product, width
     if (K > whole) straight(scope, K - whole);
   };
   const far = N - (N % width);
-  if (far > width) f.root.loop(0, far, width, (scope, column) => panel(scope, column, 0, width));
-  else if (far > 0) panel(f.root, null, 0, width);
-  if (N > far) panel(f.root, null, far, N - far);
+  if (far > width) outer.loop(0, far, width, (scope, column) => panel(scope, column, 0, width));
+  else if (far > 0) panel(outer, null, 0, width);
+  if (N > far) panel(outer, null, far, N - far);
 }
 
 function transpose4(

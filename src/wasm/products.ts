@@ -1,7 +1,7 @@
 import { I32, unsigned, V128 } from "./encoder";
 import * as O from "./opcodes";
 import { emitPacking, type Product, packs } from "./packing";
-import type { FunctionBody, Scope } from "./scope";
+import type { FunctionBody, Scope, Value } from "./scope";
 import { type Tile, tileFor } from "./tiles";
 
 /** Terms of a sum that one visit to a tile adds up; a panel of as many rows stays in the first cache. */
@@ -9,31 +9,59 @@ const BLOCK_K = 256;
 /** Rows whose part of the left operand stays in the second cache. */
 const BLOCK_M = 120;
 
-export function emitProduct(f: FunctionBody, product: Product): void {
-  const { M, N, K, b } = product;
+/** Operands that are read through a view: a left one is copied for each product of the batch, a right one panel by panel. */
+export interface Viewed {
+  /** `varies`: whether it is another matrix for each product. */
+  readonly a: { readonly varies: boolean; copy(scope: Scope, batch: Value | null): void } | null;
+  readonly b: {
+    /** Copies `valid` columns from `at` on, plus `column`, to `packed`, `width` numbers a row. */
+    pack(scope: Scope, batch: Value | null, column: Value | null, at: number, valid: number, width: number): void;
+  } | null;
+}
+
+export function emitProduct(f: FunctionBody, product: Product, viewed: Viewed): void {
+  const { batch, M, N, K, b } = product;
   const tile = tileFor(product, f.relaxed);
-  const packed = packs(product);
+  const packed = viewed.b === null && packs(product);
   const width = tile.vectors * 4;
-  if (packed) emitPacking(f, product, width);
   // Columns of a panel follow one another; the next row of it is `step` bytes on, the next panel `next`.
-  const panels = packed
-    ? { address: product.packed, step: width * 4, next: width * 4 * K }
-    : { address: b.address, step: b.rowBytes, next: width * 4 };
+  const panels: Panels = packed
+    ? { address: product.packed, step: width * 4, next: width * 4 * K, batchBytes: 0 }
+    : viewed.b
+      ? { address: product.packed, step: width * 4, next: 0, batchBytes: 0 }
+      : { address: b.address, step: b.rowBytes, next: width * 4, batchBytes: b.batchBytes };
   const blocks = Math.ceil(K / BLOCK_K);
   if (blocks > 1)
     f.root
       .i32(product.c)
       .i32(0)
-      .i32(M * N * 4)
+      .i32(batch * M * N * 4)
       .put(O.MEMORY_FILL[0] as number, ...O.MEMORY_FILL.slice(1));
-  new ProductEmitter(f, product, tile, panels, blocks).emit(M - (M % tile.rows), N - (N % width));
+  const packsOnce = packed && (batch === 1 || b.batchBytes === 0);
+  const copiesOnce = viewed.a !== null && (batch === 1 || !viewed.a.varies);
+  if (packsOnce) emitPacking(f, product, width, f.root, null);
+  if (copiesOnce) viewed.a?.copy(f.root, null);
+  const one = (scope: Scope, at: Value | null) => {
+    if (packed && !packsOnce) emitPacking(f, product, width, scope, at?.local ?? null);
+    if (!copiesOnce) viewed.a?.copy(scope, at);
+    new ProductEmitter(f, product, tile, panels, blocks, at).emit(scope, viewed.b);
+  };
+  if (batch === 1) one(f.root, null);
+  else f.root.loop(0, batch, 1, one);
 }
 
 interface Panels {
   readonly address: number;
   readonly step: number;
   readonly next: number;
+  readonly batchBytes: number;
 }
+
+/** Visits columns: `valid` of them from `at` on, plus `column`, a local. */
+type OverColumns = (
+  scope: Scope,
+  visit: (scope: Scope, column: number | null, at: number, valid: number) => void,
+) => void;
 
 class ProductEmitter {
   private readonly a: number;
@@ -50,6 +78,7 @@ class ProductEmitter {
     private readonly shape: Tile,
     private readonly panels: Panels,
     private readonly blocks: number,
+    private readonly batch: Value | null,
   ) {
     [this.a, this.b, this.c, this.inner] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
     this.sums = Array.from({ length: shape.rows * shape.vectors }, () => f.local(V128));
@@ -57,18 +86,39 @@ class ProductEmitter {
     this.row = f.local(V128);
   }
 
-  /** The tiles of the first `wholeRows` rows, and those of the rest. */
-  emit(wholeRows: number, wholeColumns: number): void {
+  emit(outer: Scope, view: Viewed["b"]): void {
+    const { N } = this.product;
+    const width = this.shape.vectors * 4;
+    const whole = N - (N % width);
+    if (view === null) {
+      this.rowBlocks(outer, (scope, visit) => {
+        if (whole > width) this.counted(scope, 0, whole, width, (inner, column) => visit(inner, column, 0, width));
+        else if (whole > 0) visit(scope, null, 0, width);
+        if (N > whole) visit(scope, null, whole, N - whole);
+      });
+      return;
+    }
+    // A panel at a time, and all rows by it.
+    const panel = (scope: Scope, column: Value | null, at: number, valid: number) => {
+      view.pack(scope, this.batch, column, at, valid, width);
+      this.rowBlocks(scope, (inner, visit) => visit(inner, column?.local ?? null, at, valid));
+    };
+    if (whole > width) outer.loop(0, whole, width, (scope, column) => panel(scope, column, 0, width));
+    else if (whole > 0) panel(outer, null, 0, width);
+    if (N > whole) panel(outer, null, whole, N - whole);
+  }
+
+  /** The tiles of the first rows, and those of the rest. */
+  private rowBlocks(root: Scope, columns: OverColumns): void {
     const { M } = this.product;
     const { rows } = this.shape;
+    const wholeRows = M - (M % rows);
     const step = Math.max(1, Math.floor(BLOCK_M / rows)) * rows;
     const far = wholeRows - (wholeRows % step);
-    const root = this.f.root;
-    if (far > step)
-      this.counted(root, 0, far, step, (scope, from) => this.block(scope, from, 0, step, rows, wholeColumns));
-    else if (far > 0) this.block(root, null, 0, step, rows, wholeColumns);
-    if (wholeRows > far) this.block(root, null, far, wholeRows - far, rows, wholeColumns);
-    if (M > wholeRows) this.block(root, null, wholeRows, M - wholeRows, M - wholeRows, wholeColumns);
+    if (far > step) this.counted(root, 0, far, step, (scope, from) => this.block(scope, from, 0, step, rows, columns));
+    else if (far > 0) this.block(root, null, 0, step, rows, columns);
+    if (wholeRows > far) this.block(root, null, far, wholeRows - far, rows, columns);
+    if (M > wholeRows) this.block(root, null, wholeRows, M - wholeRows, M - wholeRows, columns);
   }
 
   private counted(
@@ -88,10 +138,9 @@ class ProductEmitter {
     at: number,
     count: number,
     rows: number,
-    wholeColumns: number,
+    overColumns: OverColumns,
   ): void {
-    const { N, K } = this.product;
-    const { vectors } = this.shape;
+    const { K } = this.product;
     const kBlocks = (scope: Scope, inside: (scope: Scope, k: number | null, at: number, count: number) => void) => {
       const far = K - (K % BLOCK_K);
       if (far > BLOCK_K) this.counted(scope, 0, far, BLOCK_K, (inner, k) => inside(inner, k, 0, BLOCK_K));
@@ -99,17 +148,12 @@ class ProductEmitter {
       if (K > far) inside(scope, null, far, K - far);
     };
     kBlocks(scope, (scope, k, kAt, terms) => {
-      const columns = (scope: Scope, column: number | null, columnAt: number, valid: number) => {
+      overColumns(scope, (scope, column, columnAt, valid) => {
         const tile = (scope: Scope, row: number | null, rowAt: number) =>
           this.tile(scope, { from, row, rowAt, k, kAt, terms, column, columnAt, valid, rows });
         if (count > rows) this.counted(scope, 0, count, rows, (inner, row) => tile(inner, row, at));
         else tile(scope, null, at);
-      };
-      const width = vectors * 4;
-      if (wholeColumns > width)
-        this.counted(scope, 0, wholeColumns, width, (inner, column) => columns(inner, column, 0, width));
-      else if (wholeColumns > 0) columns(scope, null, 0, width);
-      if (N > wholeColumns) columns(scope, null, wholeColumns, N - wholeColumns);
+      });
     });
   }
 
@@ -134,17 +178,21 @@ class ProductEmitter {
     const address = (local: number, constant: number, ...terms: (readonly [number | null, number])[]) => {
       scope.i32(constant);
       for (const [counter, bytes] of terms) {
-        if (counter !== null) scope.get(counter).i32(bytes).put(O.I32_MUL).put(O.I32_ADD);
+        if (counter !== null && bytes !== 0) scope.get(counter).i32(bytes).put(O.I32_MUL).put(O.I32_ADD);
       }
       scope.set(local);
     };
     const rowBytes = product.a.rowBytes;
+    const batch = this.batch?.local ?? null;
+    const { batchBytes } = product.a;
     const constant = t.rowAt * rowBytes + t.kAt * product.a.columnBytes;
-    address(a, product.a.address + constant, [t.from, rowBytes], [t.row, rowBytes], [t.k, product.a.columnBytes]);
+    const along = [t.k, product.a.columnBytes] as const;
+    address(a, product.a.address + constant, [batch, batchBytes], [t.from, rowBytes], [t.row, rowBytes], along);
     const panel = panels.address + t.kAt * panels.step + (t.columnAt / width) * panels.next;
-    address(b, panel, [t.k, panels.step], [t.column, panels.next / width]);
+    address(b, panel, [batch, panels.batchBytes], [t.k, panels.step], [t.column, panels.next / width]);
     const into = product.c + (t.rowAt * product.N + t.columnAt) * 4;
-    address(c, into, [t.from, product.N * 4], [t.row, product.N * 4], [t.column, 4]);
+    const matrix = [batch, product.M * product.N * 4] as const;
+    address(c, into, matrix, [t.from, product.N * 4], [t.row, product.N * 4], [t.column, 4]);
 
     for (let i = 0; i < t.rows * vectors; i++)
       scope.put(O.V_CONST, ...new Array<number>(16).fill(0)).set(sums[i] as number);

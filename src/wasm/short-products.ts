@@ -1,51 +1,52 @@
 import type { Tensor } from "../graph/tensor";
-import type { Group } from "../plan/group";
+import { type Group, type MatrixOperand, productOf } from "../plan/group";
 import type { Root } from "./elementwise";
-import type { Product } from "./packing";
+import type { Matrix, Product } from "./packing";
 import type { Value } from "./scope";
 
 /** Up to so many terms a product's element is computed where it is used. */
 const MAX_TERMS = 8;
 
-/** The product that a kernel begins with, or null; without addresses where they are not known yet. */
-export function productOf(
-  { root, a, b }: Group,
-  addressOf: (tensor: Tensor) => number = () => 0,
-): (Product & { c: 0; packed: 0 }) | null {
-  if (root === null || a === null || b === null) return null;
-  const [M, N] = root.shape as readonly [number, number];
-  const K = (root.operands[0] as Tensor).shape[1] as number;
-  const matrix = (address: number, rows: number, columns: number, transposed: boolean) => ({
-    address,
-    rowBytes: 4 * (transposed ? 1 : columns),
-    columnBytes: 4 * (transposed ? rows : 1),
-  });
-  return {
-    M,
-    N,
-    K,
-    a: matrix(addressOf(a.tensor), M, K, a.transposed),
-    b: matrix(addressOf(b.tensor), K, N, b.transposed),
-    c: 0,
-    packed: 0,
+/** Where a product's operands lie: those in memory, and the copies of those that are read through a view. */
+export interface Addresses {
+  addressOf(tensor: Tensor): number;
+  /** Of the left operand's copy, row by row. */
+  readonly left: number;
+}
+
+/** The product of a contraction, without addresses where they are not known yet. */
+export function matricesOf(
+  group: Group,
+  { addressOf, left }: Addresses = { addressOf: () => 0, left: 0 },
+): Product & { c: 0; packed: 0 } {
+  const { a, b, batch, M, N, K } = productOf(group);
+  const matrix = (operand: MatrixOperand, rows: number, columns: number): Matrix => {
+    const [transposed, repeated] = operand.kind === "plain" ? [operand.transposed, operand.repeated] : [false, true];
+    return {
+      address: operand.kind === "plain" ? addressOf(operand.tensor) : left,
+      batchBytes: repeated || batch === 1 ? 0 : 4 * rows * columns,
+      rowBytes: 4 * (transposed ? 1 : columns),
+      columnBytes: 4 * (transposed ? rows : 1),
+    };
   };
+  return { batch, M, N, K, a: matrix(a, M, K), b: matrix(b, K, N), c: 0, packed: 0 };
 }
 
 /** Whether a product has so few terms that its elements are expressions like others. */
 export function asShort(group: Group): boolean {
-  const product = productOf(group);
-  return product !== null && product.K <= MAX_TERMS && product.N * product.M <= 2 ** 20;
+  const { a, b, K } = productOf(group);
+  return a.kind === "plain" && b.kind === "plain" && K <= MAX_TERMS && group.size <= 2 ** 20;
 }
 
-export function shortRoot(group: Group, { M, N, K, a, b }: Product): Root {
+export function shortRoot(group: Group, { batch, M, N, K, a, b }: Product): Root {
   const node = group.root as Tensor;
   return {
     node,
     accesses: [],
     value: (values, { axes }) => {
-      const along = (row: number, column: number) =>
-        axes.strides({ shape: [M, N], strides: [row / 4, column / 4] }) as readonly number[];
-      const [left, right] = [along(a.rowBytes, 0), along(0, b.columnBytes)];
+      const along = (matrix: number, row: number, column: number) =>
+        axes.strides({ shape: [batch, M, N], strides: [matrix / 4, row / 4, column / 4] }) as readonly number[];
+      const [left, right] = [along(a.batchBytes, a.rowBytes, 0), along(b.batchBytes, 0, b.columnBytes)];
       let sum: Value | null = null;
       for (let k = 0; k < K; k++) {
         sum = values.dot(

@@ -35,8 +35,9 @@ export function tileFor({ M, N }: Product, fused: boolean): Tile {
   return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }
 
-/** Bytes that a product needs for its copy of the right operand. */
-export function packedBytes(product: Product, fused: boolean): number {
+/** Bytes that a product needs for its copy of the right operand: of all of it, or of one panel where it is a view. */
+export function packedBytes(product: Product, fused: boolean, viewed: boolean): number {
   const width = tileFor(product, fused).vectors * 4;
+  if (viewed) return width * product.K * 4;
   return packs(product) ? Math.ceil(product.N / width) * width * product.K * 4 : 0;
 }

@@ -92,8 +92,9 @@ export class Values {
   }
 
   /** Leaves a value in memory at the site's own points, of a domain with these strides. */
-  store(scope: Scope, address: number, value: Value): void {
-    const places = this.joint(this.frame.flat);
+  store(scope: Scope, address: number, value: Value, strides: readonly number[] = this.frame.flat): void {
+    const places = this.joint(strides);
+    if ("apart" in places) throw new Error("internal: a store of lanes that are apart");
     const push = () => (places.base === null ? scope.i32(0) : scope.get(places.base.local)).get(value.local);
     const { offsets } = places;
     if (this.site.valid === 4 && isRow(offsets)) push().memory(O.V_STORE, address + (offsets[0] as number));
@@ -154,10 +155,13 @@ export class Values {
     const strides = seen && this.frame.axes.strides(seen);
     if (strides !== null) return this.joint(strides, access.offset);
     const { f } = this;
-    const { base, offsets } = this.joint(this.frame.flat);
+    const own = this.joint(this.frame.flat);
+    const flats =
+      "apart" in own
+        ? own.apart
+        : own.offsets.map((offset) => (own.base === null ? f.i32(offset) : f.int(O.I32_ADD, own.base, f.i32(offset))));
     // No single stride along an axis: the place is worked out from each lane's flat index.
-    const apart = offsets.map((offset) => {
-      const bytes = base === null ? f.i32(offset) : f.int(O.I32_ADD, base, f.i32(offset));
+    const apart = flats.map((bytes) => {
       const flat = f.int(O.I32_SHR_U, bytes, f.i32(2));
       let sum = f.i32(4 * access.offset);
       let passed = 1;
@@ -173,14 +177,20 @@ export class Values {
     return { apart };
   }
 
-  private joint(strides: readonly number[], first = 0): { base: Value | null; offsets: readonly number[] } {
+  private joint(strides: readonly number[], first = 0): Places {
     const { f, site } = this;
     const terms: Value[] = [];
+    const far: Value[][] = [];
     const offsets = new Array<number>(site.valid).fill(4 * first);
-    site.coordinates.forEach(({ counter, lanes }, axis) => {
+    const scaled = (value: Value, stride: number) => (stride === 1 ? value : f.int(O.I32_MUL, value, f.i32(stride)));
+    site.coordinates.forEach(({ counter, lanes, apart }, axis) => {
       const stride = strides[axis] ?? 0;
       if (stride === 0) return;
-      if (counter !== null) terms.push(stride === 1 ? counter : f.int(O.I32_MUL, counter, f.i32(stride)));
+      if (apart !== undefined) {
+        far.push(apart.map((value) => scaled(value, stride)));
+        return;
+      }
+      if (counter !== null) terms.push(scaled(counter, stride));
       for (let lane = 0; lane < site.valid; lane++) {
         offsets[lane] =
           (offsets[lane] as number) + 4 * stride * ((lanes.length === 1 ? lanes[0] : lanes[lane]) as number);
@@ -189,6 +199,14 @@ export class Values {
     // Outer loops first, so that their part of the sum is done there.
     terms.sort((a, b) => a.scope.depth - b.scope.depth);
     const base = terms.reduce<Value | null>((sum, term) => (sum === null ? term : f.int(O.I32_ADD, sum, term)), null);
+    if (far.length > 0) {
+      return {
+        apart: offsets.map((offset, lane) => {
+          const sum = far.reduce((sum, values) => f.int(O.I32_ADD, sum, values[lane] as Value), f.i32(offset));
+          return base === null ? sum : f.int(O.I32_ADD, sum, base);
+        }),
+      };
+    }
     return { base, offsets };
   }
 

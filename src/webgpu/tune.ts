@@ -126,7 +126,7 @@ function planWith({ target, makers }: Bench, program: Program, tilings: Tuned["t
 /** The first product of each class, the largest before the others: a budget that ends early has gone to what takes most time. */
 function classesOf(plan: Plan): Map<string, { product: ProductShape; shapes: string }> {
   const classes = new Map<string, { product: ProductShape; shapes: string }>();
-  const size = ({ product }: Dispatch) => (product ? product.M * product.N * product.K : 0);
+  const size = ({ product }: Dispatch) => (product ? (product.batch ?? 1) * product.M * product.N * product.K : 0);
   for (const { product, shapes } of [...plan.step].sort((a, b) => size(b) - size(a))) {
     if (product && !classes.has(shapeClass(product))) classes.set(shapeClass(product), { product, shapes });
   }

@@ -118,6 +118,19 @@ const CALLS: Record<string, Call> = {
     const b = pool.find(({ shape }) => shape.length === 2 && shape[0] === lastOf(v) && sizeOf(shape) < 500);
     return b && (v.shape[0] as number) * lastOf(b) <= MOST_ELEMENTS ? moderate(stacked).matmul(b) : a;
   },
+  productsOfBatches: (a, c, pool) => {
+    const v = a.shape.length < 2 ? matrix(a) : a;
+    const other = pool.find(
+      ({ shape }) =>
+        shape.length > 2 &&
+        shape[shape.length - 2] === lastOf(v) &&
+        broadcastShapes(shape.slice(0, -2), v.shape.slice(0, -2)),
+    );
+    const b = c.b % 2 === 0 ? v.T : (other ?? v.T);
+    const lead = broadcastShapes(v.shape.slice(0, -2), b.shape.slice(0, -2));
+    const rows = v.shape[v.shape.length - 2] as number;
+    return lead && sizeOf(lead) * rows * lastOf(b) <= MOST_ELEMENTS ? moderate(v).matmul(b) : a;
+  },
   transpose: (a) => matrix(a).T,
   transposeOfReshape: (a, c) => {
     const size = sizeOf(a.shape);

@@ -1,8 +1,9 @@
 import type { Bounded } from "../../src/cpu/bounds";
 import { evaluate } from "../../src/cpu/evaluate";
-import { elementwiseRow, type Numbers, splitShape, spread } from "../../src/graph/ops";
+import { contractionSizes, elementwiseRow, type Numbers, splitShape, spread } from "../../src/graph/ops";
 import type { Program, Values } from "../../src/graph/program";
 import { type Tensor, topological } from "../../src/graph/tensor";
+import type { Shape } from "../../src/util/shape";
 
 /** In which order a device adds up. */
 export type Order = "forward" | "backward" | "pairwise" | "lanes";
@@ -174,12 +175,13 @@ function product(
 ): Numbers {
   const { fused, order, narrow = (x) => x } = arithmetic;
   const [a, b] = operands.map((operand) => operand.map(narrow)) as [Numbers, Numbers];
-  const [M, N] = node.shape as [number, number];
-  const K = (node.operands[0] as Tensor).shape[1] as number;
-  const out = new Float64Array(M * N);
-  for (let m = 0; m < M; m++) {
+  const [aShape, bShape] = node.operands.map(({ shape }) => shape) as [Shape, Shape];
+  const { batch, M, N, K } = contractionSizes(aShape, bShape, node.attributes);
+  const out = new Float64Array(batch * M * N);
+  for (let m = 0; m < batch * M; m++) {
+    const block = Math.floor(m / M) * K;
     for (let n = 0; n < N; n++) {
-      const term = (k: number) => (a[m * K + k] as number) * (b[k * N + n] as number);
+      const term = (k: number) => (a[m * K + k] as number) * (b[(block + k) * N + n] as number);
       out[m * N + n] = total(K, fused ? term : (k) => round(term(k)), order, round);
     }
   }

@@ -169,6 +169,22 @@ const CASES: Record<string, Case> = {
     ],
     build: (a, b) => a.matmul(b),
   },
+  "matmul of batches, broadcast": {
+    ops: ["matmul", "broadcast"],
+    shapes: [
+      [2, 1, 3, 4],
+      [3, 4, 2],
+    ],
+    build: (a, b) => a.matmul(b).square(),
+  },
+  "the derivative of a matmul of batches": {
+    ops: ["matmul"],
+    shapes: [
+      [2, 3, 4],
+      [2, 4, 2],
+    ],
+    build: (a, b) => grad(a.matmul(b).square().sum(), [a])[0].square(),
+  },
   "matmul by itself": { ops: ["matmul"], shapes: [[3, 4]], build: (a) => a.matmul(a.T) },
   "sum of all": { ops: ["sum"], shapes: [[2, 3, 4]], build: (a) => a.square().sum() },
   "max of all": { ops: ["max"], shapes: [[2, 3, 4]], build: (a) => a.max() },

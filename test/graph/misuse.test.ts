@@ -107,13 +107,19 @@ describe("a tensor that cannot be is refused where it is written, with its value
       "matmul by a vector",
       () => x.matmul(input([3])),
       ShapeError,
-      "matmul: b must have two axes [k, m], it is [3]; reshape it first",
+      "matmul: b must have at least two axes [..., k, m], it is [3] and a is [2, 3]; reshape it first",
     ],
     [
-      "matmul by three axes",
-      () => x.matmul(input([1, 3, 2])),
+      "matmul of batches whose inner sizes differ",
+      () => x.matmul(input([5, 4, 2])),
       ShapeError,
-      "matmul: b must have two axes [k, m], it is [1, 3, 2]; reshape it first",
+      "matmul: inner sizes differ: a is [2, 3], b is [5, 4, 2]; a.shape[1] must equal b.shape[1]",
+    ],
+    [
+      "matmul of batches that do not broadcast",
+      () => input([2, 4, 3]).matmul(input([3, 3, 2])),
+      ShapeError,
+      "matmul: leading axes of a [2, 4, 3] and b [3, 3, 2] do not broadcast; each but the last two, from the last, must be equal or 1",
     ],
     [
       "matmul of a vector",

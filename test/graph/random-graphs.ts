@@ -82,6 +82,13 @@ const STEPS: Record<string, Step> = {
     const flat = rows.reshape([sizeOf(rows.shape) / last(rows), last(rows)]);
     return sizeOf(rows.shape) > 400 ? a : rows.matmul(fitting[c.b % fitting.length] ?? flat.T);
   },
+  batches: (a, c) => {
+    const rows = rowsOf(a);
+    const turned = c.b % 2 === 0 ? rows.T : rows.reshape([...rows.shape.slice(0, -2), last(rows), -1]);
+    return sizeOf(a.shape) > 200
+      ? a
+      : rows.reshape([1, ...rows.shape]).matmul(turned.mul(0.5).broadcastTo([2, ...turned.shape]));
+  },
   take: (a, c) => vectorOf(a).take(indicesOf(c, vectorOf(a).shape[0] as number)),
   oneHot: (a, c) => indicesOf(c, 4).oneHot(3).add(a.sum()),
   whole: (a) => a.mul(3).toInt32().toFloat32(),

@@ -570,6 +570,150 @@ add(
 );
 add("matmul", "one-hot rows", (i, b) => i.oneHot(33).matmul(b), drawIntegers(33, 65), draw(33, 7));
 add("matmul", "mostly zeros", (a, b) => a.relu().mask(a.gt(1.5)).matmul(b), draw(33, 129), draw(129, 5));
+for (const [i, [a, b]] of (
+  [
+    [
+      [3, 17, 33],
+      [3, 33, 9],
+    ],
+    [
+      [2, 1, 5, 7],
+      [3, 7, 4],
+    ],
+    [
+      [1, 4, 16],
+      [3, 16, 5],
+    ],
+    [
+      [3, 4, 16],
+      [1, 16, 5],
+    ],
+    [
+      [3, 4, 5],
+      [3, 5, 4],
+    ],
+    [
+      [2, 3, 1, 9],
+      [2, 3, 9, 1],
+    ],
+    [
+      [5, 31, 1],
+      [5, 1, 33],
+    ],
+    [
+      [2, 1, 1],
+      [2, 1, 1],
+    ],
+    [
+      [1, 8, 64],
+      [1, 64, 17],
+    ],
+    [
+      [7, 64],
+      [3, 64, 8],
+    ],
+    [
+      [3, 65, 32],
+      [3, 32, 63],
+    ],
+    [
+      [2, 3, 301],
+      [2, 301, 2],
+    ],
+  ] as const
+).entries()) {
+  const [name, build] = TRANSPOSITIONS[i % 4] as (typeof TRANSPOSITIONS)[number];
+  const turned = (shape: readonly number[], is: boolean) =>
+    is ? [...shape.slice(0, -2), ...shape.slice(-2).reverse()] : shape;
+  const [ofA, ofB] = [turned(a, name.startsWith("Aᵀ")), turned(b, name.endsWith("Bᵀ"))];
+  add("matmul", `batches, ${name}, ${shapeName(a)} x ${shapeName(b)}`, build, draw(...ofA), draw(...ofB));
+}
+add(
+  "matmul",
+  "batches of permuted operands, with what follows",
+  (q, k, c) =>
+    q
+      .permute([0, 2, 1, 3])
+      .matmul(k.permute([0, 2, 3, 1]))
+      .mul(0.5)
+      .add(c)
+      .softmax(),
+  draw(2, 9, 3, 12),
+  draw(2, 7, 3, 12),
+  draw(9, 7),
+);
+add(
+  "matmul",
+  "gradients of broadcast batches",
+  (a, b) => {
+    const [da, db] = grad(a.matmul(b).tanh().sum(), [a, b]) as [Tensor, Tensor];
+    return da.matmul(db);
+  },
+  draw(3, 1, 5, 6),
+  draw(2, 6, 10),
+);
+add(
+  "matmul",
+  "second derivative of batches",
+  (a, b) => {
+    const da = grad(a.matmul(b).square().sum(), [a])[0] as Tensor;
+    return grad(da.tanh().sum(), [b])[0] as Tensor;
+  },
+  draw(3, 4, 12),
+  draw(3, 12, 5),
+);
+add(
+  "matmul",
+  "of slices, windows and padding",
+  (x, w) => {
+    const rows = x
+      .slice(0, 1)
+      .windows(0, 12, 3)
+      .pad([
+        [1, 2],
+        [0, 0],
+      ]);
+    return rows.matmul(w.slice(1, undefined, undefined, -2));
+  },
+  draw(40),
+  draw(12, 9),
+);
+add(
+  "matmul",
+  "by windows and padding",
+  (x, w) => {
+    const windows = x
+      .windows(1, 4)
+      .windows(2, 3, 2)
+      .permute([0, 3, 4, 1, 2])
+      .pad(
+        [
+          [0, 0],
+          [0, 0],
+          [1, 0],
+          [0, 0],
+          [0, 0],
+        ],
+        2,
+      );
+    return w.matmul(windows.reshape([2, 4 * 4, -1]));
+  },
+  draw(2, 9, 10),
+  draw(3, 16),
+);
+add(
+  "matmul",
+  "by a padded matrix",
+  (x, w) =>
+    x.matmul(
+      w.pad([
+        [0, 3],
+        [0, 0],
+      ]),
+    ),
+  draw(5, 20),
+  draw(17, 9),
+);
 
 // Rows by index -----------------------------------------------------------------------------------------------------
 
