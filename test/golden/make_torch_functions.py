@@ -25,6 +25,13 @@ def weight(x, count, *shape):
     return (0.3 * x.reshape(-1)[10 : 10 + count]).reshape(shape)
 
 
+
+
+def places(count, below):
+    """Indices with some more often than others."""
+    return torch.tensor([(7 * j * j + 3) % below for j in range(count)])
+
+
 FUNCTIONS = {
     "log1p": lambda x: torch.log1p(x.abs()),
     "expm1": lambda x: torch.expm1(x.clamp(max=20)),
@@ -85,6 +92,12 @@ FUNCTIONS = {
     "avg-pool2d": lambda x: F.avg_pool2d(image(x), 3, 2, 1),
     "avg-pool2d-own": lambda x: F.avg_pool2d(image(x), 3, 2, 1, count_include_pad=False),
     "argmin-2": lambda x: x.argmin(2).to(x.dtype),
+    "take-0": lambda x: x.index_select(0, places(6, 4)).square(),
+    "take-2": lambda x: x.index_select(2, places(15, 10)).square(),
+    "embedding": lambda x: F.embedding(places(2 * 7, 4).reshape(2, 7), x.reshape(4, 30)).square(),
+    "gather-1": lambda x: torch.gather(x, 1, places(4 * 5 * 10, 3).reshape(4, 5, 10)).square(),
+    "take-along-2": lambda x: torch.take_along_dim(x, places(4 * 12, 10).reshape(4, 1, 12), 2).square(),
+    "index-add-0": lambda x: x.index_add(0, places(7, 4), x.index_select(0, 3 - places(7, 4)).square()),
 }
 
 

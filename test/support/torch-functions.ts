@@ -1,6 +1,13 @@
-import { concat, grad, input, type Program, stack, type Tensor, where } from "../../src/index";
+import { concat, constant, grad, input, type Program, stack, type Tensor, where } from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { type Golden, readGolden } from "./golden";
+
+/** Indices with some more often than others. */
+const places = (count: number, below: number) =>
+  constant(
+    Array.from({ length: count }, (_, j) => (7 * j * j + 3) % below),
+    [count],
+  ).toInt32();
 
 type Unary = (x: Tensor) => Tensor;
 
@@ -84,6 +91,16 @@ export const FUNCTIONS: Record<string, Unary> = {
   "avg-pool2d": (x) => image(x).avgPool(3, { stride: 2, padding: 1 }),
   "avg-pool2d-own": (x) => image(x).avgPool(3, { stride: 2, padding: 1, includePadding: false }),
   "argmin-2": (x) => x.argmin(2).toFloat32(),
+  "take-0": (x) => x.take(places(6, 4)).square(),
+  "take-2": (x) => x.take(places(15, 10), 2).square(),
+  embedding: (x) =>
+    x
+      .reshape([4, 30])
+      .take(places(2 * 7, 4).reshape([2, 7]))
+      .square(),
+  "gather-1": (x) => x.takeAlong(places(4 * 5 * 10, 3).reshape([4, 5, 10]), 1).square(),
+  "take-along-2": (x) => x.takeAlong(places(4 * 12, 10).reshape([4, 1, 12]), -1).square(),
+  "index-add-0": (x) => x.scatterAdd(places(7, 4), x.take(places(7, 4).mul(-1).add(3)).square()),
 };
 
 export interface Expected {
