@@ -19,6 +19,7 @@ export type { ConvOptions, PoolOptions } from "./graph/sliding";
 export { constant, input, iota, type Operand, parameter, random, Tensor, where } from "./graph/tensor";
 export {
   type Activation,
+  absoluteError,
   activation,
   adam,
   avgPool2d,
@@ -37,6 +38,7 @@ export {
   type DenseOptions,
   type DropoutLayer,
   defineLayer,
+  defineLoss,
   dense,
   dropout,
   embedding,
@@ -46,6 +48,7 @@ export {
   globalAveragePool,
   groupNorm,
   type History,
+  huber,
   type Initializer,
   type Layer,
   type LayerContext,

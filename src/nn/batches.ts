@@ -66,18 +66,21 @@ export class Batches {
     return Math.min(this.stepsPerPiece - (inEpoch % this.stepsPerPiece), this.stepsPerEpoch - inEpoch);
   }
 
-  /** The data that the device must hold for `step`: x [rowsHeld, inputs] and y. */
-  data(step: number): { x: Float32Array; y: Float32Array } {
-    const { x, y, count } = this.rows;
-    if (this.stepsPerPiece === Infinity) return { x, y };
+  /** The data that the device must hold for `step`, by their names there: x [rowsHeld, inputs], y, and the rows' weights where they have any. */
+  data(step: number): Record<string, Float32Array> {
+    const { x, y, weights, count } = this.rows;
+    const whole = { "data.x": x, "data.y": y, ...(weights && { "data.weights": weights }) };
+    if (this.stepsPerPiece === Infinity) return whole;
     const order = this.permutation(Math.floor(step / this.stepsPerEpoch));
     const inEpoch = step % this.stepsPerEpoch;
     const first = (inEpoch - (inEpoch % this.stepsPerPiece)) * this.batchSize;
     const gathered = order.subarray(first, Math.min(first + this.rowsHeld, count));
-    return {
-      x: gather(x, x.length / count, gathered, this.rowsHeld),
-      y: gather(y, y.length / count, gathered, this.rowsHeld),
-    };
+    return Object.fromEntries(
+      Object.entries(whole).map(([name, values]) => [
+        name,
+        gather(values, values.length / count, gathered, this.rowsHeld),
+      ]),
+    );
   }
 
   /** Rows of steps `from` … `from + steps - 1` into `out` [·, batchSize], as places in what is held; -1 for none. */

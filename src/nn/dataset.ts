@@ -30,6 +30,8 @@ export interface Rows {
   readonly x: Float32Array;
   readonly y: Float32Array;
   readonly kind: TargetKind;
+  /** A factor for the loss of each row. */
+  readonly weights?: Float32Array;
 }
 
 /** Of a network, what its data must fit. */
@@ -74,16 +76,30 @@ export function checkDataset(part: string, data: Dataset<DataValues>, network: F
   if (rows > 0 && rows !== count) {
     throw new ShapeError(`${part}: y has ${rows} rows for ${count} rows of x; it must have as many.`);
   }
-  const kind = loss.name === "softmaxCrossEntropy" && y.length === count * positions ? "classes" : "values";
+  const kind = loss.targets === "classes" && y.length === count * positions ? "classes" : "values";
   const width = kind === "classes" ? positions : positions * units;
   if (y.length !== count * width) {
-    const fits = `${count * positions * units} (${positions * units} a row)${loss.name === "softmaxCrossEntropy" ? `, or ${count * positions} classes` : ""}`;
+    const fits = `${count * positions * units} (${positions * units} a row)${loss.targets === "classes" ? `, or ${count * positions} classes` : ""}`;
     throw new ShapeError(`${part}: y has ${y.length} numbers for ${count} rows of x; it must have ${fits}.`);
   }
   const targets = toFloat32(part, "y", y, width);
   if (kind === "classes") checkWhole(part, "class", "y", targets, positions, units);
-  else if (loss.name !== "squaredError") checkProbabilities(part, targets, units, loss.name);
+  else if (loss.targets !== undefined) checkProbabilities(part, targets, units, loss);
   return { count, x, y: targets, kind };
+}
+
+/** A factor for the loss of each of `count` rows. Throws TypeError, ShapeError or RangeError. */
+export function checkWeights(part: string, given: DataValues, count: number): Float32Array {
+  const { values } = flattened(part, "sampleWeights", given);
+  if (values.length !== count) {
+    throw new ShapeError(
+      `${part}: sampleWeights has ${values.length} numbers for ${count} rows of x; it must have one a row.`,
+    );
+  }
+  const weights = toFloat32(part, "sampleWeights", values, 1);
+  const at = weights.findIndex((weight) => weight < 0);
+  if (at >= 0) throw new RangeError(`${part}: sampleWeights has ${weights[at]} in row ${at}; it must be at least 0.`);
+  return weights;
 }
 
 /** Integers that stand for something: classes, of which there is one for each output, and tokens. */
@@ -105,14 +121,14 @@ function checkWhole(
   throw new RangeError(`${part}: the ${what} in ${row} of ${name} is ${values[at]}; ${those}.`);
 }
 
-function checkProbabilities(part: string, y: Float32Array, width: number, loss: string): void {
+function checkProbabilities(part: string, y: Float32Array, width: number, loss: Criterion): void {
   const at = y.findIndex((value) => value < 0 || value > 1);
   if (at >= 0) {
     throw new RangeError(
-      `${part}: y has ${y[at]} in row ${Math.floor(at / width)}, column ${at % width}; targets of ${loss} are from 0 to 1.`,
+      `${part}: y has ${y[at]} in row ${Math.floor(at / width)}, column ${at % width}; targets of ${loss.name} are from 0 to 1.`,
     );
   }
-  if (loss === "binaryCrossEntropy") return;
+  if (loss.targets !== "classes") return;
   for (let row = 0; row * width < y.length; row++) {
     const sum = y.subarray(row * width, (row + 1) * width).reduce((total, value) => total + value, 0);
     if (Math.abs(sum - 1) > 1e-3) {

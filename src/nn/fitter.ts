@@ -4,13 +4,13 @@ import { checkCallback, checkCount, checkFlag, checkOptions, checkSeed, checkSig
 import { DeviceError } from "../util/errors";
 import { Batches } from "./batches";
 import type { Place } from "./checkpoint";
-import { checkData, checkDataset, type Dataset, type DataValues, type Rows } from "./dataset";
+import { checkData, checkDataset, checkWeights, type Dataset, type DataValues, type Rows } from "./dataset";
 import { type FitProgress, type FitRun, type History, runFit } from "./fit";
 import { type Forward, powerOfTwo } from "./forward";
 import type { Criterion } from "./losses";
 import type { Sequential } from "./model";
 import type { Rule } from "./optimizers";
-import { type TrainingShape, trainingProgram } from "./programs";
+import { type Trained, type TrainingShape, trainingProgram } from "./programs";
 import { ratesOf } from "./schedules";
 import type { State } from "./state";
 import { Training } from "./training";
@@ -25,6 +25,8 @@ export interface FitOptions {
   seed?: number;
   /** Evaluated after each epoch, and at the end. */
   validation?: Dataset<DataValues>;
+  /** One number a row, of at least 0, by which its loss is multiplied; a mean is over the rows as before. Validation goes without. */
+  sampleWeights?: DataValues;
   /** One loss in the history each `every` steps, the first included; default 1. */
   every?: number;
   /** Called at most 60 times a second, and after the last step. */
@@ -73,6 +75,7 @@ export interface FitterParts {
   readonly model: Sequential;
   readonly loss: Criterion;
   readonly rule: Rule;
+  readonly trained: Trained;
   readonly batchSize: number | undefined;
   readonly state: State;
   readonly forward: Forward;
@@ -95,6 +98,18 @@ interface Running {
   readonly batches: Batches;
   rate(step: number): number;
 }
+
+const FIT_OPTIONS = [
+  "epochs",
+  "steps",
+  "shuffle",
+  "seed",
+  "validation",
+  "sampleWeights",
+  "every",
+  "onProgress",
+  "signal",
+];
 
 interface Compiled {
   readonly session: Session;
@@ -136,13 +151,15 @@ export class Fitter {
   async fit(data: Dataset<DataValues>, options: FitOptions): Promise<History> {
     const { model, loss, forward } = this.parts;
     checkData("fit", data);
-    checkOptions("fit", options, ["epochs", "steps", "shuffle", "seed", "validation", "every", "onProgress", "signal"]);
-    const { every = 1, validation, onProgress, signal } = options;
+    checkOptions("fit", options, FIT_OPTIONS);
+    const { every = 1, validation, sampleWeights, onProgress, signal } = options;
     checkOrder("fit", options);
     checkCount("fit", "every", every);
     checkCallback("fit", "onProgress", onProgress);
     checkSignal("fit", signal);
-    const rows = checkDataset("fit", data, model, loss);
+    const checked = checkDataset("fit", data, model, loss);
+    const rows =
+      sampleWeights === undefined ? checked : { ...checked, weights: this.weightsOf(sampleWeights, checked.count) };
     const validated = validation ? checkDataset("fit: validation", validation, model, loss) : null;
     const start = this.startOf("fit", rows, options, (perEpoch) => stepsOf(options, perEpoch));
     signal?.throwIfAborted();
@@ -209,6 +226,13 @@ export class Fitter {
     }
   }
 
+  private weightsOf(given: DataValues, count: number): Float32Array {
+    const { loss } = this.parts;
+    if (loss.whole)
+      throw new TypeError(`fit: ${loss.name} is one number for a batch, which sampleWeights cannot be applied to.`);
+    return checkWeights("fit", given, count);
+  }
+
   private startOf(
     call: string,
     rows: Rows,
@@ -217,7 +241,13 @@ export class Fitter {
   ): Start {
     const batchSize = this.parts.batchSize ?? rows.count;
     const batches = new Batches(rows, { batchSize, shuffle, seed, rowsHeld: this.rowsHeld(rows) });
-    const { leastRows } = this.parts.model;
+    const { loss, model } = this.parts;
+    if (loss.whole && batches.ragged) {
+      throw new RangeError(
+        `${call}: ${loss.name} is one number for a batch, and ${rows.count} rows in batches of ${batches.batchSize} leave a smaller one; give the trainer a batchSize that divides them.`,
+      );
+    }
+    const { leastRows } = model;
     if (batches.leastRows < leastRows) {
       throw new RangeError(
         `${call}: ${rows.count} rows in batches of ${batches.batchSize} make one of ${batches.leastRows}; batchNorm needs ${leastRows} to have a variance. Give the trainer another batchSize, or leave a row out.`,
@@ -287,17 +317,24 @@ export class Fitter {
 
   /** The session of the last fit where it fits this one too, else a new one. */
   private async compile(rows: Rows, batches: Batches, steps: number): Promise<Compiled> {
-    const { device, model, loss, rule, state } = this.parts;
+    const { device, model, loss, rule, trained, state } = this.parts;
     const batch = batches.full ? null : batches.batchSize;
     // One run should last, and its tables should be small; whatever the batch, a table fits a buffer.
     const most = Math.min(TABLE_ELEMENTS / (batch ?? 1), TABLE_STEPS.most);
     const least = Math.min(LARGEST_TABLE / (batch ?? 1), TABLE_STEPS.least);
     const wanted = powerOfTwo(Math.max(steps, SHORT_STEPS));
     const tableSteps = Math.min(wanted, Math.max(1, Math.floor(Math.max(least, most))));
-    const shape = { rows: batches.rowsHeld, batch, ragged: batches.ragged, kind: rows.kind, steps: tableSteps };
+    const shape = {
+      rows: batches.rowsHeld,
+      batch,
+      ragged: batches.ragged,
+      kind: rows.kind,
+      weighted: rows.weights !== undefined,
+      steps: tableSteps,
+    };
     const last = this.compiled;
     if (last && sameTraining(last.shape, shape) && last.shape.steps >= tableSteps) return last;
-    const program = trainingProgram(model, loss, rule, shape);
+    const program = trainingProgram(model, loss, rule, shape, trained);
     const session = await device.compile(program);
     try {
       await state.moveTo(session);
@@ -332,7 +369,9 @@ function standingAt(position: number, { fit, before, steps }: Pick<Running, "fit
 }
 
 function sameTraining(a: TrainingShape, b: TrainingShape): boolean {
-  return a.rows === b.rows && a.batch === b.batch && a.ragged === b.ragged && a.kind === b.kind;
+  return (
+    a.rows === b.rows && a.batch === b.batch && a.ragged === b.ragged && a.kind === b.kind && a.weighted === b.weighted
+  );
 }
 
 function stepsOf({ epochs, steps }: FitOptions, stepsPerEpoch: number): number {

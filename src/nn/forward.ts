@@ -93,6 +93,7 @@ export class Forward {
     const { session, capacity, chunk } = evaluating;
     let terms = 0;
     let hits = 0;
+    let shares = 0;
     let penalty = 0;
     const { version, weights } = await this.state.weights();
     const ahead = new Ahead();
@@ -108,14 +109,16 @@ export class Forward {
         session.run({ count: [count] }, { steps: Math.ceil(count / chunk) }).then((results) => {
           terms += sum(results.terms);
           hits += sum(results.hits);
+          shares += sum(results.shares);
           penalty = results.penalty?.[0] ?? 0;
         }),
       );
     }
     await ahead.all();
     const { positions, units } = this.model;
-    const loss = terms / this.loss.divisor(rows.count * positions, units) + penalty;
-    if (this.loss.hits === null) return { loss };
+    const divisor = this.loss.divides(rows.kind) ? shares : this.loss.divisor(rows.count * positions, units);
+    const loss = terms / divisor + penalty;
+    if (!this.loss.counts) return { loss };
     // What is NaN has no largest output: that it might be counted right says nothing.
     const counted = rows.count * positions * this.loss.elements(units);
     return { loss, accuracy: Number.isNaN(loss) ? Number.NaN : hits / counted };
@@ -124,8 +127,12 @@ export class Forward {
   private async evaluationOf({ count, kind }: Rows): Promise<Evaluating> {
     const { model, loss } = this;
     const width = Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
-    const capacity = Math.min(powerOfTwo(count), powerBelow(this.pieceBytes / (4 * width)));
-    const chunk = Math.min(capacity, CHUNK, powerBelow(LAYER_ELEMENTS / model.widest));
+    const most = powerBelow(this.pieceBytes / (4 * width));
+    // A loss of the whole batch is of just these rows, all at once.
+    const capacity = loss.whole ? count : Math.min(powerOfTwo(count), most);
+    const chunk = loss.whole ? count : Math.min(capacity, CHUNK, powerBelow(LAYER_ELEMENTS / model.widest));
+    if (capacity > most)
+      throw new RangeError(`evaluate: ${loss.name} is one number for all ${count} rows; at most ${most} go at once.`);
     return once(this.evaluating, key(capacity, kind), async () => {
       const session = await this.compile(evaluationProgram(model, loss, capacity, chunk, kind));
       return { session, capacity, chunk, held: null };

@@ -25,7 +25,15 @@ export { positionEmbedding } from "./layers/position";
 export { residual } from "./layers/residual";
 export { rmsNorm } from "./layers/rmsnorm";
 export { upsample2d } from "./layers/upsample";
-export { binaryCrossEntropy, type Loss, softmaxCrossEntropy, squaredError } from "./losses";
+export {
+  absoluteError,
+  binaryCrossEntropy,
+  defineLoss,
+  huber,
+  type Loss,
+  softmaxCrossEntropy,
+  squaredError,
+} from "./losses";
 export { type Model, sequential } from "./model";
 export { adam, type Optimizer, rmsprop, sgd } from "./optimizers";
 export { cosineDecay, type LearningRate, stepDecay } from "./schedules";

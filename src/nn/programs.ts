@@ -9,6 +9,10 @@ import type { Rule } from "./optimizers";
 
 /** How often data are likely to be evaluated: compiling must repay itself within so many. */
 const EVALUATIONS = 16;
+/** Far below any share that a class may have. */
+const LEAST_SHARE = 2 ** -100;
+/** PyTorch's own. */
+const CLIP_EPSILON = 1e-6;
 
 /** What a training program is compiled for. */
 export interface TrainingShape {
@@ -19,6 +23,8 @@ export interface TrainingShape {
   /** Whether a batch may have fewer rows than `batch`: the order then has -1 for what is missing. */
   readonly ragged: boolean;
   readonly kind: TargetKind;
+  /** Whether each row has a factor for its loss. */
+  readonly weighted?: boolean;
   /** Steps that the tables of one run cover at most. */
   readonly steps: number;
 }
@@ -28,11 +34,26 @@ export function slotName(slot: string, parameter: string): string {
   return `${slot}.${parameter}`;
 }
 
+/** What of a network is trained, and how, beyond loss and optimizer. */
+export interface Trained {
+  /** The norm that all gradients together are held to. */
+  readonly clipNorm?: number | undefined;
+  /** Whether what has this name stays as it is. */
+  frozen(name: string): boolean;
+}
+
+const EVERYTHING: Trained = { frozen: () => false };
+
+/** Names of the parameters that are trained. */
+export function trainedNames(model: Sequential, { frozen }: Trained): string[] {
+  return Object.keys(model.parameters).filter((name) => !frozen(name));
+}
+
 /** Shapes of weights, of the layers' state and of the optimizer's, by their names in a training program. */
-export function stateShapes(model: Sequential, rule: Rule): Record<string, Shape> {
+export function stateShapes(model: Sequential, rule: Rule, trained = EVERYTHING): Record<string, Shape> {
   const shapes: Record<string, Shape> = mapValues(model.held, ({ shape }) => shape);
   for (const slot of rule.slots) {
-    for (const [name, shape] of Object.entries(model.parameters)) shapes[slotName(slot, name)] = shape;
+    for (const name of trainedNames(model, trained)) shapes[slotName(slot, name)] = model.parameters[name] as Shape;
   }
   return shapes;
 }
@@ -43,20 +64,28 @@ export function stateShapes(model: Sequential, rule: Rule): Record<string, Shape
  * [steps, batch] and the optimizer's scalars [steps]; "base" is the number of steps before the run, for dropout.
  * Output "loss" is that of the batch, before the update.
  */
-export function trainingProgram(model: Sequential, loss: Criterion, rule: Rule, shape: TrainingShape): Program {
-  const { rows, batch, ragged, kind, steps } = shape;
+export function trainingProgram(
+  model: Sequential,
+  loss: Criterion,
+  rule: Rule,
+  shape: TrainingShape,
+  trained = EVERYTHING,
+): Program {
+  const { rows, batch, ragged, kind, weighted, steps } = shape;
   const inputs: Record<string, Tensor> = {};
   const held = mapValues(model.held, ({ shape }) => parameter(shape));
   const step = parameter([]);
   const at = step.toInt32();
-  const data = dataParameters(model, rows, kind);
-  let [x, y] = [data["data.x"], data["data.y"]];
+  const data: Record<string, Tensor> = dataParameters(model, rows, kind);
+  if (weighted) data["data.weights"] = parameter([rows]);
+  let [x, y, weights] = [data["data.x"] as Tensor, data["data.y"] as Tensor, data["data.weights"] ?? null];
   let present: Tensor | null = null;
   if (batch !== null) {
     inputs.order = input([steps, batch], "int32");
     const picked = inputs.order.take(at);
     x = x.take(picked);
     y = y.take(picked);
+    weights = weights?.take(picked) ?? null;
     if (ragged) present = picked.ge(0);
   }
   const becomes: Record<string, Tensor> = {};
@@ -70,13 +99,18 @@ export function trainingProgram(model: Sequential, loss: Criterion, rule: Rule, 
       return counter;
     },
     present,
-    frozen: () => false,
+    frozen: trained.frozen,
     becomes,
   });
   const { positions, units } = model;
-  const terms = loss.terms(asRows(outputs, units), targets(y, kind, units));
+  const wanted = targets(y, kind, units);
+  let terms = loss.terms(asRows(outputs, units), wanted);
+  if (weights !== null) terms = terms.mul(byPosition(weights, positions));
   let total = masked(terms, present, positions).sum();
-  if (loss.reduction === "mean") {
+  if (loss.divides(kind)) {
+    // A batch of classes that count nothing has a loss of 0, not 0 / 0.
+    total = total.div(masked(loss.shares(wanted), present, positions).sum().maximum(LEAST_SHARE));
+  } else if (loss.reduction === "mean") {
     total =
       present === null
         ? total.mul(1 / loss.divisor((batch ?? rows) * positions, units))
@@ -92,10 +126,10 @@ export function trainingProgram(model: Sequential, loss: Criterion, rule: Rule, 
   });
   const slots: Record<string, Tensor> = {};
   const updates: Record<string, Tensor> = { step: step.add(1), ...becomes };
-  const names = Object.keys(model.parameters);
-  const weights = names.map((name) => held[name] as Tensor);
-  const gradients = grad(total, weights);
-  weights.forEach((weight, i) => {
+  const names = trainedNames(model, trained);
+  const wrt = names.map((name) => held[name] as Tensor);
+  const gradients = clipped(grad(total, wrt), trained.clipNorm);
+  wrt.forEach((weight, i) => {
     const name = names[i] as string;
     const own = rule.slots.map(() => parameter(weight.shape));
     const next = rule.update(weight, gradients[i] as Tensor, own, scalars);
@@ -123,7 +157,7 @@ export function predictionProgram(model: Sequential, loss: Criterion, rows: numb
 /**
  * Loss and hits of data on the device, `chunk` rows a step: run for ceil(count / chunk) steps from "step" 0. Input "count"
  * says how many rows there are. Outputs, each over the chunk: "terms", the loss before its reduction; "hits", how many
- * predictions are right; "penalty", that of the whole network.
+ * predictions are right; "shares", what a mean is divided by where classes have factors; "penalty", that of the whole network.
  */
 export function evaluationProgram(
   model: Sequential,
@@ -142,8 +176,11 @@ export function evaluationProgram(
   const outputs = asRows(model.forward(data["data.x"].take(picked), held), units);
   const wanted = targets(data["data.y"].take(picked), kind, units);
 
-  const results: Record<string, Tensor> = { terms: masked(loss.terms(outputs, wanted), present, positions).sum() };
-  if (loss.hits !== null) results.hits = masked(loss.hits(outputs, wanted), present, positions).sum();
+  const counted = (terms: Tensor) => masked(terms, loss.whole ? null : present, positions).sum();
+  const results: Record<string, Tensor> = { terms: counted(loss.terms(outputs, wanted)) };
+  const hits = loss.hits(outputs, wanted);
+  if (hits !== null) results.hits = counted(hits);
+  if (loss.divides(kind)) results.shares = counted(loss.shares(wanted));
   const penalty = model.penalty(held);
   if (penalty !== null) results.penalty = penalty;
   return {
@@ -174,10 +211,23 @@ function targets(y: Tensor, kind: TargetKind, units: number): Tensor {
 
 /** `x` [rows * positions, ·] with 0 for rows that are not present. */
 function masked(x: Tensor, present: Tensor | null, positions: number): Tensor {
-  if (present === null) return x;
-  const rows = present.shape[0] as number;
-  const each = present.reshape([rows, 1]);
-  return x.mask(positions === 1 ? each : each.broadcastTo([rows, positions]).reshape([rows * positions, 1]));
+  return present === null ? x : x.mask(byPosition(present, positions));
+}
+
+/** A number a row, [rows], for each of its positions: [rows * positions, 1]. */
+function byPosition(x: Tensor, positions: number): Tensor {
+  const rows = x.shape[0] as number;
+  const each = x.reshape([rows, 1]);
+  return positions === 1 ? each : each.broadcastTo([rows, positions]).reshape([rows * positions, 1]);
+}
+
+/** All gradients times the one factor that holds their norm to `most`, as torch.nn.utils.clip_grad_norm_. */
+function clipped(gradients: readonly Tensor[], most: number | undefined): readonly Tensor[] {
+  if (most === undefined) return gradients;
+  const squares = gradients.map((gradient) => gradient.square().sum());
+  const norm = squares.reduce((sum, square) => sum.add(square)).sqrt();
+  const factor = norm.add(CLIP_EPSILON).reciprocal().mul(most).minimum(1);
+  return gradients.map((gradient) => gradient.mul(factor));
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

@@ -2,8 +2,9 @@ import type { Device } from "../device";
 import { checkValues, type Values } from "../graph/program";
 import { parameter, type Tensor } from "../graph/tensor";
 import type { Session } from "../session";
-import { checkCount, checkOptions, shown } from "../util/checks";
+import { checkAmount, checkCount, checkOptions, shown } from "../util/checks";
 import { DeviceError } from "../util/errors";
+import { formatShape } from "../util/shape";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { checkDataset, checkInputs, type Dataset, type DataValues } from "./dataset";
 import type { History } from "./fit";
@@ -12,7 +13,7 @@ import { Forward } from "./forward";
 import { Criterion, type Loss } from "./losses";
 import { type Model, Sequential } from "./model";
 import { type Optimizer, Rule } from "./optimizers";
-import { stateShapes } from "./programs";
+import { stateShapes, type Trained, trainedNames } from "./programs";
 import { State } from "./state";
 import { type LoadOptions, readWeights, writeWeights } from "./weights-file";
 
@@ -21,6 +22,15 @@ export interface TrainerOptions {
   optimizer: Optimizer;
   /** Rows a step; all of them where left out. */
   batchSize?: number;
+  /** The norm that all gradients of a step together are held to, before the optimizer: torch.nn.utils.clip_grad_norm_. */
+  clipNorm?: number;
+  /** One factor a class, for softmaxCrossEntropy: the weight of PyTorch's CrossEntropyLoss. In evaluations too. */
+  classWeights?: readonly number[];
+  /**
+   * Parameters that stay as they are: names, or beginnings of names up to a dot. A batchNorm whose statistics are frozen normalises by them
+   * in training too.
+   */
+  frozen?: readonly string[];
 }
 
 export interface Trainer {
@@ -104,11 +114,11 @@ export async function createTrainer(
   if (!(model instanceof Sequential)) {
     throw new TypeError(`trainer: the model is ${shown(model, Sequential)}; it must come from sequential().`);
   }
-  checkOptions("trainer", options, ["loss", "optimizer", "batchSize"]);
-  const { loss, optimizer, batchSize } = options;
-  if (!(loss instanceof Criterion)) {
+  checkOptions("trainer", options, ["loss", "optimizer", "batchSize", "clipNorm", "classWeights", "frozen"]);
+  const { loss: given, optimizer, batchSize, clipNorm, classWeights, frozen = [] } = options;
+  if (!(given instanceof Criterion)) {
     throw new TypeError(
-      `trainer: loss is ${shown(loss, Criterion)}; it must come from squaredError(), softmaxCrossEntropy() or binaryCrossEntropy().`,
+      `trainer: loss is ${shown(given, Criterion)}; it must come from squaredError(), softmaxCrossEntropy() or another function that makes a loss.`,
     );
   }
   if (!(optimizer instanceof Rule)) {
@@ -117,15 +127,59 @@ export async function createTrainer(
     );
   }
   if (batchSize !== undefined) checkCount("trainer", "batchSize", batchSize);
-  if (loss.name === "softmaxCrossEntropy" && model.units < 2) {
-    throw new RangeError(
-      "trainer: softmaxCrossEntropy of 1 output is always 0; give the last layer one unit a class, or take binaryCrossEntropy().",
-    );
-  }
-  const state = new State(stateShapes(model, optimizer), model.initial());
+  if (clipNorm !== undefined) checkAmount("trainer", "clipNorm", clipNorm);
+  if (clipNorm === 0)
+    throw new RangeError("trainer: clipNorm is 0, with which nothing is learnt; leave it out for none.");
+  checkFitting(model, given);
+  const settled = given.settled(model.units);
+  const loss = classWeights === undefined ? settled : settled.weighted(classWeights, model.units);
+  const trained: Trained = { clipNorm, frozen: frozenBy(model, frozen) };
+  if (trainedNames(model, trained).length === 0)
+    throw new RangeError("trainer: all parameters are frozen; at least one must be left to train.");
+  const state = new State(stateShapes(model, optimizer, trained), model.initial());
   const forward = new Forward(device, model, loss, state, limits.pieceBytes);
   const session = await forward.predictionOf(forward.predictedRows(256));
-  return new NetworkTrainer({ device, model, loss, rule: optimizer, batchSize, state, forward, ...limits }, session);
+  return new NetworkTrainer(
+    { device, model, loss, rule: optimizer, trained, batchSize, state, forward, ...limits },
+    session,
+  );
+}
+
+/** Throws RangeError where the loss has no meaning for what the network gives. */
+function checkFitting(model: Sequential, loss: Criterion): void {
+  const { name, squashes, targets } = loss;
+  if (squashes !== undefined && model.squashes !== null) {
+    throw new RangeError(
+      `trainer: ${name} takes logits and makes probabilities of them by its own ${squashes}; after the last layer's ${model.squashes} they would be made twice. Leave that out: predict() gives probabilities.`,
+    );
+  }
+  if (targets !== "classes") return;
+  if (model.units < 2) {
+    throw new RangeError(
+      `trainer: ${name} of 1 output is always 0; give the last layer one unit a class, or take binaryCrossEntropy().`,
+    );
+  }
+  if (model.outputShape.length > 2) {
+    throw new RangeError(
+      `trainer: ${name} takes [classes] or [T, classes], and the network gives ${formatShape(model.outputShape)}; end it in flatten() and dense().`,
+    );
+  }
+}
+
+/** Whether a name is one of `frozen`, or is under one of them: "2" and "2.body" freeze "2.body.0.weight". Throws TypeError or RangeError. */
+function frozenBy(model: Sequential, frozen: readonly string[]): (name: string) => boolean {
+  if (!Array.isArray(frozen) || !frozen.every((name) => typeof name === "string"))
+    throw new TypeError(`trainer: frozen is ${shown(frozen)}; it must be an array of names, or beginnings of names.`);
+  const under = (name: string, beginning: string) =>
+    name === beginning || name.startsWith(beginning.endsWith(".") ? beginning : `${beginning}.`);
+  const all = Object.keys(model.held);
+  const none = frozen.find((beginning) => !all.some((name) => under(name, beginning)));
+  if (none !== undefined)
+    throw new RangeError(
+      `trainer: frozen has ${shown(none)}, which is no name or beginning of one; the names are ${all.join(", ")}.`,
+    );
+  const names = new Set(all.filter((name) => frozen.some((beginning) => under(name, beginning))));
+  return (name) => names.has(name);
 }
 
 class NetworkTrainer implements Trainer {

@@ -108,8 +108,7 @@ export class Training {
     const { batches, session } = this.options;
     const piece = batches.pieceOf(step);
     if (piece === this.piece) return;
-    const { x, y } = batches.data(step);
-    session.write({ "data.x": x, "data.y": y });
+    session.write(batches.data(step));
     this.piece = piece;
   }
 

@@ -52,7 +52,7 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "a loss that is not called",
       () => trainer(device, model, { ...options, loss: wrong(softmaxCrossEntropy) as never }),
       TypeError,
-      "trainer: loss is a function that is not called; it must come from squaredError(), softmaxCrossEntropy() or binaryCrossEntropy().",
+      "trainer: loss is a function that is not called; it must come from squaredError(), softmaxCrossEntropy() or another function that makes a loss.",
     ],
     [
       "an optimizer that is not called",
@@ -100,13 +100,13 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "no options",
       () => trainer(device, model, undefined as never),
       TypeError,
-      "trainer: the options are undefined; they must be an object with loss, optimizer, batchSize.",
+      "trainer: the options are undefined; they must be an object with loss, optimizer, batchSize, clipNorm, classWeights, frozen.",
     ],
     [
       "fit without options",
       () => train({ x, y }, null),
       TypeError,
-      "fit: the options are null; they must be an object with epochs, steps, shuffle, seed, validation, every, onProgress, signal.",
+      "fit: the options are null; they must be an object with epochs, steps, shuffle, seed, validation, sampleWeights, every, onProgress, signal.",
     ],
     // What stands in the wrong place.
     ["fit(x, y)", () => train(x, y), TypeError, "fit: the data are an array of 4; they must be an object {x, y}."],
@@ -132,7 +132,7 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "epochs for the options",
       () => train({ x, y }, 5),
       TypeError,
-      "fit: the options are 5; they must be an object with epochs, steps, shuffle, seed, validation, every, onProgress, signal.",
+      "fit: the options are 5; they must be an object with epochs, steps, shuffle, seed, validation, sampleWeights, every, onProgress, signal.",
     ],
     [
       "layers for the inputs",
@@ -144,7 +144,7 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "a loss for the options",
       () => trainer(device, model, squaredError() as never),
       TypeError,
-      'trainer: there is no option "name"; the options are loss, optimizer, batchSize.',
+      'trainer: there is no option "name"; the options are loss, optimizer, batchSize, clipNorm, classWeights, frozen.',
     ],
     [
       "a model of another copy",

@@ -34,6 +34,10 @@ class Own extends Part {
     this.#parts = parts;
   }
 
+  override get squashes(): string | null {
+    return this.name === "softmax" || this.name === "sigmoid" ? this.name : null;
+  }
+
   override output(inputs: Shape): Shape {
     const held = Object.entries(this.held(inputs)).map(([name, { shape }]) => [name, input(shape)]);
     const x = input([2, ...inputs]);
