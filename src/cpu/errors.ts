@@ -4,6 +4,7 @@ import { input, Tensor, topological } from "../graph/tensor";
 import {
   ceil,
   compare,
+  cos,
   div,
   type ElementError,
   erf,
@@ -18,11 +19,13 @@ import {
   ofProduct,
   ofSquare,
   ofSum,
+  pow,
   relu,
   round,
   same,
   sigmoid,
   sign,
+  sin,
   sqrt,
   sqrtOfNonnegative,
   tanh,
@@ -41,6 +44,8 @@ interface Row {
   readonly nonnegative?: "always" | "inherited";
   /** Whether it gives one of a few integers, so that an error is another decision, not a distance. */
   readonly decides?: true;
+  /** The operand of whose zeros it makes an infinity with that zero's sign. */
+  readonly pole?: 0 | 1;
 }
 
 /** One row an operation: what it rounds itself, and what it makes of its operands' errors. Source: Higham 2002, §3.3, running error analysis. */
@@ -61,9 +66,10 @@ export const ERRORS = {
   add: { errors: arithmetic(ofSum), nonnegative: "inherited" },
   sub: { errors: arithmetic(ofSum) },
   mul: { errors: arithmetic(ofProduct), nonnegative: "inherited" },
-  div: { errors: each(div), nonnegative: "inherited" },
+  div: { errors: each(div), nonnegative: "inherited", pole: 1 },
   maximum: { errors: each(maximum), nonnegative: "inherited" },
   minimum: { errors: each(minimum), nonnegative: "inherited" },
+  pow: { errors: each(pow), nonnegative: "inherited", pole: 0 },
   gt: { errors: decision(compare), nonnegative: "always", decides: true },
   ge: { errors: decision(compare), nonnegative: "always", decides: true },
   lt: { errors: decision(compare), nonnegative: "always", decides: true },
@@ -88,6 +94,8 @@ export const ERRORS = {
   log1p: { errors: each(log1p), nonnegative: "inherited" },
   expm1: { errors: each(expm1), nonnegative: "inherited" },
   erf: { errors: each(erf), nonnegative: "inherited" },
+  sin: { errors: each(sin) },
+  cos: { errors: each(cos) },
   sign: { errors: each(sign), nonnegative: "inherited", decides: true },
   floor: { errors: each(floor), nonnegative: "inherited", decides: true },
   ceil: { errors: each(ceil), nonnegative: "inherited", decides: true },
@@ -218,11 +226,16 @@ function decision(rule: ElementError): ErrorRule {
       const sure = reach(x, ex).every((p) => reach(y, ey).every((q) => alike(evaluate(p, q, 0), value)));
       if (!sure) return Number.isFinite(value) ? rule(value, x, ex, y, ey) : Number.POSITIVE_INFINITY;
       if (Number.isNaN(value)) return 0;
-      if (!Number.isFinite(value))
-        return node.op === "div" && y === 0 && !(Object.is(y, 0) && isGiven(node.operands[1])) ? EITHER_SIGN : 0;
+      if (!Number.isFinite(value)) return isVagueZero(node, errorRow(node.op).pole, [x, y]) ? EITHER_SIGN : 0;
       return within(value, 0, dear ? 4 * ULP : 0);
     });
   };
+}
+
+/** Whether the operand is a zero of which a device need not know the sign. */
+function isVagueZero(node: Tensor, operand: 0 | 1 | undefined, values: readonly [number, number]): boolean {
+  if (operand === undefined || values[operand] !== 0) return false;
+  return !(Object.is(values[operand], 0) && isGiven(node.operands[operand]));
 }
 
 /** Whether a number is the one that was handed over. The sign of a zero that was computed says nothing, nor does a minus. (WGSL §15.7) */

@@ -1,7 +1,7 @@
 import type { Shape } from "../util/shape";
 import { convolutionGradients } from "./conv-gradients";
 import { type Op, splitShape } from "./ops";
-import { contraction, iota, literal, scattered, sumAxes, type Tensor, taken } from "./tensor";
+import { contraction, iota, literal, scattered, sumAxes, type Tensor, taken, where } from "./tensor";
 
 /** Given a node and the gradient of the loss in its value, the gradients in its operands; null where there is none. */
 export type Gradient = (node: Tensor, gradient: Tensor) => readonly (Tensor | null)[];
@@ -88,6 +88,14 @@ export const GRADIENTS: Record<Op, Gradient> = {
     const [a, b] = operands(node);
     return [g.mul(a.lt(b).add(a.le(b)).mul(0.5)), g.mul(b.lt(a).add(b.le(a)).mul(0.5))];
   }),
+  // As PyTorch's: 0 in the base where the exponent is 0, and in the exponent where 0 is raised to one that is not negative.
+  pow: spread((node, g) => {
+    const [a, b] = operands(node);
+    return [
+      where(b.ne(0), g.mul(b).mul(a.pow(b.sub(1))), 0),
+      where(a.ne(0).maximum(b.lt(0)), g.mul(node).mul(a.log()), 0),
+    ];
+  }),
   gt: none,
   ge: none,
   lt: none,
@@ -107,6 +115,8 @@ export const GRADIENTS: Record<Op, Gradient> = {
   log1p: (node, g) => [g.div(operands(node)[0].add(1))],
   expm1: (node, g) => [g.mul(node.add(1))],
   erf: (node, g) => [g.mul(operands(node)[0].square().neg().exp()).mul(2 / Math.sqrt(Math.PI))],
+  sin: (node, g) => [g.mul(operands(node)[0].cos())],
+  cos: (node, g) => [g.mul(operands(node)[0].sin()).neg()],
   sign: none,
   floor: none,
   ceil: none,

@@ -45,6 +45,8 @@ interface Elementwise {
   readonly integers?: DType;
   /** Not worth computing twice to save a load. */
   readonly dear?: boolean;
+  /** So many of WGSL's own operations does its function take, where they are many: it is then not written out element by element. */
+  readonly operations?: number;
 }
 
 /** Many numbers into one, along the axes `from` … `to - 1`. */
@@ -83,13 +85,13 @@ const compare = (evaluate: (a: number, b: number) => boolean, symbol: string): E
 const unary = (
   evaluate: (a: number) => number,
   wgsl: (a: string) => string,
-  more: Pick<Elementwise, "dear"> = {},
+  more: Pick<Elementwise, "dear" | "operations"> = {},
 ): Elementwise => ({ kind: "elementwise", arity: 1, evaluate, wgsl, ...more });
 
 const binary = (
   evaluate: (a: number, b: number) => number,
   wgsl: (a: string, b: string, dtype: DType) => string,
-  more: Pick<Elementwise, "dear" | "integers"> = {},
+  more: Pick<Elementwise, "dear" | "integers" | "operations"> = {},
 ): Elementwise => ({ kind: "elementwise", arity: 2, evaluate, wgsl: (a, b, _c, dtype) => wgsl(a, b, dtype), ...more });
 
 /** WGSL of a literal zero, as a factor. */
@@ -210,6 +212,7 @@ export const OPS = {
     (a, b, dtype) => `${dtype === "int32" ? "min" : "smaller"}(${a}, ${b})`,
     { integers: "int32" },
   ),
+  pow: binary(power, (a, b) => `power(${a}, ${b})`, { dear: true, operations: 400 }),
   gt: compare((a, b) => a > b, ">"),
   ge: compare((a, b) => a >= b, ">="),
   lt: compare((a, b) => a < b, "<"),
@@ -251,6 +254,8 @@ export const OPS = {
   log1p: unary(Math.log1p, (a) => `logarithmOf1And(${a})`, { dear: true }),
   expm1: unary(Math.expm1, (a) => `exponentialMinus1(${a})`, { dear: true }),
   erf: unary(erf, (a) => `errorFunction(${a})`, { dear: true }),
+  sin: unary(Math.sin, (a) => `sineTurned(${a}, 0u)`, { dear: true, operations: 150 }),
+  cos: unary(Math.cos, (a) => `sineTurned(${a}, 1u)`, { dear: true, operations: 150 }),
   /** -1, 0 or 1, and NaN of NaN. */
   sign: unary(Math.sign, (a) => `select(sign(${a}), ${a}, isNan(${a}))`),
   // What is 2^23 or more has no fraction, infinity and NaN among it.
@@ -507,6 +512,11 @@ function pcg3d(a: number, b: number, c: number): number {
 function roundHalfToEven(x: number): number {
   const nearest = Math.round(x);
   return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/** As C's and PyTorch's pow, which take 1 for 1 to any power, and for -1 to an infinite one. */
+function power(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b;
 }
 
 /** To the last bits of float64. Sources: Abramowitz and Stegun 1964, 7.1.6, whose terms are all positive, and 7.1.14, a continued fraction. */

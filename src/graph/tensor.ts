@@ -57,6 +57,13 @@ export class Tensor {
   minimum(b: Operand): Tensor {
     return elementwise("minimum", this, b);
   }
+  /**
+   * This to the power `b`, as C's and PyTorch's pow: of negative numbers to integers only, else NaN; 1 to the power 0, and 0 to a negative
+   * one is infinity. The derivative in `b` is 0 where this is 0 and `b` is not negative.
+   */
+  pow(b: Operand): Tensor {
+    return elementwise("pow", this, b);
+  }
   neg(): Tensor {
     return elementwise("neg", this);
   }
@@ -95,6 +102,13 @@ export class Tensor {
   /** The error function, 2/√π ∫₀ˣ exp(-t²) dt. */
   erf(): Tensor {
     return elementwise("erf", this);
+  }
+  /** Of radians, as near for large numbers as for small ones. */
+  sin(): Tensor {
+    return elementwise("sin", this);
+  }
+  cos(): Tensor {
+    return elementwise("cos", this);
   }
   /** -1, 0 or 1. Its derivative is 0, as that of `floor`, `ceil` and `round`. */
   sign(): Tensor {

@@ -195,8 +195,8 @@ export function accessesOf(expression: Expression): readonly Access[] {
 /** Operations that a point computes, each once. */
 export function countOps(roots: readonly Expression[]): number {
   let ops = 0;
-  walk(roots, ({ kind }) => {
-    if (kind === "apply") ops++;
+  walk(roots, (part) => {
+    if (part.kind === "apply") ops += elementwiseRow(part.op)?.operations ?? 1;
   });
   return ops;
 }

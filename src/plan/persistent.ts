@@ -73,7 +73,9 @@ function writeStages(
   const changing = [...layout.offsets.keys()].filter((storage) => !readOnly.has(storage));
   const elements = changing.reduce((sum, storage) => sum + storage.elements, 0);
   // Every thread does all of what is written out.
-  const short = ({ kind, size }: Group) => kind === "combine" || (kind === "elementwise" && size <= MAX_HELD);
+  const short = (group: Group) =>
+    group.kind === "combine" ||
+    (group.kind === "elementwise" && group.size <= MAX_HELD && opsOf(fusion, group) * group.size <= MAX_WRITTEN);
   const mayHold =
     subgroup && elements <= MAX_HELD && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
   const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly, scatter };
@@ -293,6 +295,8 @@ function workOf(fusion: Fusion, group: Group): number {
 
 /** Elements that a thread holds in variables: registers of a GPU are few, and a software adapter takes long to compile many. */
 const MAX_HELD = 48;
+/** Operations that are written out where every thread does all: compilers take long for many, a minute for ten thousand. */
+const MAX_WRITTEN = 1500;
 
 /** In touches: where the shares of a sweep's sums wait for one another. */
 const JOINED = -1;

@@ -154,6 +154,11 @@ function rewriteElementwise(node: Tensor, unique: (node: Tensor) => Tensor): Ten
     case "div":
       if (y === 1 && whole(a)) return a;
       break;
+    case "pow":
+      if (y === 1 && whole(a)) return a;
+      if (y === 2 && whole(a)) return again("square", a);
+      if (y === 3 && whole(a)) return again("mul", again("square", a), a);
+      break;
     case "stopGradient":
       return a;
     case "neg":

@@ -1,5 +1,6 @@
 import type { DType, ElementwiseOp } from "../graph/ops";
 import { erf, exp, expm1, log, log1p, random, sigmoid, sign, tanh } from "./functions";
+import { pow, sin } from "./long-functions";
 import * as O from "./opcodes";
 import type { FunctionBody, Value } from "./scope";
 
@@ -35,6 +36,8 @@ export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands
       return either(O.F_MUL, O.I_MUL);
     case "div":
       return f.op(O.F_DIV, a, b);
+    case "pow":
+      return pow(f, a, b);
     case "maximum":
       return either(O.F_MAX, O.I_MAX);
     case "minimum":
@@ -65,6 +68,10 @@ export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands
       return expm1(f, a);
     case "erf":
       return erf(f, a);
+    case "sin":
+      return sin(f, a, 0);
+    case "cos":
+      return sin(f, a, 1);
     case "sign":
       return sign(f, a);
     case "floor":

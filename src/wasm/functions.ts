@@ -27,7 +27,7 @@ import {
 import type { FunctionBody, Value } from "./scope";
 
 /** Horner's rule, the highest coefficient first. */
-function polynomial(f: FunctionBody, x: Value, coefficients: readonly number[]): Value {
+export function polynomial(f: FunctionBody, x: Value, coefficients: readonly number[]): Value {
   return coefficients
     .slice(1)
     .reduce((sum, coefficient) => f.madd(sum, x, f.float(coefficient)), f.float(coefficients[0] as number));

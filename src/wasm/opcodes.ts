@@ -31,6 +31,7 @@ export const V_STORE = simd(0x0b);
 export const V_CONST = simd(0x0c);
 export const V_SHUFFLE = simd(0x0d);
 export const V_AND = simd(0x4e);
+export const V_ANDNOT = simd(0x4f);
 export const V_OR = simd(0x50);
 export const V_XOR = simd(0x51);
 export const V_BITSELECT = simd(0x52);
@@ -81,7 +82,12 @@ export const F_PMAX = simd(0xeb);
 /** a * b + c, rounded once or twice, as the machine likes it. */
 export const F_MADD = simd(0x105);
 
+export const D_NEAREST = simd(0x94);
 export const D_ADD = simd(0xf0);
+export const D_SUB = simd(0xf1);
+export const D_MUL = simd(0xf2);
+export const D_PMIN = simd(0xf6);
+export const D_PMAX = simd(0xf7);
 export const D_PROMOTE = simd(0x5f);
 export const D_DEMOTE = simd(0x5e);
 export const TRUNCATE = simd(0xf8);

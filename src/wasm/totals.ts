@@ -1,13 +1,12 @@
 import { V128 } from "./encoder";
+import { narrowed, shuffle, widened } from "./halves";
 import * as O from "./opcodes";
 import type { FunctionBody, Scope, Value } from "./scope";
 
 /** Sums of more terms than this are kept in float64, two vectors for four lanes. */
 const MAX_FLOAT32 = 64;
 
-const HIGH_HALF = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const HALVES_SWAPPED = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
-const LOW_HALVES = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 const NEIGHBOURS_SWAPPED = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
 const FIRST = [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3];
 
@@ -41,10 +40,6 @@ function variable(scope: Scope, start: Value): Value {
   const local = scope.body.local(V128);
   scope.get(start.local).set(local);
   return { local, scope, uniform: false };
-}
-
-function shuffle(f: FunctionBody, a: Value, b: Value, bytes: readonly number[], uniform = false): Value {
-  return f.make(V128, O.V_SHUFFLE, [a, b], bytes, uniform);
 }
 
 /** One operation over all lanes, in every lane. */
@@ -83,14 +78,13 @@ class LongSum implements Total {
   }
   add(scope: Scope, value: Value): void {
     const { f, low, high } = this;
-    const lower = f.op(O.D_PROMOTE, value);
-    const upper = f.op(O.D_PROMOTE, shuffle(f, value, value, HIGH_HALF));
+    const [lower, upper] = widened(f, value);
     scope.get(low.local).get(lower.local).put(O.D_ADD).set(low.local);
     scope.get(high.local).get(upper.local).put(O.D_ADD).set(high.local);
   }
   lanes(): Value {
     const { f, low, high } = this;
-    return shuffle(f, f.op(O.D_DEMOTE, low), f.op(O.D_DEMOTE, high), LOW_HALVES);
+    return narrowed(f, low, high);
   }
   whole(): Value {
     const { f, low, high } = this;

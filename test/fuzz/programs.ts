@@ -86,6 +86,15 @@ const CALLS: Record<string, Call> = {
   log1p: (a) => a.abs().log1p(),
   expm1: (a) => a.minimum(3).expm1(),
   erf: (a) => a.erf(),
+  pow: (a, c, pool) =>
+    c.more % 2 === 0
+      ? moderate(a).pow(2 + (c.more % 3))
+      : a
+          .abs()
+          .add(0.5)
+          .minimum(3)
+          .pow(matrixless(beside(a, c, pool), a).tanh()),
+  wave: (a, c) => [a.sin(), a.cos()][c.more % 2] as Tensor,
   steps: (a, c) => [a.sign(), a.floor(), a.ceil(), a.round()][c.more % 4] as Tensor,
   stopGradient: (a) => a.add(a.tanh().stopGradient()),
   reciprocal: (a, c) => (c.more % 2 === 0 ? a.square().add(0.5).reciprocal() : a.abs().add(0.25).rsqrt()),

@@ -79,6 +79,11 @@ const CASES: Record<string, Case> = {
   log1p: { ops: ["log1p"], shapes: [[7]], build: (a) => a.log1p(), at: positive },
   expm1: { ops: ["expm1"], shapes: [[7]], build: (a) => a.expm1() },
   erf: { ops: ["erf"], shapes: [[7]], build: (a) => a.erf() },
+  sin: { ops: ["sin", "cos"], shapes: [[7]], build: (a) => a.sin().mul(a) },
+  cos: { ops: ["cos"], shapes: [[7]], build: (a) => a.mul(3).cos() },
+  pow: { ops: ["pow"], shapes: [[3, 4], [4]], build: (a, b) => a.pow(b), at: positive },
+  "pow of negative numbers": { ops: ["pow"], shapes: [[7]], build: (a) => a.pow(3).add(a.pow(-2)), at: apart },
+  "pow of a number": { ops: ["pow"], shapes: [[7]], build: (a) => constant([2.5], [1]).pow(a) },
   "stopGradient beside what is not stopped": {
     ops: ["add"],
     shapes: [[7]],
@@ -395,6 +400,14 @@ describe("at a kink", () => {
   test("relu has derivative 0 at 0", () => {
     expect(derivativeAt((x) => x.relu(), [-1, 0, 1])[0]).toEqual([0, 0, 1]);
     expect(derivativeAt((x) => x.relu(), [-0])[0]).toEqual([0]);
+  });
+  test("pow has that of PyTorch at 0, in the base and in the exponent", () => {
+    const [inBase, inExponent] = derivativeAt((x, y) => x.pow(y), [0, 0, 0, 0, 2], [0, 1, 2, 0.5, 0]);
+    expect(inBase).toEqual([0, 1, 0, Number.POSITIVE_INFINITY, 0]);
+    expect(inExponent).toEqual([0, 0, 0, 0, Math.LN2]);
+    const twice = (x: Tensor, n: number) => grad(x.pow(n).sum(), [x])[0] as Tensor;
+    expect(derivativeAt((x) => twice(x, 2), [0, -1])[0]).toEqual([2, 2]);
+    expect(derivativeAt((x) => twice(x, 1), [0, -1])[0]).toEqual([0, 0]);
   });
   test("abs has derivative 0 at 0", () => {
     expect(derivativeAt((x) => x.abs(), [-2, 0, 3])[0]).toEqual([-1, 0, 1]);

@@ -55,6 +55,8 @@ const UNARY: Record<string, (x: Tensor) => Tensor> = {
   log1p: (x) => x.abs().log1p(),
   expm1: (x) => x.expm1(),
   erf: (x) => x.erf(),
+  sin: (x) => x.sin(),
+  cos: (x) => x.cos(),
   sign: (x) => x.sign(),
   floor: (x) => x.floor(),
   ceil: (x) => x.ceil(),
@@ -74,6 +76,12 @@ add("log1p", "small, on both sides of 0", (x) => x.log1p(), [
   [2001],
   Float32Array.from({ length: 2001 }, (_, i) => (i - 1000) / 1010),
 ]);
+for (const op of ["sin", "cos"]) {
+  // All exponents of float32, and what is nearest to a multiple of π/2: 2^-29.2 from it.
+  const sizes = Float32Array.from({ length: 2000 }, (_, i) => (i % 2 === 0 ? 1 : -1) * 2 ** (-126 + i / 7.9));
+  sizes.set([16367173 * 2 ** 72, Math.PI / 4, Math.PI / 2, Math.PI, 22, 710, 103993, 5e5 * Math.PI, 8388607, 2 ** 24]);
+  add(op, "of every size", UNARY[op] as (x: Tensor) => Tensor, [[2000], sizes]);
+}
 add("expm1", "small, on both sides of 0", (x) => x.expm1(), [
   [2001],
   Float32Array.from({ length: 2001 }, (_, i) => ((i - 1000) / 1000) ** 3),
@@ -99,6 +107,7 @@ const BINARY: Record<string, (a: Tensor, b: Tensor) => Tensor> = {
   sub: (a, b) => a.sub(b),
   mul: (a, b) => a.mul(b),
   div: (a, b) => a.div(b),
+  pow: (a, b) => a.pow(b),
   maximum: (a, b) => a.maximum(b),
   minimum: (a, b) => a.minimum(b),
   gt: (a, b) => a.gt(b),
@@ -131,6 +140,27 @@ for (const [op, build] of Object.entries(BINARY)) {
   }
   add(op, "with a number", (a) => build(a, constant([0.3], [])), draw(100));
   add(op, "of two views", (a, b) => build(a.T, b.reshape([5, 7])), draw(7, 5), draw(35));
+}
+{
+  const bases = Float32Array.from({ length: 61 }, (_, i) => 2 ** ((i - 30) / 5) * 1.1);
+  const near1 = Float32Array.from({ length: 61 }, (_, i) => 1 + Math.sign(i - 30) * 2 ** (-24 + (i % 30)) * 0.7);
+  const exponents = Float32Array.from({ length: 57 }, (_, i) => (i - 28) * 0.77);
+  const large = Float32Array.from({ length: 57 }, (_, i) => (i - 28) * 2 ** (i % 28));
+  add("pow", "ordinary numbers", (a, b) => a.pow(b), [[61, 1], bases], [[57], exponents]);
+  add("pow", "numbers near 1 to large ones", (a, b) => a.pow(b), [[61, 1], near1], [[57], large]);
+  add(
+    "pow",
+    "integers, odd and even, and numbers that are none",
+    (a, b) => a.pow(b),
+    [[6, 1], Float32Array.of(-2, -1.5, -1, -0.5, -0, 0)],
+    [[10], Float32Array.of(-3, -2, -1, 0, 1, 2, 3, 0.5, 8388609, 2 ** 25 + 4)],
+  );
+  for (const b of [0, 1, 2, 3, -1, 0.5]) add("pow", `to the power ${b}`, (a) => a.pow(b), draw(100));
+  const derivatives = (a: Tensor, b: Tensor) => {
+    const [da, db] = grad(a.abs().pow(b).sum(), [a, b]) as [Tensor, Tensor];
+    return da.mul(0.5).add(db.sum(0));
+  };
+  add("pow", "gradients", derivatives, draw(13, 7), draw(7));
 }
 for (const op of ["add", "sub", "mul", "maximum", "minimum", "gt", "ge", "lt", "le", "eq"]) {
   add(op, "int32", BINARY[op] as (a: Tensor, b: Tensor) => Tensor, drawIntegers(100, 9, 1), drawIntegers(100, 1, 11));
