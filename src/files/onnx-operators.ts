@@ -98,6 +98,18 @@ const reduction =
   };
 const truth = (x: Tensor) => x.toFloat32().ne(0);
 
+/** Input 1 as indices along an axis of input 0; a negative one counts from the end. */
+function fromEnd(call: Call, axis: number): Tensor {
+  // What a file computes of them with Where is float32 here.
+  const [x, indices] = [call.x(0), call.x(1).toInt32()];
+  return indices.add(
+    indices
+      .lt(0)
+      .mul(x.shape.at(axis) ?? 0)
+      .toInt32(),
+  );
+}
+
 /** ONNX's operators by their names, as far as there are tensors for them. Source: Operators.md of https://github.com/onnx/onnx. */
 const OPERATORS: Readonly<Record<string, Operator>> = {
   Abs: unary((x) => x.abs()),
@@ -321,6 +333,21 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
       from += part;
       return call.x().slice(axis, from - part, from);
     });
+  },
+  Gather: (call) => {
+    const axis = call.number("axis", 0);
+    return call.x().take(fromEnd(call, axis), axis);
+  },
+  GatherElements: (call) => {
+    const axis = call.number("axis", 0);
+    const indices = fromEnd(call, axis);
+    // But along the axis, what the indices are shorter by is not looked at.
+    const x = indices.shape.reduce(
+      (part, length, at) =>
+        at === (axis + indices.shape.length) % indices.shape.length ? part : part.slice(at, 0, length),
+      call.x(),
+    );
+    return x.takeAlong(indices, axis);
   },
   DepthToSpace: (call) => {
     const [N, C, H, W] = call.x().shape as readonly [number, number, number, number];
