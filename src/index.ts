@@ -15,6 +15,7 @@ export type { Axes } from "./graph/axes";
 export { concat, stack } from "./graph/join";
 export type { DType } from "./graph/ops";
 export type { Program, Values } from "./graph/program";
+export { scan } from "./graph/scan";
 export type { ConvOptions, PoolOptions } from "./graph/sliding";
 export { constant, input, iota, type Operand, parameter, random, Tensor, where } from "./graph/tensor";
 export {

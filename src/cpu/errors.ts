@@ -33,6 +33,7 @@ import {
 } from "./elementwise-errors";
 import { equalToMaximum } from "./equal-to-maximum";
 import { evaluate } from "./evaluate";
+import { joined, overSteps } from "./over-steps";
 import { argmax, matmul, max, scatterAdd, sum, take } from "./reduction-errors";
 import { LARGEST, LEAST, rounded, ULP, UNIT, within } from "./rounding";
 import { logSoftmax, softmax } from "./softmax-errors";
@@ -119,6 +120,9 @@ export const ERRORS = {
   softmax: { errors: softmax, nonnegative: "always" },
   logSoftmax: { errors: logSoftmax },
   conv: { errors: ofParts, nonnegative: "inherited" },
+
+  scan: { errors: scanned },
+  item: { errors: moved },
 } satisfies Record<Op, Row>;
 
 export function errorRow(op: Op): Row {
@@ -131,7 +135,8 @@ export function uncertain(node: Tensor, operands: readonly Uncertain[], values: 
   // Of integers the least is one further from 0 than the largest.
   const [largest, middle] = node.dtype === "int32" ? [2 ** 31 - 0.5, -0.5] : [LARGEST, 0];
   const errors = row.errors(node, operands, values);
-  if (rowOf(node.op).kind !== "view") {
+  // What is only moved has been looked at before.
+  if (!["view", "scan", "item"].includes(rowOf(node.op).kind)) {
     errors.forEach((error, i) => {
       const value = values[i] as number;
       if (Number.isFinite(value) ? Math.abs(value - middle) + error <= largest : error === 0) return;
@@ -255,6 +260,27 @@ const ANYTHING = [Number.NEGATIVE_INFINITY, -1, 0, 1, Number.POSITIVE_INFINITY, 
 
 function alike(a: number, b: number): boolean {
   return a === b || (Number.isNaN(a) && Number.isNaN(b));
+}
+
+/** Those of the step's own operations, step after step. */
+function scanned(node: Tensor, operands: readonly Uncertain[]): Numbers {
+  const parts = overSteps(node, operands, {
+    slice: ({ values, errors, nonnegative }, from, to): Uncertain => ({
+      values: values.subarray(from, to),
+      errors: errors.subarray(from, to),
+      nonnegative,
+    }),
+    compute: (inner, known) =>
+      uncertain(
+        inner,
+        known,
+        evaluate(
+          inner,
+          known.map(({ values }) => values),
+        ),
+      ),
+  });
+  return joined(parts.map(({ errors }) => errors));
 }
 
 function random(_node: Tensor, operands: readonly Uncertain[], values: Numbers): Numbers {

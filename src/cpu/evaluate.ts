@@ -1,6 +1,7 @@
 import { type Numbers, rowOf, splitShape, spread } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
+import { joined, overSteps } from "./over-steps";
 
 /**
  * The value of one node in float64, by one plain loop, from its operands' values. Leaves that are fed (inputs,
@@ -30,11 +31,19 @@ export function evaluate(
       row.loop(operands[0] as Numbers, out, outer, length, inner);
       return out;
     }
+    case "scan":
+      return joined(
+        overSteps(node as Tensor, operands, {
+          slice: (value, from, to) => value.subarray(from, to),
+          compute: evaluate,
+        }),
+      );
     case "leaf":
     case "view":
     case "gather":
     case "scatter":
     case "contraction":
+    case "item":
     case "composite": {
       if (attributes.values) out.set(attributes.values);
       else if (row.loop)

@@ -2,7 +2,9 @@ import { shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, sameShape, sizeOf } from "../util/shape";
 import { GRADIENTS } from "./gradients";
-import { elementwiseRow } from "./ops";
+import { elementwiseRow, rowOf } from "./ops";
+import { asScan } from "./scan";
+import { scanGradient } from "./scan-gradient";
 import { literal, Tensor, topological } from "./tensor";
 
 /**
@@ -29,7 +31,19 @@ export function grad<const T extends readonly Tensor[]>(loss: Tensor, wrt: T): {
       throw new TypeError(`grad: derivatives are taken in float32 tensors, wrt holds one of ${tensor.dtype}`);
   }
 
-  const nodes = topological([loss]);
+  // One each, in their order.
+  return vjp([loss], [literal(1).broadcastTo(loss.shape)], wrt).map(
+    (gradient, i) => gradient ?? literal(0).broadcastTo((wrt[i] as Tensor).shape),
+  ) as { [K in keyof T]: Tensor };
+}
+
+/** The derivatives of the outputs, each weighed and all added up, in each of `wrt`; null where nothing depends on it. */
+function vjp(
+  outputs: readonly Tensor[],
+  weights: readonly Tensor[],
+  wrt: readonly Tensor[],
+): readonly (Tensor | null)[] {
+  const nodes = topological(outputs);
   const wanted = new Set<Tensor>(wrt);
   const reaches = new Set<Tensor>();
   for (const node of nodes) {
@@ -37,27 +51,52 @@ export function grad<const T extends readonly Tensor[]>(loss: Tensor, wrt: T): {
   }
 
   const gradients = new Map<Tensor, Tensor>();
+  /** Of scans: in each of their parts. */
+  const ofParts = new Map<Tensor, (Tensor | undefined)[]>();
   /** By what a gradient is masked all the way: where 0 meets an infinite derivative on the way on, it must stay 0. */
   const masks = new Map<Tensor, Tensor>();
-  gradients.set(loss, literal(1).broadcastTo(loss.shape));
+  const add = (node: Tensor, part: Tensor) => {
+    const sum = gradients.get(node);
+    gradients.set(node, sum === undefined ? part : sum.add(part));
+    return sum === undefined;
+  };
+  outputs.forEach((output, i) => {
+    add(output, weights[i] as Tensor);
+  });
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i] as Tensor;
+    if (!reaches.has(node) || node.operands.length === 0) continue;
+    if (rowOf(node.op).kind === "scan") {
+      const known = ofParts.get(node);
+      const wantedOperands = node.operands.map((operand) => reaches.has(operand));
+      const parts = known ? scanGradient(asScan(node), known, wantedOperands, vjp) : [];
+      parts.forEach((part, at) => {
+        const operand = node.operands[at] as Tensor;
+        if (part === null || !reaches.has(operand)) return;
+        add(operand, part);
+        masks.delete(operand);
+      });
+      continue;
+    }
     const gradient = gradients.get(node);
-    if (gradient === undefined || !reaches.has(node) || node.operands.length === 0) continue;
+    if (gradient === undefined) continue;
+    if (rowOf(node.op).kind === "item") {
+      const [whole] = node.operands as readonly [Tensor];
+      const { index = 0 } = node.attributes;
+      const known = ofParts.get(whole) ?? [];
+      known[index] = known[index]?.add(gradient) ?? gradient;
+      ofParts.set(whole, known);
+      continue;
+    }
     const mask = node.attributes.picks ? node.operands[1] : masks.get(node);
     GRADIENTS[node.op](node, gradient).forEach((part, at) => {
       const operand = node.operands[at] as Tensor;
       if (part === null || !reaches.has(operand)) return;
-      const sum = gradients.get(operand);
       const goesOn = mask && sameShape(operand.shape, node.shape) && elementwiseRow(node.op) !== null;
-      const own = goesOn && !node.attributes.picks ? part.mask(mask) : part;
-      gradients.set(operand, sum === undefined ? own : sum.add(own));
-      if (goesOn && sum === undefined) masks.set(operand, mask);
+      const isFirst = add(operand, goesOn && !node.attributes.picks ? part.mask(mask) : part);
+      if (goesOn && isFirst) masks.set(operand, mask);
       else masks.delete(operand);
     });
   }
-  // One each, in their order.
-  return wrt.map((tensor) => gradients.get(tensor) ?? literal(0).broadcastTo(tensor.shape)) as {
-    [K in keyof T]: Tensor;
-  };
+  return wrt.map((tensor) => gradients.get(tensor) ?? null);
 }

@@ -168,6 +168,10 @@ export const GRADIENTS: Record<Op, Gradient> = {
   conv: (node, g) => convolutionGradients(node, g),
   // Its softmax is made of what it has computed anyway, and needs no logarithm.
   logSoftmax: (node, g) => [g.sub(operands(node)[0].softmax(node.attributes.from).mul(keepAxes(node, g)))],
+
+  // Those of all parts are gathered before the scan's own are made of them: autodiff.ts.
+  scan: none,
+  item: none,
 };
 
 /** For operations that broadcast: each gradient is summed back to its operand's shape. */

@@ -30,6 +30,10 @@ export interface Attributes {
   readonly to?: number;
   /** Literal numbers of a constant. */
   readonly values?: ArrayLike<number>;
+  /** item: which part of a scan it is; `from` elements lie before it. */
+  readonly index?: number;
+  /** input: it stands for what a scan's step is given. */
+  readonly ofStep?: true;
 }
 
 /**
@@ -60,7 +64,7 @@ interface Reduction {
  * compiled; it has a row of its own because its derivative, or its error, is better than theirs taken one after another.
  */
 interface Structural {
-  readonly kind: "leaf" | "view" | "gather" | "scatter" | "contraction" | "composite";
+  readonly kind: "leaf" | "view" | "gather" | "scatter" | "contraction" | "composite" | "scan" | "item";
   loop?(
     operands: readonly Numbers[],
     shapes: readonly Shape[],
@@ -400,6 +404,15 @@ export const OPS = {
     kind: "composite",
     loop([x, weight], shapes, out, shape, { slides = [] }) {
       convolve(x as Numbers, weight as Numbers, out, [...shapes, shape] as unknown as [Shape, Shape, Shape], slides);
+    },
+  },
+
+  /** A step done again and again; what it is stands in scan.ts. Its parts lie one after another, and `item` is one of them. */
+  scan: { kind: "scan" },
+  item: {
+    kind: "item",
+    loop([x], _shapes, out, _shape, { from = 0 }) {
+      out.set((x as Numbers).subarray(from, from + out.length));
     },
   },
 } satisfies Record<string, Elementwise | Reduction | Structural>;

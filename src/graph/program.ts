@@ -78,6 +78,11 @@ export function checkProgram(program: Program): void {
       throw new TypeError(`compile: updates.${name} is ${tensor.dtype}, parameters are float32`);
   }
   for (const node of topological([...Object.values(outputs), ...Object.values(updates)])) {
+    if (node.attributes.ofStep) {
+      throw new TypeError(
+        `compile: a tensor made within the step of a scan is used outside of it, one of shape ${formatShape(node.shape)}; let the step give it back as y or in its carry`,
+      );
+    }
     if ((node.op === "input" || node.op === "parameter") && !names.has(node)) {
       throw new TypeError(
         `compile: ${article(node.op)} of shape ${formatShape(node.shape)} is used but not named in ${node.op}s; add it there`,

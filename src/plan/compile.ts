@@ -3,9 +3,9 @@ import type { Tensor } from "../graph/tensor";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { fuse } from "./fuse";
-import { MAX_MEMBERS } from "./group";
+import { copyOf, MAX_MEMBERS, resultOf } from "./group";
 import { type Dispatch, isShort, type Kernel, type Plan, type Target } from "./plan";
-import { copyOf, Planner, type Whole } from "./planner";
+import { Planner, type Whole } from "./planner";
 import { simplify } from "./simplify";
 import type { Writers } from "./writers";
 
@@ -44,14 +44,12 @@ export function compile(
   // What would still be a leaf, a view or a number gets a kernel that copies it: a result has a buffer of its own.
   const simplified = (tensors: Record<string, Tensor>) =>
     Object.entries(tensors).map(([name, tensor]) => [name, results.get(tensor) as Tensor] as const);
-  const updates = simplified(program.updates ?? {}).map(
-    ([name, node]) => [name, isLeaf(node) ? copyOf(node) : node] as const,
-  );
+  const updates = simplified(program.updates ?? {}).map(([name, node]) => [name, resultOf(node)] as const);
   // An output that is an update too must not change when the parameter is written.
   const updated = new Set(updates.map(([, node]) => node));
   const shared = (node: Tensor) => updated.has(node) && sizeOf(node.shape) > 1;
   const outputs = simplified(program.outputs).map(
-    ([name, node]) => [name, isLeaf(node) || shared(node) ? copyOf(node) : node] as const,
+    ([name, node]) => [name, shared(node) ? copyOf(node) : resultOf(node)] as const,
   );
   // The fewer buffers a kernel reads, the fewer it binds; where values to be stored come on top, it is tried with less. So it
   // is with nodes, where a kernel's text is too long.
@@ -80,8 +78,4 @@ export function compile(
   throw new DeviceError(
     `compile: an operation of the program needs more buffers in one kernel than this device binds, ${target.maxStorageBuffers}, or a longer text than a kernel's may be`,
   );
-}
-
-function isLeaf(node: Tensor): boolean {
-  return node.operands.length === 0;
 }

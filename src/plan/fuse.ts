@@ -1,4 +1,5 @@
 import { contractionSizes, elementwiseRow, rowOf, splitShape } from "../graph/ops";
+import { asScan, type Scan } from "../graph/scan";
 import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { type Access, asMatrices, canonical, elementAt, isAligned, sameAccess, stepOf } from "../graph/view";
 import { sizeOf } from "../util/shape";
@@ -11,9 +12,12 @@ import {
   type MatrixOperand,
   operandLoads,
   type Partial,
+  resultOf,
+  scanOf,
   scatteredBy,
   type Update,
 } from "./group";
+import { schedule } from "./schedule";
 import { findTail } from "./tail";
 
 /** From this cost on, an expression that two kernels want is computed once and kept. */
@@ -117,6 +121,16 @@ class Fuser {
         if (cost > this.maxMembers / 2 || shared) this.materialise(node);
         return;
       }
+      case "scan":
+        this.placeScan(asScan(node));
+        return;
+      case "item": {
+        const group = this.home.get(node.operands[0] as Tensor) as Group;
+        scanOf(group).items.push(node);
+        this.home.set(node, group);
+        this.stored.add(node);
+        return;
+      }
       case "composite":
         throw new Error(`internal: ${node.op} was not composed`);
       default:
@@ -132,6 +146,39 @@ class Fuser {
     const group = this.open({ kind: "contraction", size: batch * M * N, root: node, a: left, b: right });
     this.loads.set(group, new Set([...operandLoads(left), ...operandLoads(right)]));
     this.adopt(group, node);
+  }
+
+  /** A kernel of its own, whose step is cut into kernels in its turn. */
+  private placeScan(scan: Scan): void {
+    const { body, operands } = scan;
+    // The same elements in the same order need no copy.
+    const plain = (node: Tensor): Tensor => {
+      const step = this.home.has(node) ? null : stepOf(node);
+      return step?.view === "reshape" ? plain(step.source) : node;
+    };
+    const read = operands.map((operand, i) =>
+      i < body.carries.length && isZeros(operand) ? null : this.materialise(plain(operand)),
+    );
+    const asked = new Set((this.users.get(scan) ?? []).map(({ attributes }) => attributes.index));
+    const results = [
+      ...body.nextCarries.map(resultOf),
+      ...body.ys.map((y, i) => (asked.has(body.carries.length + i) ? resultOf(y) : null)),
+    ];
+    const nodes = [...new Set(results)].filter((node) => node !== null);
+    const fusion = fuse(
+      [],
+      nodes.map((node) => ({ parameter: node, node })),
+      { ...this.limits, maxBuffers: Number.POSITIVE_INFINITY },
+    );
+    const { order } = schedule(fusion, new Map());
+    const group = this.open({
+      kind: "scan",
+      size: 0,
+      scan: { node: scan, operands: read, items: [], results, fusion, order },
+    });
+    this.loads.set(group, new Set(read.filter((operand) => operand !== null)));
+    this.home.set(scan, group);
+    this.latest.set(scan, group.index);
   }
 
   /** An operand of a contraction, read through its views of what lies in memory; what is no view of memory is computed first. */
@@ -517,4 +564,10 @@ function isTransposed(expression: Expression, rows: number, columns: number): bo
     [down, across] = [rows > 1 ? step(columns) : 0, columns > 1 ? step(1) : 0];
   });
   return down !== 0 && (across === 0 || down < across);
+}
+
+/** Zeros, however often they are repeated. */
+function isZeros(node: Tensor): boolean {
+  const step = stepOf(node);
+  return step?.view === "broadcast" || step?.view === "reshape" ? isZeros(step.source) : Object.is(literalOf(node), 0);
 }

@@ -1,6 +1,7 @@
-import { contractionSizes } from "../graph/ops";
-import type { Tensor } from "../graph/tensor";
-import type { Shape } from "../util/shape";
+import { contractionSizes, rowOf } from "../graph/ops";
+import type { Scan } from "../graph/scan";
+import { Tensor } from "../graph/tensor";
+import { type Shape, sizeOf } from "../util/shape";
 import { type Expression, loadsOf } from "./expression";
 
 /** What a contraction reads as [batch, rows, columns]. */
@@ -34,9 +35,22 @@ export interface Scatter {
   readonly values: Tensor;
 }
 
+/** A scan, whose step is cut into kernels as a program is. */
+export interface ScanPlan {
+  readonly node: Scan;
+  /** What the operands are in memory; null for carries that begin as zeros. */
+  readonly operands: readonly (Tensor | null)[];
+  /** Its parts that something asks for. */
+  readonly items: Tensor[];
+  /** In each step: the node of each next carry, then that of each y, null where nothing asks for it. */
+  readonly results: readonly (Tensor | null)[];
+  readonly fusion: Fusion;
+  readonly order: readonly Group[];
+}
+
 /** Nodes that one kernel computes. */
 export interface Group {
-  readonly kind: "contraction" | "rows" | "elementwise" | "combine" | "scatter";
+  readonly kind: "contraction" | "rows" | "elementwise" | "combine" | "scatter" | "scan";
   /** Points of the domain: elements of a product or of a chain; a combination has one. */
   readonly size: number;
   /** rows: the domain as [outer, length, inner], reduced along `length`. */
@@ -52,7 +66,28 @@ export interface Group {
   readonly partials: Partial[];
   /** combine: what it ends. */
   readonly combines: Partial[];
+  readonly scan?: ScanPlan;
   readonly index: number;
+}
+
+/** Everything that a kernel computes and that may be in memory after it. */
+export function valuesOf({ root, members, combines, scan }: Group): Tensor[] {
+  return [...(root ? [root] : []), ...members, ...combines.map(({ node }) => node), ...(scan?.items ?? [])];
+}
+
+export function scanOf({ scan }: Group): ScanPlan {
+  if (scan === undefined) throw new Error("internal: a scan without a step");
+  return scan;
+}
+
+/** The most points that one of a kernel's loops has. */
+export function widthOf({ size, scan }: Group): number {
+  return scan ? Math.max(1, ...scan.order.map(widthOf)) : size;
+}
+
+/** A view that shows its operand as it is: as a kernel, a copy. */
+export function copyOf(node: Tensor): Tensor {
+  return new Tensor("reshape", [node], node.shape, node.dtype);
 }
 
 /** A contraction's operands and sizes. */
@@ -126,4 +161,13 @@ export interface FusionLimits {
 export interface Update {
   readonly parameter: Tensor;
   readonly node: Tensor;
+}
+
+/**
+ * What leaves a program's result in a buffer of its own, for which a leaf must be copied. A number that a scan leaves is copied too: it may
+ * belong to the record.
+ */
+export function resultOf(node: Tensor): Tensor {
+  const number = rowOf(node.op).kind === "item" && sizeOf(node.shape) === 1;
+  return node.operands.length === 0 || number ? copyOf(node) : node;
 }

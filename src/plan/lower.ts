@@ -168,6 +168,9 @@ export function lowerGroup(
         return writers.scatter.lowerScatter(fusion, group, stores, target);
       case "combine":
         return [lowerCombine(fusion, group, stores, target)];
+      case "scan":
+        if (!writers.scan) throw new Error("internal: nothing lowers scans");
+        return writers.scan.lowerScan(fusion, group, stores, target, writers);
       default:
         return group.kind satisfies never;
     }
@@ -190,6 +193,7 @@ export function lowerGroup(
 }
 
 export function labelOf(group: Group): string {
+  if (group.scan) return "scan";
   const names = [group.root, ...group.members].filter((node): node is Tensor => node !== null).map(({ op }) => op);
   const partials = group.partials.map(({ op }) => `${op} begun`);
   const ended = group.combines.map(({ op }) => op);
@@ -203,6 +207,15 @@ export function opsOf(fusion: Fusion, group: Group): number {
     group.members.filter((node) => !isInlinable(node)).length +
     group.partials.length
   );
+}
+
+/** Arithmetic of a kernel's work in one step. */
+export function workOf(fusion: Fusion, group: Group): number {
+  const { scan, scatter } = group;
+  if (scan) return scan.node.body.length * scan.order.reduce((sum, inner) => sum + workOf(scan.fusion, inner), 0);
+  if (scatter) return scatter.outer * scatter.count * scatter.inner + (1 + opsOf(fusion, group)) * group.size;
+  const K = group.kind === "contraction" ? productOf(group).K : 0;
+  return (2 * K + opsOf(fusion, group)) * group.size;
 }
 
 /** The buffer that a kernel is known by: the last thing it leaves. */

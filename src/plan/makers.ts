@@ -1,5 +1,6 @@
 import { rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
+import { Scan } from "../graph/scan";
 import { type Tensor, topological } from "../graph/tensor";
 import type { MatmulTiling } from "../kernels/tiling";
 import { sizeOf } from "../util/shape";
@@ -21,14 +22,15 @@ export async function makersFor(
 ): Promise<Makers> {
   const usual: Kind = target.software ? (subgroupsOf(target) > 0 ? "subgroup" : "direct") : "tiled";
   const wanted = [...new Set([usual, ...kinds])];
-  const [defaults, products, byRows, scatter, inWhole] = await Promise.all([
+  const [defaults, products, byRows, scatter, inWhole, scan] = await Promise.all([
     target.software ? software() : hardware(),
     productsOf(wanted),
     rows ? import("./lower-rows") : null,
     some(program, ({ op }) => rowOf(op).kind === "scatter") ? import("./scatter") : null,
     mayRunWhole(program, target) ? whole() : null,
+    some(program, ({ op }) => rowOf(op).kind === "scan") ? scans() : null,
   ]);
-  return { ...defaults, products, rows: byRows?.lowerRows ?? null, scatter, whole: inWhole };
+  return { ...defaults, products, rows: byRows?.lowerRows ?? null, scatter, whole: inWhole, scan };
 }
 
 /** Every kind of tiling. */
@@ -59,6 +61,11 @@ async function whole(): Promise<Makers["whole"]> {
   return { lowerPersistent, chooseRoute };
 }
 
+async function scans(): Promise<NonNullable<Makers["scan"]>> {
+  const [{ lowerScan }, { writeScan }] = await Promise.all([import("./lower-scan"), import("./scan-part")]);
+  return { lowerScan, writeScan };
+}
+
 /** Whether a program reduces along rows, as far as can be told from the graph: a sum to one number mostly does not. */
 function reducesRows(program: Program): boolean {
   return some(program, ({ op, shape }) => {
@@ -67,6 +74,11 @@ function reducesRows(program: Program): boolean {
   });
 }
 
+/** Whether a node of a program is so, or one of a scan's step. */
 function some({ outputs, updates = {} }: Program, is: (node: Tensor) => boolean): boolean {
-  return topological([...Object.values(outputs), ...Object.values(updates)]).some(is);
+  const among = (roots: readonly Tensor[]): boolean =>
+    topological(roots).some(
+      (node) => is(node) || (node instanceof Scan && among([...node.body.nextCarries, ...node.body.ys])),
+    );
+  return among([...Object.values(outputs), ...Object.values(updates)]);
 }

@@ -24,6 +24,8 @@ export interface Context {
   readonly subgroup: boolean;
   /** Values that a thread may read before a loop and keep. */
   readonly maxOnce: number;
+  /** Elements of a product that a thread computes side by side, at most. */
+  readonly maxTile: number;
   /** Whether what the program changes is held in variables, of which every thread has its own, equal, copy. */
   readonly held: boolean;
   /** The statements `body` for each of `count` values of `variable`, the threads side by side. */
@@ -34,6 +36,10 @@ export interface Context {
   variableOf(node: Tensor): string;
   /** Writes scatters; undefined where the program has none. */
   readonly scatter: ScatterPart | undefined;
+  /** What makes the threads wait for one another, and for what they have left. */
+  readonly barrier: string;
+  /** Writes a scan; null where the program has none. */
+  readonly scan: ((context: Context, group: Group) => string[]) | null;
   /** A number that no other part of the kernel has. */
   next(): number;
 }

@@ -33,6 +33,9 @@ export function writeGroup(context: Context, group: Group): string[] {
       return [...begins, ...context.scatter(context, part)];
     case "combine":
       return combination(context, part);
+    case "scan":
+      if (context.scan === null) throw new Error("internal: nothing writes scans");
+      return context.scan(context, group);
     default:
       return group.kind satisfies never;
   }
@@ -94,6 +97,7 @@ function product(context: Context, part: Part): string[] {
       n <= N &&
       tiles(m, n) >= context.workgroupSize &&
       m * n > tileM * tileN &&
+      m * n <= context.maxTile &&
       m * n * statements.length <= MAX_EPILOGUES
     )
       [tileM, tileN] = [m, n];

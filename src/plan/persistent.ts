@@ -3,10 +3,10 @@ import { persistentKernel } from "../kernels/persistent";
 import { declareSlot, withSlot } from "../kernels/slot";
 import { times } from "../kernels/specialise";
 import { Turns } from "../kernels/turns";
-import { type Fusion, type Group, productOf } from "./group";
+import { type Fusion, type Group, widthOf } from "./group";
 import { type Layout, layOut, type Resident, type Touches } from "./layout";
-import { labelOf, opsOf } from "./lower";
-import type { Context, Places, ScatterPart } from "./part";
+import { labelOf, workOf } from "./lower";
+import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
 import { isShort, mostTurns, type Target } from "./plan";
 import { alone, passedOn, type Stage, type Sweep, stagesOf, sweepsOf } from "./stages";
@@ -34,10 +34,10 @@ export function lowerPersistent(
   stores: Stores,
   residents: Residents,
   target: Target,
-  scatter: ScatterPart | undefined,
+  parts: Pick<Context, "scatter" | "scan">,
 ): LoweredDispatch | null {
   const { software } = target;
-  const write = (stages: readonly Stage[]) => writeStages(fusion, order, stages, stores, residents, target, scatter);
+  const write = (stages: readonly Stage[]) => writeStages(fusion, order, stages, stores, residents, target, parts);
   const stages = stagesOf(fusion, order, stores, { software, workOf: (group) => workOf(fusion, group) });
   return write(stages) ?? (sweepsOf(stages).length > 0 ? write(order.map(alone)) : null);
 }
@@ -49,7 +49,7 @@ function writeStages(
   stores: Stores,
   residents: Residents,
   target: Target,
-  scatter: ScatterPart | undefined,
+  parts: Pick<Context, "scatter" | "scan">,
 ): LoweredDispatch | null {
   const { resident } = residents;
   const sweeps = sweepsOf(stages);
@@ -78,7 +78,7 @@ function writeStages(
     (group.kind === "elementwise" && group.size <= MAX_HELD && opsOf(fusion, group) * group.size <= MAX_WRITTEN);
   const mayHold =
     subgroup && elements <= MAX_HELD && stages.every((stage) => stage.kind === "sweep" || short(stage.group));
-  const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly, scatter };
+  const whole: Whole = { stages, layout, passed, workgroupSize, subgroup, joined, readOnly, writers: parts };
   const write = (held: boolean) => {
     const written = writeWhole(fusion, order, stores, residents, target, whole, held);
     const { turns = 0, turnsOnce = 0 } = written?.whole ?? {};
@@ -100,7 +100,7 @@ interface Whole {
   readonly joined: number;
   /** What the program does not change. */
   readonly readOnly: ReadonlySet<Storage>;
-  readonly scatter: ScatterPart | undefined;
+  readonly writers: Pick<Context, "scatter" | "scan">;
 }
 
 /** The kernel; null where an element that is to be held in a variable is wanted at an index that is no number. */
@@ -110,7 +110,7 @@ function writeWhole(
   stores: Stores,
   { resident, state, offsets, history }: Residents,
   { software }: Target,
-  { stages, layout, passed, workgroupSize, subgroup, joined, readOnly, scatter }: Whole,
+  { stages, layout, passed, workgroupSize, subgroup, joined, readOnly, writers }: Whole,
   held: boolean,
 ): LoweredDispatch | null {
   const work = (group: Group) => workOf(fusion, group);
@@ -156,8 +156,10 @@ function writeWhole(
       variables.set(node, known);
       return known;
     },
-    scatter,
+    ...writers,
     next: () => parts++,
+    barrier: "workgroupBarrier();",
+    maxTile: 16,
     held,
     loop: (variable, count, body) => loop(variable, count, workgroupSize, turns, body),
     each: (count, statements) =>
@@ -267,7 +269,9 @@ function writeWhole(
     flops: order.reduce((sum, group) => sum + work(group), 0),
     whole: {
       threads: workgroupSize,
-      barriers: step.filter((line) => line === "workgroupBarrier();").length,
+      barriers:
+        step.filter((line) => line === "workgroupBarrier();").length +
+        order.reduce((sum, group) => sum + barriersIn(group), 0),
       sweptFlops: sweeps.flatMap(({ groups }) => groups).reduce((sum, group) => sum + work(group), 0),
       memory: layout.elements + joined,
       turns: turns.total + 1,
@@ -285,12 +289,10 @@ function loops(sweeps: readonly Sweep[]): string {
   return sweeps.map(({ groups, rows }) => `, ${groups.length} of them in a loop over ${rows} rows`).join("");
 }
 
-/** Arithmetic of a kernel's work in one step. */
-function workOf(fusion: Fusion, group: Group): number {
-  const { kind, scatter } = group;
-  if (scatter) return scatter.outer * scatter.count * scatter.inner + (1 + opsOf(fusion, group)) * group.size;
-  const K = kind === "contraction" ? productOf(group).K : 0;
-  return (2 * K + opsOf(fusion, group)) * group.size;
+/** Barriers of a scan's steps, about. */
+function barriersIn({ scan }: Group): number {
+  if (!scan) return 0;
+  return scan.node.body.length * scan.order.reduce((sum, inner) => sum + 1 + barriersIn(inner), 2);
 }
 
 /** Elements that a thread holds in variables: registers of a GPU are few, and a software adapter takes long to compile many. */
@@ -324,7 +326,7 @@ function workgroupSizeFor(stages: readonly Stage[], target: Target): number {
       size *= 2;
     return size;
   }
-  const widest = Math.max(...stages.map((stage) => (stage.kind === "group" ? stage.group.size : 0)));
+  const widest = Math.max(...stages.map((stage) => (stage.kind === "group" ? widthOf(stage.group) : 0)));
   let size = 64;
   while (size < 256 && size < widest && size * 2 <= maxWorkgroupSize) size *= 2;
   return size;

@@ -1,11 +1,11 @@
 import { rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
-import { literalOf, Tensor } from "../graph/tensor";
+import { literalOf, type Tensor } from "../graph/tensor";
 import { canonical } from "../graph/view";
 import { byName } from "../util/names";
 import { sizeOf } from "../util/shape";
 import type { Expression } from "./expression";
-import type { Fusion, Group, Partial } from "./group";
+import { copyOf, type Fusion, type Group, type Partial } from "./group";
 import { lowerCombine, lowerGroup } from "./lower";
 import { place } from "./place";
 import {
@@ -30,11 +30,6 @@ const PARTIALS_BYTES = 8 * 2 ** 20;
 /** A persistent kernel records more steps between two submissions, and has no partial results. */
 const MAX_PERSISTENT_RECORDS = 16384;
 const HISTORY_BYTES = 2 ** 20;
-
-/** A view that shows its operand as it is: as a kernel, a copy. */
-export function copyOf(node: Tensor): Tensor {
-  return new Tensor("reshape", [node], node.shape, node.dtype);
-}
 
 /** Writes a program as one kernel: a chunk of its own, so that a page whose networks are too large for it does not download it. */
 export type Whole = typeof import("./persistent").lowerPersistent;
@@ -141,7 +136,11 @@ export class Planner {
     const state: Storage = { name: "state", elements: elements + 1, dtype: "float32" };
     if (state.elements * 4 > this.target.maxBindingBytes) return null;
     const residents = { resident, offsets, state, history: this.history };
-    const dispatch = write(this.fusion, this.order, stores, residents, this.target, this.writers.scatter?.scatterPart);
+    const { scatter, scan } = this.writers;
+    const dispatch = write(this.fusion, this.order, stores, residents, this.target, {
+      scatter: scatter?.scatterPart,
+      scan: scan?.writeScan ?? null,
+    });
     if (dispatch === null) return null;
     this.add(state, "whole");
     this.add(count, "count");

@@ -2,7 +2,8 @@ import type { Tensor } from "../graph/tensor";
 import { isAligned } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
-import { type Fusion, type Group, operandLoads, scatteredBy } from "./group";
+import { type Fusion, type Group, operandLoads, scatteredBy, valuesOf } from "./group";
+import { stepStoresOf } from "./scan-stores";
 import type { Storage, Stores } from "./storage";
 
 export interface Schedule {
@@ -29,6 +30,7 @@ export function expressionsOf(fusion: Fusion, group: Group): Expression[] {
 export function readsOf(fusion: Fusion, group: Group): Set<Tensor> {
   const reads = loadsOf(expressionsOf(fusion, group));
   for (const operand of [group.a, group.b]) for (const tensor of operandLoads(operand)) reads.add(tensor);
+  for (const operand of group.scan?.operands ?? []) if (operand) reads.add(operand);
   for (const tensor of reads) {
     if (fusion.home.has(tensor) && !fusion.stored.has(tensor))
       throw new Error(`internal: ${tensor.op} #${tensor.id} is read but not stored`);
@@ -43,12 +45,12 @@ export function touchesOf(
   group: Group,
   passed: ReadonlySet<Tensor> = new Set(),
 ): { reads: Storage[]; writes: Storage[] } {
-  const values = [group.root, ...group.members, ...group.combines.map(({ node }) => node)];
   return {
     reads: [...readsOf(fusion, group)].flatMap((tensor) => (passed.has(tensor) ? [] : [stores.storageOf(tensor)])),
-    writes: values
-      .filter((node): node is Tensor => node !== null && stores.isStored(node) && !passed.has(node))
-      .map((node) => stores.storageOf(node)),
+    writes: valuesOf(group)
+      .filter((node) => stores.isStored(node) && !passed.has(node))
+      .map((node) => stores.storageOf(node))
+      .concat(group.kind === "scan" ? stepStoresOf(group).own : []),
   };
 }
 
@@ -101,6 +103,8 @@ export function schedule(fusion: Fusion, updates: ReadonlyMap<Tensor, Tensor>): 
 /** Whether a kernel reads `parameter` only where the same thread, at the same point, will write `update`. */
 function mayOverwrite(fusion: Fusion, group: Group, parameter: Tensor, update: Tensor): boolean {
   if ([group.a, group.b].some((operand) => operandLoads(operand).has(parameter))) return false;
+  // Its steps may read again what the last of them writes.
+  if (group.scan) return false;
   const touches = (expressions: readonly Expression[]) => loadsOf(expressions).has(parameter);
   const all = expressionsOf(fusion, group);
   if (!touches(all)) return true;

@@ -340,6 +340,7 @@ class Sweeping {
     switch (group.kind) {
       case "combine":
       case "scatter":
+      case "scan":
         return null;
       case "elementwise": {
         const columns = group.size / rows;

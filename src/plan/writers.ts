@@ -1,7 +1,7 @@
 import type { KernelText } from "../kernels/kernel";
 import type { MatmulSpec, MatmulTiling } from "../kernels/tiling";
 import type { Fusion, Group } from "./group";
-import type { ScatterPart } from "./part";
+import type { Context, ScatterPart } from "./part";
 import type { ProductShape, Target } from "./plan";
 import type { LoweredDispatch, Stores } from "./storage";
 
@@ -28,6 +28,17 @@ export interface Writers {
     | null;
   /** Reductions along rows. */
   readonly rows: ((fusion: Fusion, group: Group, stores: Stores, target: Target) => LoweredDispatch) | null;
+  /** Scans, as dispatches of their own and as parts. */
+  readonly scan: {
+    readonly lowerScan: (
+      fusion: Fusion,
+      group: Group,
+      stores: Stores,
+      target: Target,
+      writers: Writers,
+    ) => LoweredDispatch[];
+    readonly writeScan: NonNullable<Context["scan"]>;
+  } | null;
   /** Scatters, as dispatches and as parts of a persistent kernel. */
   readonly scatter: {
     readonly lowerScatter: (fusion: Fusion, group: Group, stores: Stores, target: Target) => LoweredDispatch[];

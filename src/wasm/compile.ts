@@ -1,21 +1,17 @@
 import { rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
-import { literalOf, Tensor } from "../graph/tensor";
+import type { Tensor } from "../graph/tensor";
 import { fuse } from "../plan/fuse";
-import type { Fusion, Group } from "../plan/group";
+import { type Fusion, type Group, resultOf, valuesOf } from "../plan/group";
 import { readsOf, type Schedule, schedule } from "../plan/schedule";
 import { simplify } from "../plan/simplify";
 import { DeviceError } from "../util/errors";
 import { sizeOf } from "../util/shape";
 import { about, type KernelAbout } from "./about";
 import { copying, stepping } from "./calls";
-import { emitGroup, type Scratch } from "./emit";
 import { encodeModule, type ModuleFunction } from "./encoder";
-import { Kernel, type Places } from "./kernel";
+import { type Called, Kernels } from "./kernels";
 import { type Buffer, Layout } from "./layout";
-import { FunctionBody } from "./scope";
-import { asShort, matricesOf } from "./short-products";
-import { packedBytes } from "./tiles";
 
 /** A program as one WebAssembly module: `step(n)` runs n steps and leaves a record of its scalars for each. */
 export interface Compiled {
@@ -45,12 +41,8 @@ type Named = readonly (readonly [string, Tensor])[];
 /** Throws DeviceError, with both numbers, where a program needs more memory than WebAssembly can address. */
 export function compile(program: Program, relaxed: boolean): Compiled {
   const results = simplify([...Object.values(program.outputs), ...Object.values(program.updates ?? {})]);
-  // What would still be a leaf is copied: a result has memory of its own.
   const own = (tensors: Record<string, Tensor>) =>
-    Object.entries(tensors).map(([name, tensor]) => {
-      const node = results.get(tensor) as Tensor;
-      return [name, node.operands.length === 0 ? new Tensor("reshape", [node], node.shape, node.dtype) : node] as const;
-    });
+    Object.entries(tensors).map(([name, tensor]) => [name, resultOf(results.get(tensor) as Tensor)] as const);
   const outputs = own(program.outputs);
   const updates = own(program.updates ?? {});
   const fusion = fuse(
@@ -67,25 +59,29 @@ class Compiler {
   private readonly groups: readonly Group[];
   private readonly read: ReadonlySet<Tensor>;
   private readonly scalars: readonly (readonly [string, Tensor])[];
-  private readonly constants: { buffer: Buffer; values: ArrayLike<number> }[] = [];
-  private readonly scratch = new Map<Group, Record<keyof Scratch, Buffer | null>>();
+  private readonly made: Kernels;
 
   constructor(
     private readonly program: Program,
     private readonly outputs: Named,
     private readonly updates: Named,
     private readonly fusion: Fusion,
-    private readonly relaxed: boolean,
+    relaxed: boolean,
   ) {
     const { parameters } = program;
     this.order = schedule(fusion, new Map(updates.map(([name, node]) => [parameters[name] as Tensor, node])));
     this.groups = [...this.order.order, ...(fusion.tail ? [fusion.tail] : [])];
     this.read = new Set(this.order.order.flatMap((group) => [...readsOf(fusion, group)]));
     this.scalars = outputs.filter(([, node]) => sizeOf(node.shape) === 1);
+    this.made = new Kernels(this.layout, fusion, relaxed, {
+      buffers: this.layout.known,
+      isStored: (node) => this.isStored(node),
+      recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [4 * i] : [])),
+    });
   }
 
   compile(): Compiled {
-    const { program, layout, fusion } = this;
+    const { program, layout, fusion, made } = this;
     const named = (tensors: Record<string, Tensor>, role: "input" | "parameter") =>
       new Map(
         Object.entries(tensors).map(([name, tensor]) => {
@@ -108,7 +104,7 @@ class Compiler {
     for (const [node, parameter] of this.order.inPlace) layout.assign(node, layout.find(parameter) as Buffer);
     for (const [name, node] of this.updates) {
       if (this.order.inPlace.get(node) === program.parameters[name]) continue;
-      copies.push({ from: this.bufferOf(node, `${name}'`), to: parameters.get(name) as Buffer });
+      copies.push({ from: made.bufferOf(node, `${name}'`), to: parameters.get(name) as Buffer });
     }
     for (const [name, node] of this.outputs) {
       const to = outputs.get(name);
@@ -119,7 +115,7 @@ class Compiler {
     const records = this.scalars.length === 0 ? 2 ** 20 : Math.max(1, Math.floor(HISTORY_BYTES / recordBytes));
     const history = layout.add("history", "history", this.scalars.length === 0 ? 1 : records * this.scalars.length);
 
-    for (const [at, group] of this.groups.entries()) this.live(group, at);
+    for (const [at, group] of this.groups.entries()) made.live(group, at);
     for (const { from } of copies) layout.touch(from, this.groups.length);
     layout.settle();
     if (layout.sizeBytes > MAX_BYTES) {
@@ -128,28 +124,20 @@ class Compiler {
       );
     }
 
-    const places: Places = {
-      sizeBytes: layout.sizeBytes,
-      addressOf: (tensor) => this.bufferOf(tensor).address,
-      isStored: (tensor) => this.isStored(tensor),
-      recordsOf: (tensor) => this.scalars.flatMap(([, node], i) => (node === tensor ? [4 * i] : [])),
-      partialAddress: (partial) => (layout.find(partial) as Buffer).address,
+    // Those that others call come behind the kernels, the copies and the step.
+    const inner: ModuleFunction[] = [];
+    const first = this.groups.length + (copies.length > 0 ? 1 : 0) + 1;
+    let count = 0;
+    const called: Called = (write) => {
+      const name = `s${count++}`;
+      return first - 1 + inner.push(write(name));
     };
-    const functions = this.groups.map((group, i): ModuleFunction => {
-      const f = new FunctionBody(0, this.relaxed);
-      const scratch = this.scratch.get(group);
-      emitGroup(new Kernel(f, fusion, group, places), {
-        c: scratch?.c?.address ?? null,
-        panels: scratch?.panels?.address ?? 0,
-        left: scratch?.left?.address ?? 0,
-      });
-      return { parameters: 0, locals: f.locals, bytes: f.root.bytes, name: `k${i}` };
-    });
+    const functions = this.groups.map((group, i) => made.write(group, `k${i}`, called));
     const kernels = this.groups.map((group) => {
-      const nodes = this.nodesOf(group);
+      const nodes = valuesOf(group);
       return about(group, nodes, {
-        reads: [...readsOf(this.fusion, group)].map((tensor) => this.bufferOf(tensor)),
-        writes: nodes.filter((node) => this.isStored(node)).map((node) => this.bufferOf(node)),
+        reads: [...readsOf(fusion, group)].map((tensor) => made.bufferOf(tensor)),
+        writes: nodes.filter((node) => this.isStored(node)).map((node) => made.bufferOf(node)),
         records: this.scalars.filter(([, node]) => nodes.includes(node)).map(([name]) => name),
       });
     });
@@ -167,11 +155,11 @@ class Compiler {
     }
     functions.push(stepping(functions.length, history.address, this.scalars.length * 4));
     return {
-      bytes: encodeModule(layout.sizeBytes, history.address, functions),
+      bytes: encodeModule(layout.sizeBytes, history.address, [...functions, ...inner]),
       sizeBytes: layout.sizeBytes,
       kernels,
       buffers: layout.buffers,
-      constants: this.constants,
+      constants: made.constants,
       inputs,
       parameters,
       outputs,
@@ -181,61 +169,10 @@ class Compiler {
     };
   }
 
-  private bufferOf(tensor: Tensor, name?: string): Buffer {
-    const { layout } = this;
-    const known = layout.find(tensor);
-    if (known !== undefined) return known;
-    const { op, attributes, shape, dtype } = tensor;
-    const constant = op === "constant" && attributes.values !== undefined && literalOf(tensor) === null;
-    const role = constant ? "constant" : "intermediate";
-    const buffer = layout.add(name ?? `${op} ${layout.buffers.length}`, role, sizeOf(shape), dtype);
-    if (constant && attributes.values) this.constants.push({ buffer, values: attributes.values });
-    layout.assign(tensor, buffer);
-    return buffer;
-  }
-
   private isStored(node: Tensor): boolean {
     if (!this.fusion.stored.has(node)) return false;
     // A scalar that only the record wants needs no memory of its own.
     if (rowOf(node.op).kind === "scatter") return true;
     return sizeOf(node.shape) !== 1 || this.layout.find(node) !== undefined || this.read.has(node);
-  }
-
-  /** Says which memory a kernel needs. */
-  private live(group: Group, at: number): void {
-    const { layout, fusion } = this;
-    for (const tensor of readsOf(fusion, group)) layout.touch(this.bufferOf(tensor), at);
-    for (const node of this.nodesOf(group)) if (this.isStored(node)) layout.touch(this.bufferOf(node), at);
-    for (const partial of group.partials) {
-      const buffer = layout.add(`${partial.op} ${layout.buffers.length}`, "partials", 1);
-      layout.assign(partial, buffer);
-      layout.touch(buffer, at);
-    }
-    for (const partial of group.combines) layout.touch(layout.find(partial) as Buffer, at);
-    if (group.kind !== "contraction" || asShort(group)) return;
-    const scratch = (name: string, bytes: number) => {
-      if (bytes === 0) return null;
-      const buffer = layout.add(name, "scratch", bytes / 4);
-      layout.touch(buffer, at);
-      return buffer;
-    };
-    const c = this.direct(group) ? null : scratch("product", group.size * 4);
-    const product = matricesOf(group);
-    const panels = scratch("panels", packedBytes(product, this.relaxed, group.b?.kind === "view"));
-    const left = scratch("left operand", group.a?.kind === "view" ? 4 * product.M * product.K : 0);
-    this.scratch.set(group, { c, panels, left });
-  }
-
-  /** Whether a product can be left where its root is stored, nothing else there being read any more. */
-  private direct(group: Group): boolean {
-    const { root } = group;
-    if (root === null || !this.isStored(root)) return false;
-    const into = this.bufferOf(root);
-    return ![...readsOf(this.fusion, group)].some((tensor) => this.bufferOf(tensor) === into);
-  }
-
-  private nodesOf(group: Group): Tensor[] {
-    const nodes = [...(group.root ? [group.root] : []), ...group.members];
-    return [...nodes, ...group.combines.map(({ node }) => node)];
   }
 }

@@ -32,6 +32,8 @@ export function emitGroup(kernel: Kernel, scratch: Scratch): void {
     case "combine":
       emitCombine(kernel);
       break;
+    case "scan":
+      throw new Error("internal: a scan's kernels are functions of their own");
     default:
       group.kind satisfies never;
   }

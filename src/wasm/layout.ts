@@ -19,7 +19,8 @@ const LINE_BYTES = 64;
 export class Layout {
   readonly buffers: Buffer[] = [];
   private readonly spans = new Map<Buffer, [number, number]>();
-  private readonly known = new Map<Tensor | Partial, Buffer>();
+  /** The buffer of each value that has one. */
+  readonly known = new Map<Tensor | Partial, Buffer>();
   sizeBytes = 0;
 
   add(name: string, role: Buffer["role"], elements: number, dtype: DType = "float32"): Buffer {

@@ -8,6 +8,7 @@ import {
   type Program,
   parameter,
   random,
+  scan,
   type Tensor,
   type Values,
   where,
@@ -139,6 +140,20 @@ const CALLS: Record<string, Call> = {
     const lead = broadcastShapes(v.shape.slice(0, -2), b.shape.slice(0, -2));
     const rows = v.shape[v.shape.length - 2] as number;
     return lead && sizeOf(lead) * rows * lastOf(b) <= MOST_ELEMENTS ? moderate(v).matmul(b) : a;
+  },
+  scan: (a, c) => {
+    const xs = vector(a);
+    const h = xs.mean(0);
+    const { carry, ys } = scan(
+      ({ h }, x) => {
+        const next = h.mul(0.5).add(moderate(x));
+        return { carry: { h: next }, y: next.mul(xs.max()) };
+      },
+      { h },
+      moderate(xs),
+      { reverse: c.more % 2 === 0 },
+    );
+    return c.b % 2 === 0 ? moderate(ys) : carry.h;
   },
   transpose: (a) => matrix(a).T,
   transposeOfReshape: (a, c) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { GRADIENTS } from "../../src/graph/gradients";
 import { OPS } from "../../src/graph/ops";
 import { topological } from "../../src/graph/tensor";
-import { constant, grad, parameter, random, reference, type Shape, type Tensor, where } from "../../src/index";
+import { constant, grad, parameter, random, reference, type Shape, scan, type Tensor, where } from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "./numbers";
 
@@ -21,6 +21,22 @@ const apart = (x: number) => x + Math.sign(x) * 0.1;
 const rows = (...indices: number[]) => constant(indices, [indices.length]).toInt32();
 
 const CASES: Record<string, Case> = {
+  "scan, in its carry, xs and what it closes over": {
+    ops: ["scan", "item"],
+    shapes: [[2], [3, 2], [2, 2]],
+    build: (h, xs, w) => {
+      const { carry, ys } = scan(
+        ({ h }, x) => {
+          const next = h.reshape([1, 2]).matmul(w).reshape([2]).add(x).tanh();
+          return { carry: { h: next }, y: next.mul(h) };
+        },
+        { h },
+        xs,
+        { reverse: true },
+      );
+      return ys.add(carry.h as Tensor);
+    },
+  },
   add: {
     ops: ["add"],
     shapes: [

@@ -5,10 +5,12 @@ import { subgroupKernel } from "../../src/kernels/subgroup";
 import type { Makers } from "../../src/plan/compile";
 import { hardwareDefault } from "../../src/plan/hardware-tiling";
 import { lowerRows } from "../../src/plan/lower-rows";
+import { lowerScan } from "../../src/plan/lower-scan";
 import { lowerPersistent } from "../../src/plan/persistent";
 import type { Target } from "../../src/plan/plan";
 import { ridersOf } from "../../src/plan/riders";
 import { chooseRoute } from "../../src/plan/route";
+import { writeScan } from "../../src/plan/scan-part";
 import * as scatter from "../../src/plan/scatter";
 import { softwareDefault } from "../../src/plan/software-tiling";
 
@@ -28,7 +30,14 @@ export const SOFTWARE: Target = { ...HARDWARE, software: true };
 export function makersOf({ software }: Target, route?: "recorded"): Makers {
   const products = { direct: directKernel, subgroup: subgroupKernel, tiled: tiledKernel };
   const defaults = software ? { tiling: softwareDefault, ridersOf: null } : { tiling: hardwareDefault, ridersOf };
-  return { ...defaults, products, rows: lowerRows, scatter, whole: route ? null : { lowerPersistent, chooseRoute } };
+  return {
+    ...defaults,
+    products,
+    rows: lowerRows,
+    scatter,
+    scan: { lowerScan, writeScan },
+    whole: route ? null : { lowerPersistent, chooseRoute },
+  };
 }
 
 /** seed-000's step: two products, ReLU, sum of squares, gradient descent. */

@@ -12,6 +12,7 @@ import {
 } from "../../index";
 import { fed, type Given } from "./fed";
 import { integers, normal, sizeOf } from "./numbers";
+import { SCAN_CASES } from "./scan-cases";
 
 /** One step, the operation it is there for, and what it is given. */
 export interface Case {
@@ -1077,3 +1078,5 @@ strange(
   step("the index of the largest", h.argmax(1).toFloat32().sum(), w.sub(h.max(0).reshape([1, 4]).maximum(w)));
   step("the largest of all", h.max(), w.sub(h.max()));
 }
+
+CASES.push(...SCAN_CASES);

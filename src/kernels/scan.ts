@@ -1,0 +1,21 @@
+import scan from "../../shaders/scan.wgsl?raw";
+import type { KernelText } from "./kernel";
+import { indent, specialise } from "./specialise";
+
+export interface ScanSpec {
+  readonly workgroupSize: number;
+  /** Elements of workgroup memory. */
+  readonly elements: number;
+  readonly bindings: string;
+  readonly functions: string;
+  readonly body: readonly string[];
+  readonly turns: number;
+}
+
+export function scanKernel({ workgroupSize, elements, bindings, functions, body, turns }: ScanSpec): KernelText {
+  const source = specialise(scan, {
+    constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1) },
+    blocks: { larger: "", bindings, functions, body: indent(body, 2) },
+  });
+  return { name: "scan", source, workgroups: [1, 1, 1], partials: 0, turns };
+}

@@ -1,0 +1,136 @@
+import { literalOf, type Tensor } from "../graph/tensor";
+import { type Fusion, type Group, type Partial, type ScanPlan, scanOf, valuesOf } from "../plan/group";
+import { readsOf } from "../plan/schedule";
+import { sizeOf } from "../util/shape";
+import { emitGroup, type Scratch } from "./emit";
+import type { ModuleFunction } from "./encoder";
+import { Kernel, type Places } from "./kernel";
+import type { Buffer, Layout } from "./layout";
+import { stepLoop } from "./scan";
+import { FunctionBody } from "./scope";
+import { asShort, matricesOf } from "./short-products";
+import { packedBytes } from "./tiles";
+
+/** Takes a function that others call, and gives its index. */
+export type Called = (named: (name: string) => ModuleFunction) => number;
+
+export interface Home {
+  /** Whether a node must be in memory after its kernel. */
+  isStored(node: Tensor): boolean;
+  /** Where the record has a scalar output, in bytes. */
+  recordsOf(node: Tensor): readonly number[];
+  /** The buffer of each value that has one. */
+  readonly buffers: Map<Tensor | Partial, Buffer>;
+}
+
+/** Kernels under way whose values share one memory: those of a program, or of a scan's step. */
+export class Kernels {
+  readonly constants: { buffer: Buffer; values: ArrayLike<number> }[] = [];
+  private readonly scratch = new Map<Group, Record<keyof Scratch, Buffer | null>>();
+  private readonly steps = new Map<Group, Kernels>();
+
+  constructor(
+    readonly layout: Layout,
+    readonly fusion: Fusion,
+    readonly relaxed: boolean,
+    private readonly home: Home,
+  ) {}
+
+  bufferOf(tensor: Tensor, name?: string): Buffer {
+    const { layout } = this;
+    const known = this.home.buffers.get(tensor);
+    if (known !== undefined) return known;
+    const { op, attributes, shape, dtype } = tensor;
+    const constant = op === "constant" && attributes.values !== undefined && literalOf(tensor) === null;
+    const role = constant ? "constant" : "intermediate";
+    const buffer = layout.add(name ?? `${op} ${layout.buffers.length}`, role, sizeOf(shape), dtype);
+    if (constant && attributes.values) this.constants.push({ buffer, values: attributes.values });
+    this.home.buffers.set(tensor, buffer);
+    return buffer;
+  }
+
+  /** Says which memory a kernel needs. */
+  live(group: Group, at: number): void {
+    const { layout, fusion } = this;
+    for (const tensor of readsOf(fusion, group)) layout.touch(this.bufferOf(tensor), at);
+    for (const node of valuesOf(group)) if (this.home.isStored(node)) layout.touch(this.bufferOf(node), at);
+    if (group.kind === "scan") this.steps.set(group, this.stepOf(scanOf(group), at));
+    for (const partial of group.partials) {
+      const buffer = layout.add(`${partial.op} ${layout.buffers.length}`, "partials", 1);
+      this.home.buffers.set(partial, buffer);
+      layout.touch(buffer, at);
+    }
+    for (const partial of group.combines) layout.touch(this.home.buffers.get(partial) as Buffer, at);
+    if (group.kind !== "contraction" || asShort(group)) return;
+    const scratch = (name: string, bytes: number) => {
+      if (bytes === 0) return null;
+      const buffer = layout.add(name, "scratch", bytes / 4);
+      layout.touch(buffer, at);
+      return buffer;
+    };
+    const c = this.direct(group) ? null : scratch("product", group.size * 4);
+    const product = matricesOf(group);
+    const panels = scratch("panels", packedBytes(product, this.relaxed, group.b?.kind === "view"));
+    const left = scratch("left operand", group.a?.kind === "view" ? 4 * product.M * product.K : 0);
+    this.scratch.set(group, { c, panels, left });
+  }
+
+  /** A kernel's function, once memory is settled. */
+  write(group: Group, name: string, called: Called): ModuleFunction {
+    const step = this.steps.get(group);
+    if (step !== undefined) {
+      const plan = scanOf(group);
+      const functions = plan.order.map((inner) => called((name) => step.write(inner, name, called)));
+      const [outside, inside] = [this, step].map((kernels) => (tensor: Tensor) => kernels.bufferOf(tensor));
+      return stepLoop(
+        plan,
+        name,
+        outside as (tensor: Tensor) => Buffer,
+        inside as (tensor: Tensor) => Buffer,
+        functions,
+      );
+    }
+    const { layout } = this;
+    const places: Places = {
+      sizeBytes: layout.sizeBytes,
+      addressOf: (tensor) => this.bufferOf(tensor).address,
+      isStored: (tensor) => this.home.isStored(tensor),
+      recordsOf: (tensor) => this.home.recordsOf(tensor),
+      partialAddress: (partial) => (this.home.buffers.get(partial) as Buffer).address,
+    };
+    const f = new FunctionBody(0, this.relaxed);
+    const scratch = this.scratch.get(group);
+    emitGroup(new Kernel(f, this.fusion, group, places), {
+      c: scratch?.c?.address ?? null,
+      panels: scratch?.panels?.address ?? 0,
+      left: scratch?.left?.address ?? 0,
+    });
+    return { parameters: 0, locals: f.locals, bytes: f.root.bytes, name };
+  }
+
+  /** The kernels of a scan's step, with memory for what it is given and what it leaves. */
+  private stepOf({ node: { body }, operands, fusion, order, results }: ScanPlan, at: number): Kernels {
+    const buffers = new Map<Tensor | Partial, Buffer>();
+    const step = new Kernels(this.layout, fusion, this.relaxed, {
+      buffers,
+      isStored: (node) => fusion.stored.has(node),
+      recordsOf: () => [],
+    });
+    const begin = operands.length - body.closed.length;
+    body.closed.forEach((leaf, i) => {
+      buffers.set(leaf, this.bufferOf(operands[begin + i] as Tensor));
+    });
+    for (const leaf of [...body.carries, ...body.xs]) this.layout.touch(step.bufferOf(leaf), at);
+    for (const node of results) if (node) this.layout.touch(step.bufferOf(node), at);
+    for (const group of order) step.live(group, at);
+    return step;
+  }
+
+  /** Whether a product can be left where its root is stored, nothing else there being read any more. */
+  private direct(group: Group): boolean {
+    const { root } = group;
+    if (root === null || !this.home.isStored(root)) return false;
+    const into = this.bufferOf(root);
+    return ![...readsOf(this.fusion, group)].some((tensor) => this.bufferOf(tensor) === into);
+  }
+}
