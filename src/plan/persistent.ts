@@ -5,7 +5,7 @@ import { times } from "../kernels/specialise";
 import { Turns } from "../kernels/turns";
 import { type Fusion, type Group, widthOf } from "./group";
 import { type Layout, layOut, type Resident, type Touches } from "./layout";
-import { labelOf, workOf } from "./lower";
+import { labelOf, opsOf, workOf } from "./lower";
 import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
 import { isShort, mostTurns, type Target } from "./plan";
