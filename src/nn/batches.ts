@@ -9,10 +9,12 @@ export interface BatchOptions {
   readonly seed: number;
   /** Rows that the device may hold at once: all, or a multiple of batchSize. */
   readonly rowsHeld: number;
+  /** Which permutation the first epoch takes; default 0. Not 0 where a fit before went through some. */
+  readonly firstEpoch?: number;
 }
 
 /**
- * Which rows each step trains on. Epoch e takes the rows in the order of the e-th `permutation(rows)` (from 0) of one
+ * Which rows each step trains on. Epoch e takes the rows in the order of the e-th `permutation(rows)` (from `firstEpoch`) of one
  * `randomState(seed)`, or as they stand without shuffling; batches follow each other in it, the last of an
  * epoch being what is left.
  *
@@ -44,6 +46,11 @@ export class Batches {
     this.stepsPerEpoch = Math.ceil(rows.count / this.batchSize);
     this.rowsHeld = Math.min(options.rowsHeld, rows.count);
     this.stepsPerPiece = this.rowsHeld === rows.count ? Infinity : this.rowsHeld / this.batchSize;
+  }
+
+  /** Rows of the batch of `step`. */
+  rowsOf(step: number): number {
+    return Math.min(this.batchSize, this.rows.count - (step % this.stepsPerEpoch) * this.batchSize);
   }
 
   /** Rows of the smallest batch. */
@@ -88,7 +95,7 @@ export class Batches {
     for (let i = 0; i < steps; i++) {
       const inEpoch = (from + i) % this.stepsPerEpoch;
       const first = inEpoch * this.batchSize;
-      const size = Math.min(this.batchSize, this.rows.count - first);
+      const size = this.rowsOf(from + i);
       const batch = out.subarray(i * this.batchSize, (i + 1) * this.batchSize).fill(-1, size);
       if (this.stepsPerPiece === Infinity) {
         batch.set(this.permutation(Math.floor((from + i) / this.stepsPerEpoch)).subarray(first, first + size));
@@ -100,8 +107,8 @@ export class Batches {
   }
 
   private permutation(epoch: number): Int32Array {
-    const { shuffle, seed } = this.options;
-    const key = shuffle ? epoch : 0;
+    const { shuffle, seed, firstEpoch = 0 } = this.options;
+    const key = shuffle ? firstEpoch + epoch : 0;
     const known = this.recent.get(key);
     if (known) return known;
     if (!shuffle) {
@@ -109,14 +116,14 @@ export class Batches {
       this.recent.set(0, order);
       return order;
     }
-    if (this.generator === undefined || epoch < this.drawn) {
+    if (this.generator === undefined || key < this.drawn) {
       this.generator = randomState(seed);
       this.drawn = 0;
     }
     let order: Int32Array = new Int32Array(0);
-    for (; this.drawn <= epoch; this.drawn++) order = this.generator.permutation(this.rows.count);
+    for (; this.drawn <= key; this.drawn++) order = this.generator.permutation(this.rows.count);
     for (const old of this.recent.keys()) if (this.recent.size >= 3) this.recent.delete(old);
-    this.recent.set(epoch, order);
+    this.recent.set(key, order);
     return order;
   }
 }

@@ -5,12 +5,18 @@ import type { Arrays } from "./state";
 import { matching } from "./weights-file";
 
 /** Where in a fit training stands: what the order of its batches depends on, and how many of its steps are done. */
-export interface Place {
+export interface Place extends Order {
   readonly position: number;
+}
+
+/** What the order of batches depends on. */
+export interface Order {
   readonly rows: number;
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly seed: number;
+  /** Epochs of this order that fits before have gone through: the next takes the permutation after theirs. */
+  readonly epoch: number;
 }
 
 export interface Checkpoint {
@@ -21,12 +27,14 @@ export interface Checkpoint {
   readonly steps: number;
   /** Null between fits. */
   readonly place: Place | null;
+  /** Between fits: how far the shuffle has come; null before the first. */
+  readonly order: Order | null;
 }
 
 const FORMAT = "wgrad checkpoint 1";
 
 export function writeCheckpoint(
-  { values, optimizer, steps, place }: Checkpoint,
+  { values, optimizer, steps, place, order }: Checkpoint,
   shapes: Record<string, Shape>,
 ): Uint8Array<ArrayBuffer> {
   const tensors = Object.entries(shapes).map(([name, shape]) => [
@@ -38,6 +46,7 @@ export function writeCheckpoint(
     optimizer,
     steps: String(steps),
     ...(place && { fit: JSON.stringify(place) }),
+    ...(!place && order && { order: JSON.stringify(order) }),
   });
 }
 
@@ -70,29 +79,47 @@ export function readCheckpoint(file: Uint8Array, shapes: Record<string, Shape>, 
       `resume: the checkpoint stands at step ${place.position} of a fit, but has only ${steps} steps in all.`,
     );
   }
-  return { values: matching("resume", tensors, shapes), optimizer, steps, place };
+  const order =
+    metadata.order === undefined ? null : parseOrder("order of batches", metadata.order, parsed(metadata.order));
+  return { values: matching("resume", tensors, shapes), optimizer, steps, place, order };
 }
 
 function parsePlace(text: string): Place {
-  let place: Partial<Place> | null = null;
-  try {
-    place = JSON.parse(text);
-  } catch {
-    // Not JSON: refused below.
-  }
-  const { position, rows, batchSize, shuffle, seed } = place ?? {};
-  const isCount = (value: unknown, least: number): value is number =>
-    Number.isSafeInteger(value) && (value as number) >= least;
+  const place = parsed(text);
+  const order = parseOrder("place in its fit", text, place);
+  const { position } = place;
+  if (isCount(position, 0)) return { position, ...order };
+  throw wrongPlace("place in its fit", text);
+}
+
+function parseOrder(what: string, text: string, { rows, batchSize, shuffle, seed, epoch = 0 }: Partial<Place>): Order {
   if (
-    isCount(position, 0) &&
     isCount(rows, 1) &&
     isCount(batchSize, 1) &&
     isCount(seed, 0) &&
+    isCount(epoch, 0) &&
     typeof shuffle === "boolean"
-  ) {
-    return { position, rows, batchSize, shuffle, seed };
+  )
+    return { rows, batchSize, shuffle, seed, epoch };
+  throw wrongPlace(what, text);
+}
+
+function parsed(text: string): Partial<Place> {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {}; // not JSON: refused for what is missing
   }
-  throw new FormatError(
-    `resume: the checkpoint's place in its fit is ${text}; it must be JSON with the integers position, rows, batchSize and seed, and shuffle.`,
+}
+
+function isCount(value: unknown, least: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= least;
+}
+
+function wrongPlace(what: string, text: string): FormatError {
+  const integers =
+    what === "place in its fit" ? "position, rows, batchSize and seed" : "rows, batchSize, seed and epoch";
+  return new FormatError(
+    `resume: the checkpoint's ${what} is ${text}; it must be JSON with the integers ${integers}, and shuffle.`,
   );
 }

@@ -1,10 +1,12 @@
+import { shown } from "../util/checks";
 import type { Batches } from "./batches";
 import type { Rows } from "./dataset";
 import { breakdownError, returnToFinite } from "./finite";
 import type { Evaluated } from "./forward";
 import type { Rule } from "./optimizers";
-import { firstNonFinite, type State } from "./state";
+import { type Arrays, firstNonFinite, type State } from "./state";
 import type { Snapshot, Training } from "./training";
+import { type EarlyStopping, type EpochReport, Patience, type ReduceOnPlateau } from "./watch";
 
 export interface FitProgress {
   /** Steps done, of `steps`. */
@@ -32,6 +34,8 @@ export interface History {
   seconds: number;
 }
 
+export type OnEpoch = (epoch: EpochReport) => "stop" | void | Promise<"stop" | void>;
+
 export interface FitRun {
   readonly training: Training;
   readonly state: State;
@@ -41,11 +45,12 @@ export interface FitRun {
   /** A loss for each step that is a multiple of it. */
   readonly every: number;
   readonly rule: Rule;
-  /** The learning rate of a step of this fit. */
-  rate(step: number): number;
   readonly validation: Rows | null;
   evaluate(rows: Rows): Promise<Evaluated>;
   readonly onProgress: ((progress: FitProgress) => void) | undefined;
+  readonly onEpoch?: OnEpoch | undefined;
+  readonly earlyStopping?: EarlyStopping | undefined;
+  readonly reduceOnPlateau?: ReduceOnPlateau | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -56,20 +61,33 @@ const RUN_SECONDS = 1;
 /** Steps of the first run, when the pace is not known yet. */
 const FIRST_STEPS = 256;
 
-/** Runs the steps of a fit to its end, watching that everything stays finite. */
+/** Runs the steps of a fit to its end, watching that everything stays finite. What ends it before has `history`: what was recorded until then. */
 export async function runFit(run: FitRun): Promise<History> {
-  const { training, state, batches, steps, validation, signal } = run;
   const start = performance.now();
+  const history = new Recorder(run.training.position, run.steps, run.every);
+  const end = () => history.end(run.validation !== null, (performance.now() - start) / 1000);
+  try {
+    await runSteps(run, history);
+    return end();
+  } catch (error) {
+    history.upTo(run.training.position);
+    if (typeof error === "object" && error !== null) Reflect.set(error, "history", end());
+    throw error;
+  }
+}
+
+async function runSteps(run: FitRun, history: Recorder): Promise<void> {
+  const { training, state, batches, steps, validation, signal } = run;
   const first = training.position;
-  const history = new Recorder(first, steps, run.every);
   const progress = new Reporter(run, first);
+  const epochs = new Epochs(run);
   let snapshot: Snapshot = { position: first, values: await state.all() };
   let older = snapshot;
   let kept = performance.now();
   const stop = async (): Promise<never> => {
     const breakdown = await returnToFinite(training, state, snapshot, older, training.position);
     const updated = breakdown.tensor === "loss" ? breakdown.step - 1 : breakdown.step;
-    throw breakdownError(breakdown, updated < first ? null : run.rate(updated), run.rule);
+    throw breakdownError(breakdown, updated < first ? null : training.rate(updated), run.rule);
   };
   const keep = async () => {
     const values = await state.all();
@@ -83,9 +101,10 @@ export async function runFit(run: FitRun): Promise<History> {
   while (training.position < steps) {
     signal?.throwIfAborted();
     const from = training.position;
-    const inEpoch = validation ? batches.stepsPerEpoch - (from % batches.stepsPerEpoch) : Infinity;
+    const wholeEpochs = validation !== null || epochs.watched;
+    const inEpoch = wholeEpochs ? batches.stepsPerEpoch - (from % batches.stepsPerEpoch) : Infinity;
     const count = training.reach(Math.min(steps - from, inEpoch, pace));
-    const validates = validation !== null && (count === inEpoch || from + count === steps);
+    const ends = wholeEpochs && (count === inEpoch || from + count === steps);
     const broken = new AbortController();
     const began = performance.now();
     // Whoever wants the weights after this run has them read along with its losses: a wait of its own may take as long as the run.
@@ -93,11 +112,13 @@ export async function runFit(run: FitRun): Promise<History> {
     let losses: Float32Array;
     try {
       losses = await training.advance(count, {
-        reads: keeps || validates,
+        reads: keeps || ends,
         signal: signal ? AbortSignal.any([signal, broken.signal]) : broken.signal,
         onStep(done, loss) {
-          if (Number.isFinite(loss)) progress.tell(done, loss);
-          else broken.abort();
+          if (Number.isFinite(loss)) {
+            history.told(done - 1, loss);
+            progress.tell(done, loss);
+          } else broken.abort();
         },
       });
     } catch (error) {
@@ -109,14 +130,76 @@ export async function runFit(run: FitRun): Promise<History> {
     pace = Math.max(16, Math.ceil((losses.length / (performance.now() - began)) * 1000 * RUN_SECONDS));
     history.losses(from, losses);
     const { position } = training;
-    if (validates) {
-      const result = await run.evaluate(validation);
+    let result: Evaluated | null = null;
+    if (ends && validation !== null) {
+      result = await run.evaluate(validation);
       history.validated(result);
       progress.validated(result);
     }
     progress.tell(position, losses[losses.length - 1] as number);
+    await progress.settled();
+    epochs.losses(from, losses);
+    if (ends && (await epochs.ended(result)) === "stop") break;
   }
-  return history.end(validation !== null, (performance.now() - start) / 1000);
+  await epochs.restore();
+}
+
+/** What is done after each epoch. */
+class Epochs {
+  private readonly stopping: Patience | null;
+  private readonly plateau: Patience | null;
+  private best: Arrays | null = null;
+  private lossSum = 0;
+  private rows = 0;
+
+  constructor(private readonly run: FitRun) {
+    const { earlyStopping: stopping, reduceOnPlateau: plateau } = run;
+    this.stopping = stopping ? new Patience(stopping.patience, stopping.minDelta) : null;
+    this.plateau = plateau ? new Patience(plateau.patience) : null;
+  }
+
+  /** Whether anything is to be done. */
+  get watched(): boolean {
+    return this.run.onEpoch !== undefined || this.stopping !== null || this.plateau !== null;
+  }
+
+  /** Losses of steps of one epoch, from step `from` of the fit. */
+  losses(from: number, losses: Float32Array): void {
+    losses.forEach((loss, i) => {
+      const rows = this.run.batches.rowsOf(from + i);
+      this.lossSum += loss * rows;
+      this.rows += rows;
+    });
+  }
+
+  async ended(result: Evaluated | null): Promise<"stop" | "on"> {
+    const { training, batches, state, onEpoch, earlyStopping, reduceOnPlateau } = this.run;
+    const { position } = training;
+    const report: EpochReport = {
+      epoch: Math.floor((position - 1) / batches.stepsPerEpoch),
+      step: position,
+      loss: this.lossSum / this.rows,
+      ...(result && { validationLoss: result.loss }),
+      ...(result?.accuracy !== undefined && { validationAccuracy: result.accuracy }),
+      learningRate: training.rate(position - 1),
+    };
+    this.lossSum = 0;
+    this.rows = 0;
+    const judged = report.validationLoss ?? report.loss;
+    const found = this.stopping?.after(judged);
+    if (found === "better" && (earlyStopping?.restoreBest ?? true)) this.best = (await state.weights()).weights;
+    if (this.plateau?.after(judged) === "over") training.slowDown(reduceOnPlateau?.factor ?? 1);
+    const answer: unknown = await onEpoch?.(report);
+    if (answer !== undefined && answer !== "stop") {
+      throw new TypeError(`fit: onEpoch gave ${shown(answer)}; it must give "stop" or nothing.`);
+    }
+    return answer === "stop" || found === "over" ? "stop" : "on";
+  }
+
+  /** Takes the weights back to those of the best epoch, where that is wanted. */
+  async restore(): Promise<void> {
+    if (this.best !== null) this.run.state.write(this.best);
+  }
 }
 
 class Recorder {
@@ -124,6 +207,8 @@ class Recorder {
   private readonly loss: Float32Array;
   private count = 0;
   private readonly evaluated: Evaluated[] = [];
+  /** What the run under way has told of its steps, in case that it does not end. */
+  private pending: { step: number; loss: number }[] = [];
 
   constructor(
     first: number,
@@ -135,7 +220,22 @@ class Recorder {
     this.loss = new Float32Array(length);
   }
 
+  told(step: number, loss: number): void {
+    if (step % this.every === 0) this.pending.push({ step, loss });
+  }
+
+  /** The run under way ended at this step. */
+  upTo(position: number): void {
+    for (const { step, loss } of this.pending) {
+      if (step >= position || (this.count > 0 && step <= (this.step[this.count - 1] as number))) continue;
+      this.step[this.count] = step;
+      this.loss[this.count++] = loss;
+    }
+    this.pending = [];
+  }
+
   losses(from: number, losses: Float32Array): void {
+    this.pending = [];
     for (let i = (this.every - (from % this.every)) % this.every; i < losses.length; i += this.every) {
       this.step[this.count] = from + i;
       this.loss[this.count++] = losses[i] as number;
@@ -147,7 +247,10 @@ class Recorder {
   }
 
   end(validated: boolean, seconds: number): History {
-    const { step, loss, evaluated } = this;
+    const { evaluated, count } = this;
+    const whole = count === this.step.length;
+    const step = whole ? this.step : this.step.slice(0, count);
+    const loss = whole ? this.loss : this.loss.slice(0, count);
     if (!validated) return { step, loss, seconds };
     const validationLoss = Float32Array.from(evaluated, (each) => each.loss);
     if (evaluated.some(({ accuracy }) => accuracy === undefined)) return { step, loss, validationLoss, seconds };
@@ -159,6 +262,8 @@ class Recorder {
 /** Tells of progress at most 60 times a second, and of the last step always. */
 class Reporter {
   private readonly start = performance.now();
+  private failure: { readonly error: unknown } | null = null;
+  private readonly calls = new Set<Promise<void>>();
   private told = Number.NEGATIVE_INFINITY;
   private toldStep = -1;
   private validation: { validationLoss?: number; validationAccuracy?: number } = {};
@@ -173,6 +278,12 @@ class Reporter {
     this.toldStep = -1;
   }
 
+  /** Waits for what onProgress has begun, and throws what it failed with. */
+  async settled(): Promise<void> {
+    await Promise.all(this.calls);
+    if (this.failure !== null) throw this.failure.error;
+  }
+
   tell(step: number, loss: number): void {
     const { onProgress, steps, batches } = this.run;
     const now = performance.now();
@@ -182,7 +293,7 @@ class Reporter {
     this.told = now;
     this.toldStep = step;
     const stepsPerSecond = ((step - this.first) * 1000) / Math.max(now - this.start, 0.001);
-    onProgress({
+    const answer: unknown = onProgress({
       step,
       steps,
       epoch: Math.floor((step - 1) / batches.stepsPerEpoch),
@@ -191,5 +302,14 @@ class Reporter {
       secondsLeft: (steps - step) / stepsPerSecond,
       ...this.validation,
     });
+    if (!(answer instanceof Promise)) return;
+    const call = answer.then(
+      () => {},
+      (error) => {
+        this.failure ??= { error };
+      },
+    );
+    this.calls.add(call);
+    call.then(() => this.calls.delete(call));
   }
 }

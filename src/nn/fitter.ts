@@ -3,9 +3,9 @@ import type { Session } from "../session";
 import { checkCallback, checkCount, checkFlag, checkOptions, checkSeed, checkSignal, shown } from "../util/checks";
 import { DeviceError } from "../util/errors";
 import { Batches } from "./batches";
-import type { Place } from "./checkpoint";
+import type { Order, Place } from "./checkpoint";
 import { checkData, checkDataset, checkWeights, type Dataset, type DataValues, type Rows } from "./dataset";
-import { type FitProgress, type FitRun, type History, runFit } from "./fit";
+import { type FitProgress, type FitRun, type History, type OnEpoch, runFit } from "./fit";
 import { type Forward, powerOfTwo } from "./forward";
 import type { Criterion } from "./losses";
 import type { Sequential } from "./model";
@@ -14,6 +14,7 @@ import { type Trained, type TrainingShape, trainingProgram } from "./programs";
 import { ratesOf } from "./schedules";
 import type { State } from "./state";
 import { Training } from "./training";
+import { checkEarlyStopping, checkPlateau, type EarlyStopping, type ReduceOnPlateau } from "./watch";
 
 export interface FitOptions {
   /** Passes over the data. Either this or `steps`. */
@@ -29,9 +30,21 @@ export interface FitOptions {
   sampleWeights?: DataValues;
   /** One loss in the history each `every` steps, the first included; default 1. */
   every?: number;
-  /** Called at most 60 times a second, and after the last step. */
+  /** Called at most 60 times a second, and after the last step. What it throws, or its promise rejects with, ends the fit. */
   onProgress?(progress: FitProgress): void;
-  /** Stops at a whole step: the promise rejects with the signal's reason, and the weights are as of that step. */
+  /**
+   * Called once after every epoch, and after one that is cut short at the end, in order; the next begins when it is done. "stop" ends the fit,
+   * which resolves with its history; what it throws, or its promise rejects with, is what the fit rejects with.
+   */
+  onEpoch?: OnEpoch;
+  /**
+   * Ends the fit after `patience` epochs without a better validation loss (training loss without validation). The weights end as they were
+   * after the best epoch, whatever ends the fit but an error.
+   */
+  earlyStopping?: EarlyStopping;
+  /** Multiplies the rate by `factor` after `patience` epochs without a better validation loss (training loss without validation), in this fit. */
+  reduceOnPlateau?: ReduceOnPlateau;
+  /** Stops at a whole step: the promise rejects with the signal's reason, which is given the `history`, and the weights are as of that step. */
   signal?: AbortSignal;
 }
 
@@ -87,6 +100,8 @@ export interface FitterParts {
 export interface Standing {
   readonly steps: number;
   readonly place: Place | null;
+  /** How far the order of batches has come; null before the first fit. */
+  readonly order: Order | null;
 }
 
 interface Running {
@@ -96,7 +111,6 @@ interface Running {
   readonly before: number;
   readonly steps: number;
   readonly batches: Batches;
-  rate(step: number): number;
 }
 
 const FIT_OPTIONS = [
@@ -108,6 +122,9 @@ const FIT_OPTIONS = [
   "sampleWeights",
   "every",
   "onProgress",
+  "onEpoch",
+  "earlyStopping",
+  "reduceOnPlateau",
   "signal",
 ];
 
@@ -121,6 +138,7 @@ interface Compiled {
 /** What a fit begins with, checked: nothing has changed yet. */
 interface Start extends Omit<Running, "training"> {
   readonly rows: Rows;
+  rate(step: number): number;
   /** Not 0 where a fit is taken up again. */
   readonly first: number;
 }
@@ -128,7 +146,7 @@ interface Start extends Omit<Running, "training"> {
 /** Fits, one after another: compiles their training steps and knows where they stand. */
 export class Fitter {
   /** As of the last fit. */
-  private standing: Standing = { steps: 0, place: null };
+  private standing: Standing = { steps: 0, place: null, order: null };
   /** Whether the next fit is the rest of the one in `standing`. */
   private takesUp = false;
   private compiled: Compiled | null = null;
@@ -152,10 +170,22 @@ export class Fitter {
     const { model, loss, forward } = this.parts;
     checkData("fit", data);
     checkOptions("fit", options, FIT_OPTIONS);
-    const { every = 1, validation, sampleWeights, onProgress, signal } = options;
+    const {
+      every = 1,
+      validation,
+      sampleWeights,
+      onProgress,
+      onEpoch,
+      earlyStopping,
+      reduceOnPlateau,
+      signal,
+    } = options;
     checkOrder("fit", options);
     checkCount("fit", "every", every);
     checkCallback("fit", "onProgress", onProgress);
+    checkCallback("fit", "onEpoch", onEpoch);
+    checkEarlyStopping(earlyStopping);
+    checkPlateau(reduceOnPlateau);
     checkSignal("fit", signal);
     const checked = checkDataset("fit", data, model, loss);
     const rows =
@@ -167,7 +197,17 @@ export class Fitter {
       this.open = null;
       const running = await this.begun(start);
       const evaluate = (held: Rows) => forward.evaluate(held);
-      return this.take(running, { steps: start.steps, every, onProgress, signal, validation: validated, evaluate });
+      return this.take(running, {
+        steps: start.steps,
+        every,
+        onProgress,
+        onEpoch,
+        earlyStopping,
+        reduceOnPlateau,
+        signal,
+        validation: validated,
+        evaluate,
+      });
     });
   }
 
@@ -240,7 +280,10 @@ export class Fitter {
     stepsFor: (stepsPerEpoch: number) => number,
   ): Start {
     const batchSize = this.parts.batchSize ?? rows.count;
-    const batches = new Batches(rows, { batchSize, shuffle, seed, rowsHeld: this.rowsHeld(rows) });
+    const takesUp = takeUp && this.takesUp && this.standing.place !== null;
+    const order = { rows: rows.count, batchSize: Math.min(batchSize, rows.count), shuffle, seed };
+    const epoch = takesUp ? (this.standing.place?.epoch ?? 0) : takeUp ? epochsOf(this.standing.order, order) : 0;
+    const batches = new Batches(rows, { batchSize, shuffle, seed, rowsHeld: this.rowsHeld(rows), firstEpoch: epoch });
     const { loss, model } = this.parts;
     if (loss.whole && batches.ragged) {
       throw new RangeError(
@@ -254,8 +297,8 @@ export class Fitter {
       );
     }
     const steps = stepsFor(batches.stepsPerEpoch);
-    const fit = { rows: rows.count, batchSize: batches.batchSize, shuffle, seed };
-    const first = takeUp && this.takesUp && this.standing.place ? placeIn(call, this.standing.place, fit, steps) : 0;
+    const fit = { ...order, epoch };
+    const first = takesUp && this.standing.place ? placeIn(call, this.standing.place, fit, steps) : 0;
     const before = this.standing.steps - first;
     return { rows, batches, fit, first, before, steps, rate: ratesOf(this.parts.rule, before, first, steps) };
   }
@@ -279,17 +322,17 @@ export class Fitter {
       tableSteps: shape.steps,
       counts,
     });
-    return { training, fit, before, steps, batches, rate };
+    return { training, fit, before, steps, batches };
   }
 
   private async take(
     running: Running,
-    options: Omit<FitRun, "training" | "state" | "batches" | "rate" | "rule">,
+    options: Omit<FitRun, "training" | "state" | "batches" | "rule">,
   ): Promise<History> {
-    const { training, batches, rate } = running;
+    const { training, batches } = running;
     this.running = running;
     try {
-      return await runFit({ training, state: this.parts.state, batches, rate, rule: this.parts.rule, ...options });
+      return await runFit({ training, state: this.parts.state, batches, rule: this.parts.rule, ...options });
     } finally {
       this.standing = standingAt(training.position, running);
       this.running = null;
@@ -364,8 +407,18 @@ export class Fitter {
   }
 }
 
-function standingAt(position: number, { fit, before, steps }: Pick<Running, "fit" | "before" | "steps">): Standing {
-  return { steps: before + position, place: position < steps ? { position, ...fit } : null };
+function standingAt(
+  position: number,
+  { fit, before, steps, batches }: Pick<Running, "fit" | "before" | "steps" | "batches">,
+): Standing {
+  const order = { ...fit, epoch: fit.epoch + Math.ceil(position / batches.stepsPerEpoch) };
+  return { steps: before + position, place: position < steps ? { position, ...fit } : null, order };
+}
+
+/** How many epochs of this order fits have gone through. */
+function epochsOf(known: Order | null, order: Omit<Order, "epoch">): number {
+  const same = (["rows", "batchSize", "shuffle", "seed"] as const).every((name) => known?.[name] === order[name]);
+  return known !== null && same ? known.epoch : 0;
 }
 
 function sameTraining(a: TrainingShape, b: TrainingShape): boolean {

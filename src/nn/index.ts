@@ -38,4 +38,5 @@ export { type Model, sequential } from "./model";
 export { adam, type Optimizer, rmsprop, sgd } from "./optimizers";
 export { cosineDecay, type LearningRate, stepDecay } from "./schedules";
 export { type Trainer, type TrainerOptions, trainer } from "./trainer";
+export type { EarlyStopping, EpochReport, ReduceOnPlateau } from "./watch";
 export type { LoadOptions } from "./weights-file";

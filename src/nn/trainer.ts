@@ -36,13 +36,14 @@ export interface TrainerOptions {
 export interface Trainer {
   /**
    * Trains for `epochs` passes over the data or for `steps` steps. The data go to the device once; batches are
-   * drawn there, in an order shuffled by `seed`: epoch e takes the e-th `permutation(rows)` of one `randomState(seed)`.
+   * drawn there, in an order shuffled by `seed`: epoch e takes the e-th `permutation(rows)` of one `randomState(seed)`, and a further fit of
+   * as many rows with the same seed goes on from there.
    * The last batch of an epoch has the rows that are left. Data too large for a buffer go there in pieces, with the same
    * batches; they must stay as they are until the promise ends. The loss is that of the batch and the l2 penalty.
    *
    * Throws TypeError, ShapeError or RangeError for data and options that do not fit, before anything changes. Where
    * something becomes non-finite, it throws a RangeError with the step, the tensor and the likely cause, and leaves the
-   * last finite weights. After `resume` it takes up the fit that the checkpoint was taken in, if in one.
+   * last finite weights. What it rejects with has `history`, all that was recorded until then. After `resume` it takes up the fit that the checkpoint was taken in, if in one.
    */
   fit(data: Dataset<DataValues>, options: FitOptions): Promise<History>;
   /**
@@ -267,9 +268,9 @@ class NetworkTrainer implements Trainer {
   resume(file: Uint8Array): void {
     this.throwIfUnusable("resume", true);
     const { rule, state } = this.parts;
-    const { values, steps, place } = readCheckpoint(file, state.shapes, rule.name);
+    const { values, ...standing } = readCheckpoint(file, state.shapes, rule.name);
     state.write(values);
-    this.fitter.goTo({ steps, place });
+    this.fitter.goTo(standing);
   }
 
   dispose(): void {

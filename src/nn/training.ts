@@ -37,6 +37,8 @@ export class Training {
   /** The step at which the run that was queued last begins. */
   private base: number;
   private piece = -1;
+  /** What rates are multiplied by from a step on, latest last. */
+  private readonly factors: { readonly from: number; readonly factor: number }[] = [];
   /** Inputs made while a run was under way, for one that begins where it ends. */
   private ready: Tables | null = null;
 
@@ -44,6 +46,19 @@ export class Training {
     this.position = options.first;
     this.base = options.first;
     options.session.write({ step: [0] });
+  }
+
+  /** The learning rate of a step of this fit. */
+  rate(step: number): number {
+    const factor = this.factors.findLast(({ from }) => from <= step)?.factor ?? 1;
+    return this.options.rate(step) * factor;
+  }
+
+  /** Multiplies the rate by `factor` from here on. */
+  slowDown(factor: number): void {
+    const last = this.factors.at(-1)?.factor ?? 1;
+    this.factors.push({ from: this.position, factor: last * factor });
+    this.ready = null;
   }
 
   /** How many steps one run can take from here. */
@@ -116,7 +131,7 @@ export class Training {
     const { batches, rule, before, tableSteps, counts } = this.options;
     const scalars = rule.tables.map(() => new Float64Array(tableSteps));
     for (let i = 0; i < steps; i++) {
-      const values = rule.scalars(before + from + i, this.options.rate(from + i));
+      const values = rule.scalars(before + from + i, this.rate(from + i));
       scalars.forEach((table, t) => {
         table[i] = values[t] as number;
       });
