@@ -10,6 +10,7 @@ export { spirals } from "./data/spirals";
 export { xor } from "./data/xor";
 export { type Device, type DeviceInfo, type OpenOptions, open } from "./device";
 export { type FileTensor, readSafetensors, safetensorsMetadata, writeSafetensors } from "./files/safetensors";
+export { attention } from "./graph/attention";
 export { grad } from "./graph/autodiff";
 export type { Axes } from "./graph/axes";
 export { concat, stack } from "./graph/join";

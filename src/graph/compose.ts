@@ -1,6 +1,6 @@
 import { type CompositeOp, type Op, rowOf } from "./ops";
 import type { Slide } from "./sliding";
-import { sumAxes, Tensor } from "./tensor";
+import { contraction, sumAxes, Tensor } from "./tensor";
 
 /** What each composite is made of. */
 const COMPOSED: Record<CompositeOp, (node: Tensor) => Tensor> = {
@@ -34,7 +34,10 @@ function shifted({ operands, attributes }: Tensor) {
   return { difference, exponential, sum: sumAxes(exponential, from, to).reshape(kept) };
 }
 
-/** Windows of the image, and a product over channels and windows: what it reads of the image it reads through the view, where it is wanted. */
+/**
+ * Windows of the image, and a product over channels and windows: what it reads of the image it reads through the view, where it is
+ * wanted. The batch and its places are columns of one product, [filters, channels · size] x [channels · size, N · places], for each group.
+ */
 function convolution({ operands, attributes, shape }: Tensor): Tensor {
   const [x, weight] = operands as readonly [Tensor, Tensor];
   const { slides = [], groups = 1 } = attributes;
@@ -42,16 +45,14 @@ function convolution({ operands, attributes, shape }: Tensor): Tensor {
   const [O, perGroup] = weight.shape as readonly [number, number];
   const sizes = slides.map(({ size }) => size);
   const places = shape.slice(2);
+  // [N, groups, perGroup, ...places, ...sizes]
   const windows = windowsOf(x.reshape([N, groups, C / groups, ...x.shape.slice(2)]), slides);
-  // [N, groups, perGroup, ...places, ...sizes] beside [groups, filters, perGroup, ...sizes].
   const space = places.map((_, i) => 3 + i);
   const inWindow = places.map((_, i) => 3 + places.length + i);
-  const image = windows
-    .permute([0, 1, ...space, 2, ...inWindow])
-    .reshape([N, groups, 1, ...places, perGroup, ...sizes]);
-  const filters = weight.reshape([groups, O / groups, ...places.map(() => 1), perGroup, ...sizes]);
-  const products = image.mul(filters);
-  return sumAxes(products, 3 + places.length, products.shape.length).reshape(shape);
+  const image = windows.permute([1, 2, ...inWindow, 0, ...space]);
+  const filters = weight.reshape([groups, O / groups, perGroup, ...sizes]);
+  const sums = contraction(filters, image, 1, 1 + sizes.length);
+  return sums.permute([2, 0, 1, ...space]).reshape(shape);
 }
 
 /** [..., ...space] -> [..., ...places, ...sizes], a view but for elements that are spaced. */
