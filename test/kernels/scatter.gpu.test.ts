@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { type Device, input, open } from "../../src/index";
 import { expectInOrder } from "../support/scatter-order";
+import { expectUpdates } from "../support/scatter-updates";
 import { openOther } from "./other-device";
 
 type Opened = Pick<Device, "compile" | "close">;
@@ -15,6 +16,20 @@ const DEVICES: Record<string, () => Promise<Opened>> = {
 test.each(Object.keys(DEVICES))("values are added to a row in the order of their indices, by %s", async (name) => {
   const device = await (DEVICES[name] as () => Promise<Opened>)();
   await expectInOrder(device);
+  device.close();
+});
+
+test.each(Object.keys(DEVICES).slice(0, 3))("tables are changed in place, and whatever reads them, by %s", async (name) => {
+  const device = await (DEVICES[name] as () => Promise<Opened>)();
+  await expectUpdates(
+    device,
+    name === "the recorded route"
+      ? [
+          [1, 1],
+          [5, 3],
+        ]
+      : [[5, 3]],
+  );
   device.close();
 });
 
