@@ -3,6 +3,7 @@ export { type Reference, reference } from "./cpu/reference";
 export type { KernelTime } from "./cpu/runner";
 export { blobs } from "./data/blobs";
 export { circles } from "./data/circles";
+export { type Confusion, confusionMatrix } from "./data/confusion";
 export { moons } from "./data/moons";
 export type { Points } from "./data/points";
 export { type RandomState, randomState } from "./data/random";
@@ -70,10 +71,13 @@ export {
   residual,
   rmsNorm,
   rmsprop,
+  type Standardized,
   sequential,
   sgd,
   softmaxCrossEntropy,
+  splitDataset,
   squaredError,
+  standardize,
   stepDecay,
   type Trainer,
   type TrainerOptions,

@@ -37,6 +37,8 @@ export {
 export { type Model, sequential } from "./model";
 export { adam, type Optimizer, rmsprop, sgd } from "./optimizers";
 export { cosineDecay, type LearningRate, stepDecay } from "./schedules";
+export { splitDataset } from "./split";
+export { type Standardized, standardize } from "./standardize";
 export { type Trainer, type TrainerOptions, trainer } from "./trainer";
 export type { EarlyStopping, EpochReport, ReduceOnPlateau } from "./watch";
 export type { LoadOptions } from "./weights-file";
