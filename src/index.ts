@@ -64,6 +64,7 @@ export {
   layerNorm,
   type Model,
   maxPool2d,
+  multiHeadAttention,
   type OpenFit,
   type Optimizer,
   positionEmbedding,

@@ -4,7 +4,7 @@ import { formatShape } from "../util/shape";
 import { iota, Tensor } from "./tensor";
 
 /** Of what a query may not see: as good as none beside any other score, and no infinity, of which a difference is NaN. */
-const UNSEEN = -1e30;
+export const UNSEEN = -1e30;
 
 /**
  * softmax(q kᵀ scale + mask) v, for q [..., T, d], k [..., S, d] and v [..., S, e] -> [..., T, e]; leading axes broadcast. `scale` is
@@ -16,6 +16,17 @@ export function attention(
   k: Tensor,
   v: Tensor,
   options: { causal?: boolean; mask?: Tensor; scale?: number } = {},
+): Tensor {
+  return attended(q, k, v, options);
+}
+
+/** @internal As `attention`; what a query makes of its keys, in shares that sum to 1, passes through `shares` before the values do. */
+export function attended(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: { causal?: boolean; mask?: Tensor; scale?: number },
+  shares: (weights: Tensor) => Tensor = (weights) => weights,
 ): Tensor {
   checkOptions("attention", options, ["causal", "mask", "scale"]);
   for (const [name, tensor] of Object.entries({ q, k, v })) {
@@ -44,5 +55,5 @@ export function attention(
     const seen = iota(T).reshape([T, 1]).ge(iota(S));
     scores = scores.mask(seen).add(seen.eq(0).mul(UNSEEN));
   }
-  return scores.softmax(-1).matmul(v);
+  return shares(scores.softmax(-1)).matmul(v);
 }

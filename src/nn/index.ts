@@ -3,6 +3,7 @@ export type { FitProgress, History } from "./fit";
 export type { BeginOptions, FitOptions, OpenFit } from "./fitter";
 export type { Initializer } from "./initializers";
 export { type Activation, activation } from "./layers/activation";
+export { multiHeadAttention } from "./layers/attention";
 export { batchNorm } from "./layers/batchnorm";
 export {
   type ConvLayer,
