@@ -178,7 +178,7 @@ export function lowerGroup(
   for (const { kernel, bindings, label } of dispatches) {
     if (kernel.turns > mostTurns(target)) {
       throw new DeviceError(
-        `compile: ${label} needs ${kernel.turns} turns of its loops in one thread, and this adapter ends them after ${mostTurns(target)}; reduce shorter axes, or several one after another`,
+        `compile: ${label} needs ${kernel.turns} turns of its loops in one thread, and this adapter ends them after ${mostTurns(target)}; ${group.scan ? "scan over fewer steps, or smaller ones" : "reduce shorter axes, or several one after another"}`,
       );
     }
     for (const { storage } of bindings) {

@@ -32,6 +32,27 @@ def places(count, below):
     return torch.tensor([(7 * j * j + 3) % below for j in range(count)])
 
 
+def rnn(x):
+    """An RNN over the first axis; what each step gives, and the last state."""
+    w, u, h, ys = weight(x, 30, 10, 3), weight(x, 9, 3, 3), x[0, :, 7:], []
+    for t in x.clamp(-2, 2):
+        h = torch.tanh(t @ w + h @ u.T)
+        ys.append(h * t[:, :3])
+    return torch.stack([*ys, h])
+
+
+def lstm_reverse(x):
+    """An LSTM from the last element to the first, whose gates share their weights but for a factor."""
+    w, u = weight(x, 30, 10, 3), weight(x, 9, 3, 3)
+    h, c, ys = x[0, :, :3].tanh(), x[1, :, 4:7].tanh(), []
+    for t in x.clamp(-2, 2).flip(0):
+        gate = t @ w + h @ u
+        c = torch.sigmoid(gate) * c + torch.sigmoid(2 * gate) * torch.tanh(gate)
+        h = torch.sigmoid(-gate) * torch.tanh(c)
+        ys.append(h)
+    return torch.cat([torch.stack(ys).flip(0), c[None]])
+
+
 FUNCTIONS = {
     "log1p": lambda x: torch.log1p(x.abs()),
     "expm1": lambda x: torch.expm1(x.clamp(max=20)),
@@ -107,6 +128,8 @@ FUNCTIONS = {
     "gather-1": lambda x: torch.gather(x, 1, places(4 * 5 * 10, 3).reshape(4, 5, 10)).square(),
     "take-along-2": lambda x: torch.take_along_dim(x, places(4 * 12, 10).reshape(4, 1, 12), 2).square(),
     "index-add-0": lambda x: x.index_add(0, places(7, 4), x.index_select(0, 3 - places(7, 4)).square()),
+    "scan-rnn": rnn,
+    "scan-lstm-reverse": lstm_reverse,
 }
 
 

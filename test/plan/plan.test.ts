@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { constant, DeviceError, input, type Program, parameter, type Tensor } from "../../src/index";
+import { topological } from "../../src/graph/tensor";
+import { constant, DeviceError, input, type Program, parameter, scan, type Tensor } from "../../src/index";
 import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
 import { type Dispatch, type Kernel, type Plan, planHash, type Target, type WholeStep } from "../../src/plan/plan";
@@ -364,4 +365,62 @@ describe("a plan is plain data", () => {
       expect(text).toContain(part);
     }
   });
+});
+
+test("a scan's kernels and their text do not grow with its length, nor do its derivative's", () => {
+  const planned = (length: number) => {
+    const [xs, w, h] = [input([length, 2, 3]), parameter([3, 3]), input([2, 3])];
+    const { carry } = scan(
+      ({ h }, x) => {
+        const next = h.matmul(w).add(x).tanh();
+        return { carry: { h: next }, y: next };
+      },
+      { h },
+      xs,
+    );
+    const loss = carry.h.square().sum();
+    return { inputs: { xs, h }, parameters: { w }, outputs: { loss }, updates: descent(loss, { w }, 0.1) };
+  };
+  for (const plan of [recorded, software]) {
+    const [short, long] = [planned(10), planned(1000)].map((program) => plan(program).step) as [
+      readonly Dispatch[],
+      readonly Dispatch[],
+    ];
+    const outline = (step: readonly Dispatch[]) =>
+      step.map(({ kernel, source }) => [kernel, source.replace(/\d+/g, "1")]);
+    expect(outline(long)).toEqual(outline(short));
+    expect(short.filter(({ kernel }) => kernel === "scan")).toHaveLength(2);
+  }
+});
+
+test("a scan that binds more than the device does packs the rest, and says so", () => {
+  const shapes = Array.from({ length: 12 }, () => input([3]));
+  const { carry } = scan(
+    (carry, x) => {
+      const sum = shapes.reduce((sum, each) => sum.add(each), x);
+      return { carry: { a: carry.a.add(sum), b: carry.b.mul(sum) }, y: sum };
+    },
+    { a: input([3]), b: input([3]) },
+    input([5, 3]),
+  );
+  const inputs = Object.fromEntries(
+    topological(Object.values(carry)).flatMap((node) => (node.op === "input" ? [[`x${node.id}`, node]] : [])),
+  );
+  const plan = compile({ inputs, parameters: {}, outputs: carry }, { ...HARDWARE, maxStorageBuffers: 8 });
+  for (const { bindings } of plan.step) expect(bindings.length).toBeLessThanOrEqual(8);
+  expectNoAliasing(plan);
+  expectNothingLost(plan);
+  expect(explain(plan)).toContain("packed for");
+});
+
+test("a scan of more turns than an adapter takes is refused by name, with both numbers", () => {
+  const { carry } = scan(({ h }, x) => ({ carry: { h: h.add(x) }, y: x }), { h: input([2]) }, input([9000, 2]));
+  const inputs = Object.fromEntries(
+    topological([carry.h]).flatMap((node) => (node.op === "input" ? [[`x${node.id}`, node]] : [])),
+  );
+  const program = { inputs, parameters: {}, outputs: carry };
+  expect(() => compile(program, { ...SOFTWARE, maxTurns: 9000 })).toThrow(
+    /scan needs \d+ turns of its loops in one thread, and this adapter ends them after 9000; scan over fewer steps/,
+  );
+  expect(recorded(program).step).toHaveLength(1);
 });

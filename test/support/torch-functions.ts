@@ -1,4 +1,4 @@
-import { concat, constant, grad, input, type Program, stack, type Tensor, where } from "../../src/index";
+import { concat, constant, grad, input, type Program, scan, stack, type Tensor, where } from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { type Golden, readGolden } from "./golden";
 
@@ -110,6 +110,39 @@ export const FUNCTIONS: Record<string, Unary> = {
   "gather-1": (x) => x.takeAlong(places(4 * 5 * 10, 3).reshape([4, 5, 10]), 1).square(),
   "take-along-2": (x) => x.takeAlong(places(4 * 12, 10).reshape([4, 1, 12]), -1).square(),
   "index-add-0": (x) => x.scatterAdd(places(7, 4), x.take(places(7, 4).mul(-1).add(3)).square()),
+  "scan-rnn": (x) => {
+    const [w, u] = [weight(x, [10, 3]), weight(x, [3, 3])];
+    const { carry, ys } = scan(
+      ({ h }, t) => {
+        const next = t.matmul(w).add(h.matmul(u.T)).tanh();
+        return { carry: { h: next }, y: next.mul(t.slice(1, 0, 3)) };
+      },
+      { h: x.slice(0, 0, 1).slice(2, 7).reshape([3, 3]) },
+      x.clip(-2, 2),
+    );
+    return concat([ys, carry.h.reshape([1, 3, 3])]);
+  },
+  "scan-lstm-reverse": (x) => {
+    const [w, u] = [weight(x, [10, 3]), weight(x, [3, 3])];
+    const rows = (t: number, from: number) =>
+      x
+        .slice(0, t, t + 1)
+        .slice(2, from, from + 3)
+        .reshape([3, 3])
+        .tanh();
+    const { carry, ys } = scan(
+      ({ h, c }, t) => {
+        const gate = t.matmul(w).add(h.matmul(u));
+        const next = gate.sigmoid().mul(c).add(gate.mul(2).sigmoid().mul(gate.tanh()));
+        const out = gate.neg().sigmoid().mul(next.tanh());
+        return { carry: { h: out, c: next }, y: out };
+      },
+      { h: rows(0, 0), c: rows(1, 4) },
+      x.clip(-2, 2),
+      { reverse: true },
+    );
+    return concat([ys, carry.c.reshape([1, 3, 3])]);
+  },
 };
 
 export interface Expected {
