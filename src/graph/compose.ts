@@ -1,3 +1,4 @@
+import { sizeOf } from "../util/shape";
 import { type CompositeOp, type Op, rowOf } from "./ops";
 import type { Slide } from "./sliding";
 import { contraction, sumAxes, Tensor } from "./tensor";
@@ -34,10 +35,10 @@ function shifted({ operands, attributes }: Tensor) {
   return { difference, exponential, sum: sumAxes(exponential, from, to).reshape(kept) };
 }
 
-/**
- * Windows of the image, and a product over channels and windows: what it reads of the image it reads through the view, where it is
- * wanted. The batch and its places are columns of one product, [filters, channels · size] x [channels · size, N · places], for each group.
- */
+/** From so many places on each example is a product of its own, whose results then lie as they are wanted; fewer are columns of one product. */
+const MANY_PLACES = 64;
+
+/** A contraction of filters and windows over channels and what is in a window: it reads the image through the view, nothing is copied. */
 function convolution({ operands, attributes, shape }: Tensor): Tensor {
   const [x, weight] = operands as readonly [Tensor, Tensor];
   const { slides = [], groups = 1 } = attributes;
@@ -49,10 +50,14 @@ function convolution({ operands, attributes, shape }: Tensor): Tensor {
   const windows = windowsOf(x.reshape([N, groups, C / groups, ...x.shape.slice(2)]), slides);
   const space = places.map((_, i) => 3 + i);
   const inWindow = places.map((_, i) => 3 + places.length + i);
-  const image = windows.permute([1, 2, ...inWindow, 0, ...space]);
   const filters = weight.reshape([groups, O / groups, perGroup, ...sizes]);
-  const sums = contraction(filters, image, 1, 1 + sizes.length);
-  return sums.permute([2, 0, 1, ...space]).reshape(shape);
+  const terms = 1 + sizes.length;
+  if (N === 1 || sizeOf(places) >= MANY_PLACES) {
+    const all = filters.broadcastTo([N, ...filters.shape]);
+    return contraction(all, windows.permute([0, 1, 2, ...inWindow, ...space]), 2, terms).reshape(shape);
+  }
+  const products = contraction(filters, windows.permute([1, 2, ...inWindow, 0, ...space]), 1, terms);
+  return products.permute([2, 0, 1, ...space]).reshape(shape);
 }
 
 /** [..., ...space] -> [..., ...places, ...sizes], a view but for elements that are spaced. */
