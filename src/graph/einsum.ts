@@ -50,7 +50,12 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
 
   let [joined, ...rest] = named as [Named, ...Named[]];
   for (const [i, next] of rest.entries()) {
-    const wanted = output + rest.slice(i + 1).map(({ axes }) => axes).join("");
+    const wanted =
+      output +
+      rest
+        .slice(i + 1)
+        .map(({ axes }) => axes)
+        .join("");
     joined = joinedBy(joined, next, wanted);
   }
   const { tensor, axes } = summed(joined, output);
@@ -103,9 +108,9 @@ function joinedBy(left: Named, right: Named, wanted: string): Named {
   const [x, y] = [inOrder(a, [...batch, ...rows, ...terms]), inOrder(b, [...batch, ...terms, ...columns])];
   // One number by one number is no product of matrices.
   if (terms.length === 0 || rows.length + columns.length === 0) {
-    const besides = x.reshape([...x.shape, ...columns.map(() => 1)]).mul(
-      y.reshape([...y.shape.slice(0, batch.length), ...rows.map(() => 1), ...y.shape.slice(batch.length)]),
-    );
+    const besides = x
+      .reshape([...x.shape, ...columns.map(() => 1)])
+      .mul(y.reshape([...y.shape.slice(0, batch.length), ...rows.map(() => 1), ...y.shape.slice(batch.length)]));
     const over = terms.map((_, i) => batch.length + i);
     return { tensor: over.length > 0 ? besides.sum(over) : besides, axes: [...batch, ...rows, ...columns].join("") };
   }

@@ -130,6 +130,16 @@ FUNCTIONS = {
     "index-add-0": lambda x: x.index_add(0, places(7, 4), x.index_select(0, 3 - places(7, 4)).square()),
     "scan-rnn": rnn,
     "scan-lstm-reverse": lstm_reverse,
+    "matmul-batches": lambda x: x @ x.transpose(1, 2),
+    "matmul-broadcast": lambda x: x.reshape(4, 1, 3, 10) @ (0.3 * x[:2].reshape(2, 10, 3)),
+    "einsum-attention": lambda x: torch.einsum("bhqd,bhkd->bhqk", x.reshape(2, 2, 6, 5), 0.3 * x.reshape(2, 2, 6, 5)),
+    "einsum-permuted": lambda x: torch.einsum("abc,dbc->bad", x, 0.3 * x[:2]),
+    "einsum-two-terms": lambda x: torch.einsum("abc,cdb->da", x, weight(x, 60, 10, 2, 3)),
+    "einsum-of-three": lambda x: torch.einsum("abc,bc,dc->ad", x, x[0], 0.3 * x[1]),
+    "einsum-outer": lambda x: torch.einsum("ab,c->bac", x[0], x[1, 0]),
+    "einsum-elements": lambda x: torch.einsum("abc,cab->b", x, x.permute(2, 0, 1)),
+    "einsum-sum": lambda x: torch.einsum("abc->ca", x),
+    "einsum-diagonal": lambda x: torch.einsum("abb,cb->ac", x[:, :, :3], x[:, :, 4]),
 }
 
 

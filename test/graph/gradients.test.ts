@@ -2,7 +2,18 @@ import { describe, expect, test } from "vitest";
 import { GRADIENTS } from "../../src/graph/gradients";
 import { OPS } from "../../src/graph/ops";
 import { topological } from "../../src/graph/tensor";
-import { constant, grad, parameter, random, reference, type Shape, scan, type Tensor, where } from "../../src/index";
+import {
+  constant,
+  einsum,
+  grad,
+  parameter,
+  random,
+  reference,
+  type Shape,
+  scan,
+  type Tensor,
+  where,
+} from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "./numbers";
 
@@ -205,6 +216,24 @@ const CASES: Record<string, Case> = {
       [2, 4, 2],
     ],
     build: (a, b) => grad(a.matmul(b).square().sum(), [a])[0].square(),
+  },
+  einsum: {
+    ops: ["matmul", "permute"],
+    shapes: [
+      [2, 3, 4],
+      [4, 2, 3, 2],
+    ],
+    build: (a, b) => einsum("bqd,dbkh->kbqh", a, b).square(),
+  },
+  "matmul of windows": {
+    ops: ["matmul", "windows", "pad"],
+    shapes: [[7], [3, 2]],
+    build: (a, b) =>
+      a
+        .pad([[1, 1]])
+        .windows(0, 3)
+        .matmul(b)
+        .square(),
   },
   "matmul by itself": { ops: ["matmul"], shapes: [[3, 4]], build: (a) => a.matmul(a.T) },
   "sum of all": { ops: ["sum"], shapes: [[2, 3, 4]], build: (a) => a.square().sum() },

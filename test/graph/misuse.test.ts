@@ -1,5 +1,5 @@
 import { describe } from "vitest";
-import { constant, grad, input, iota, parameter, random, ShapeError } from "../../src/index";
+import { constant, einsum, grad, input, iota, parameter, random, ShapeError } from "../../src/index";
 import { holds, wrong } from "./refusals";
 
 const x = input([2, 3]);
@@ -127,6 +127,43 @@ describe("a tensor that cannot be is refused where it is written, with its value
       ShapeError,
       "matmul: a must have at least two axes [..., n, k], it is [3]; a.reshape([1, 3]) makes one row of it",
     ],
+    [
+      "an einsum without a result",
+      () => einsum("ij,jk", x, x),
+      TypeError,
+      'einsum: the equation is "ij,jk"; it must be letters for the axes of each operand, and of the result, as "ij,jk->ik"',
+    ],
+    [
+      "an einsum of too few operands",
+      () => einsum("ij,jk->ik", x),
+      TypeError,
+      'einsum: "ij,jk->ik" is of 2 operands, and 1 are given; they must be as many',
+    ],
+    [
+      "an einsum with axes that are not there",
+      () => einsum("ijk->i", x),
+      ShapeError,
+      'einsum: "ijk" has 3 axes, operand 1 is [2, 3]; it must have as many',
+    ],
+    [
+      "an einsum whose operands do not fit",
+      () => einsum("ij,jk->ik", x, x),
+      ShapeError,
+      'einsum: axis "j" is 3 of [2, 3] and 2 of [2, 3]; they must be equal',
+    ],
+    [
+      "an einsum whose result has an axis that no operand has",
+      () => einsum("ij->ik", x),
+      TypeError,
+      'einsum: the result of "ij->ik" has an axis "k", which no operand has',
+    ],
+    [
+      "an einsum whose result has an axis twice",
+      () => einsum("ij->ii", x),
+      TypeError,
+      'einsum: the result of "ij->ii" has an axis twice; each must be there once',
+    ],
+    ["an einsum of integers", () => einsum("i->i", whole), TypeError, "einsum: needs float32, operand 1 is int32"],
     ["matmul by a number", () => x.matmul(wrong(3)), TypeError, "matmul: the operand must be a Tensor, not 3"],
     [
       "T of a vector",

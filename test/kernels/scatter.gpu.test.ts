@@ -19,19 +19,22 @@ test.each(Object.keys(DEVICES))("values are added to a row in the order of their
   device.close();
 });
 
-test.each(Object.keys(DEVICES).slice(0, 3))("tables are changed in place, and whatever reads them, by %s", async (name) => {
-  const device = await (DEVICES[name] as () => Promise<Opened>)();
-  await expectUpdates(
-    device,
-    name === "the recorded route"
-      ? [
-          [1, 1],
-          [5, 3],
-        ]
-      : [[5, 3]],
-  );
-  device.close();
-});
+test.each(Object.keys(DEVICES).slice(0, 3))(
+  "tables are changed in place, and whatever reads them, by %s",
+  async (name) => {
+    const device = await (DEVICES[name] as () => Promise<Opened>)();
+    await expectUpdates(
+      device,
+      name === "the recorded route"
+        ? [
+            [1, 1],
+            [5, 3],
+          ]
+        : [[5, 3]],
+    );
+    device.close();
+  },
+);
 
 test("what follows a scatter that takes several dispatches is done once, after the last", async () => {
   const device = await openOther({ route: "recorded", maxTurns: 64 });

@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { topological } from "../../src/graph/tensor";
-import { constant, DeviceError, input, type Program, parameter, scan, type Tensor } from "../../src/index";
+import {
+  constant,
+  DeviceError,
+  einsum,
+  grad,
+  input,
+  type Program,
+  parameter,
+  scan,
+  type Tensor,
+} from "../../src/index";
 import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
 import { explain } from "../../src/plan/explain";
 import { type Dispatch, type Kernel, type Plan, planHash, type Target, type WholeStep } from "../../src/plan/plan";
@@ -62,6 +72,31 @@ describe("fusion", () => {
     expect(free.step).toHaveLength(1);
     const wanted = recorded({ inputs: { x }, parameters: { w }, outputs: { loss }, updates: { w: w.mul(loss) } });
     expect(wanted.step.map(({ kernel }) => kernel)).toEqual(["matmul", "combine", "elementwise"]);
+  });
+
+  test("a convolution with bias and activation is one kernel, and so is each of its derivatives: no windows lie in memory", () => {
+    for (const [N, size] of [
+      [2, 12],
+      [4, 5],
+    ] as const) {
+      const [x, g] = [input([N, 3, size, size]), input([N, 6, size, size])];
+      const [w, b] = [parameter([6, 3, 3, 3]), parameter([6, 1, 1])];
+      const y = x.conv(w, { padding: 1 });
+      const [dx, dw] = grad(y.mul(g).sum(), [x, w]);
+      const plan = recorded({ inputs: { x, g }, parameters: { w, b }, outputs: { y: y.add(b).relu(), dx, dw } });
+      const biggest = Math.max(...plan.buffers.map(({ elements }) => elements));
+      expect(biggest).toBe(N * 6 * size * size);
+      const products = plan.step.filter(({ product }) => product);
+      expect(products.map(({ product }) => product?.views)).toContainEqual({ a: false, b: true });
+      expect(products.filter(({ label }) => !label.startsWith("parts added"))).toHaveLength(3);
+    }
+  });
+
+  test("scores of attention read heads where they lie, and are one kernel with their scale", () => {
+    const [q, k] = [input([2, 5, 3, 8]), input([2, 7, 3, 8])];
+    const scores = einsum("bqhd,bkhd->bhqk", q, k).mul(0.3);
+    const plan = recorded({ inputs: { q, k }, parameters: {}, outputs: { scores } });
+    expect(plan.step.map(({ shapes }) => shapes)).toEqual(["6 of [5, 8] through a view x [8, 7] through a view"]);
   });
 
   test("softmax, cross entropy and their derivative are one kernel", () => {

@@ -1,4 +1,4 @@
-import { concat, constant, grad, input, type Program, scan, stack, type Tensor, where } from "../../src/index";
+import { concat, constant, einsum, grad, input, type Program, scan, stack, type Tensor, where } from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { type Golden, readGolden } from "./golden";
 
@@ -18,6 +18,8 @@ const weight = (x: Tensor, shape: number[]) =>
     .slice(0, 10, 10 + sizeOf(shape))
     .mul(0.3)
     .reshape(shape);
+
+const row = (x: Tensor, i: number) => x.slice(0, i, i + 1).reshape([3, 10]);
 
 /** The functions of test/golden/make_torch_functions.py, by their names there. */
 export const FUNCTIONS: Record<string, Unary> = {
@@ -143,6 +145,16 @@ export const FUNCTIONS: Record<string, Unary> = {
     );
     return concat([ys, carry.c.reshape([1, 3, 3])]);
   },
+  "matmul-batches": (x) => x.matmul(x.T),
+  "matmul-broadcast": (x) => x.reshape([4, 1, 3, 10]).matmul(x.slice(0, 0, 2).reshape([2, 10, 3]).mul(0.3)),
+  "einsum-attention": (x) => einsum("bhqd, bhkd -> bhqk", x.reshape([2, 2, 6, 5]), x.reshape([2, 2, 6, 5]).mul(0.3)),
+  "einsum-permuted": (x) => einsum("abc,dbc->bad", x, x.slice(0, 0, 2).mul(0.3)),
+  "einsum-two-terms": (x) => einsum("abc,cdb->da", x, weight(x, [10, 2, 3])),
+  "einsum-of-three": (x) => einsum("abc,bc,dc->ad", x, row(x, 0), row(x, 1).mul(0.3)),
+  "einsum-outer": (x) => einsum("ab,c->bac", row(x, 0), row(x, 1).slice(0, 0, 1).reshape([10])),
+  "einsum-elements": (x) => einsum("abc,cab->b", x, x.permute([2, 0, 1])),
+  "einsum-sum": (x) => einsum("abc->ca", x),
+  "einsum-diagonal": (x) => einsum("abb,cb->ac", x.slice(2, 0, 3), x.slice(2, 4, 5).reshape([4, 3])),
 };
 
 export interface Expected {

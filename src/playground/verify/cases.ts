@@ -1,5 +1,6 @@
 import {
   constant,
+  einsum,
   grad,
   input,
   iota,
@@ -744,6 +745,32 @@ add(
     ),
   draw(5, 20),
   draw(17, 9),
+);
+
+add(
+  "matmul",
+  "einsum of attention, and its derivative",
+  (q, k) => {
+    const scores = einsum("bqhd,bkhd->bhqk", q, k);
+    const [dq, dk] = grad(scores.softmax().square().sum(), [q, k]) as [Tensor, Tensor];
+    return einsum("bqhd,bkhd->bqk", dq, dk);
+  },
+  draw(2, 5, 3, 9),
+  draw(2, 7, 3, 9),
+);
+add(
+  "matmul",
+  "einsum of several rows, columns and terms",
+  (a, b) => einsum("abcd,cebd->eab", a, b),
+  draw(3, 2, 5, 4),
+  draw(5, 7, 2, 4),
+);
+add(
+  "conv",
+  "many places, two images, in groups",
+  (x, w) => x.conv(w, { padding: 1, groups: 2 }),
+  draw(2, 4, 10, 11),
+  draw(6, 2, 3, 3),
 );
 
 // Rows by index -----------------------------------------------------------------------------------------------------
