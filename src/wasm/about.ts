@@ -24,9 +24,15 @@ export function about(
     kind: group.kind,
     label: ops.length > 12 ? `${ops.slice(0, 12).join(" ")} … (${ops.length})` : ops.join(" "),
     shapes: domainOf(group),
-    flops: addedBy(group) + 2 * termsOf(group) * group.size + group.members.length * group.size,
+    flops: flopsOf(group),
     ...lies,
   };
+}
+
+function flopsOf(group: Group): number {
+  const { scan, members, size } = group;
+  if (scan) return scan.node.body.length * scan.order.reduce((sum, inner) => sum + flopsOf(inner), 0);
+  return addedBy(group) + 2 * termsOf(group) * size + members.length * size;
 }
 
 function addedBy({ scatter }: Group): number {
@@ -38,7 +44,8 @@ function termsOf(group: Group): number {
 }
 
 function domainOf(group: Group): string {
-  const { kind, split, size, scatter } = group;
+  const { kind, split, size, scatter, scan } = group;
+  if (scan) return `${scan.node.body.length} steps, ${scan.order.length} operations each`;
   if (scatter) {
     const { outer, count, rows, inner } = scatter;
     return `[${outer}, ${count}, ${inner}] into [${outer}, ${rows}, ${inner}]`;
