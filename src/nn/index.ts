@@ -23,6 +23,7 @@ export { defineLayer, type LayerContext, type LayerParts } from "./layers/own";
 export { globalAveragePool } from "./layers/pool";
 export { avgPool2d, maxPool2d } from "./layers/pooling";
 export { positionEmbedding } from "./layers/position";
+export { gru, lstm } from "./layers/recurrent";
 export { residual } from "./layers/residual";
 export { rmsNorm } from "./layers/rmsnorm";
 export { upsample2d } from "./layers/upsample";
