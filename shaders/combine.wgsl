@@ -1,4 +1,4 @@
-// Ends reductions to one number: value = sum (or max) over p of partials[place, p], then scalar arithmetic.
+// Ends reductions to one number: value = sum (or another reduction) over p of partials[place, p], then scalar arithmetic.
 //
 //   binding     access      shape
 //   partials    read        [places, COUNT]   one buffer for each reduction
@@ -15,12 +15,8 @@ const LANES = 1u; // spec
 
 var<workgroup> laneValues: array<f32, LANES>;
 
-// spec begin larger
-// Here as it is written in short; in use that of functions.wgsl, which gives NaN where one is.
-fn larger(a: f32, b: f32) -> f32 { return max(a, b); }
-// spec end
-
-fn sumLanes(value: f32, local: u32) -> f32 {
+// spec begin join
+fn join_sum(value: f32, local: u32) -> f32 {
   if (LANES == 1u) { return value; }
   laneValues[local] = value;
   workgroupBarrier();
@@ -32,19 +28,7 @@ fn sumLanes(value: f32, local: u32) -> f32 {
   workgroupBarrier();
   return total;
 }
-
-fn maxLanes(value: f32, local: u32) -> f32 {
-  if (LANES == 1u) { return value; }
-  laneValues[local] = value;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (local < half) { laneValues[local] = larger(laneValues[local], laneValues[local + half]); }
-    workgroupBarrier();
-  }
-  let largest = laneValues[0];
-  workgroupBarrier();
-  return largest;
-}
+// spec end
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -52,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   // spec begin reductions
   var own = 0.0;
   for (var p = local; p < 64u; p += LANES) { own += partials[place * 64u + p]; }
-  let total = sumLanes(own, local);
+  let total = join_sum(own, local);
   // spec end
   if (local == 0u) {
     // spec begin body

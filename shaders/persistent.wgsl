@@ -26,37 +26,8 @@ const COUNT = 1u; // spec
 // As bits: a float that is no more than an integer's bits might be flushed to zero on its way.
 var<workgroup> memory: array<u32, MEMORY>;
 
-// spec begin larger
-// Here as it is written in short; in use that of functions.wgsl, which gives NaN where one is.
-fn larger(a: f32, b: f32) -> f32 { return max(a, b); }
-// spec end
-
 // spec begin join
-var<workgroup> scratch: array<f32, WORKGROUP>;
-
-fn joinSum(value: f32, local: u32) -> f32 {
-  scratch[local] = value;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (local < half) { scratch[local] += scratch[local + half]; }
-    workgroupBarrier();
-  }
-  let total = scratch[0];
-  workgroupBarrier();
-  return total;
-}
-
-fn joinMax(value: f32, local: u32) -> f32 {
-  scratch[local] = value;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (local < half) { scratch[local] = larger(scratch[local], scratch[local + half]); }
-    workgroupBarrier();
-  }
-  let largest = scratch[0];
-  workgroupBarrier();
-  return largest;
-}
+// fn join_sum(value: f32, local: u32) -> f32, the sum over all threads, and one for each other reduction: kernels/partials.ts.
 // spec end
 
 // spec begin functions

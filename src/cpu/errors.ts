@@ -34,7 +34,7 @@ import {
 import { equalToMaximum } from "./equal-to-maximum";
 import { evaluate } from "./evaluate";
 import { joined, overSteps } from "./over-steps";
-import { argmax, matmul, max, scatterAdd, sum, take } from "./reduction-errors";
+import { argmax, matmul, max, prod, scatterAdd, sum, take } from "./reduction-errors";
 import { LARGEST, LEAST, rounded, ULP, UNIT, within } from "./rounding";
 import { logSoftmax, softmax } from "./softmax-errors";
 import { EITHER_SIGN, type ErrorRule, type Uncertain } from "./uncertain";
@@ -116,6 +116,7 @@ export const ERRORS = {
   matmul: { errors: matmul, nonnegative: "inherited" },
   sum: { errors: sum, nonnegative: "inherited" },
   max: { errors: max, nonnegative: "inherited" },
+  prod: { errors: prod, nonnegative: "inherited" },
   argmax: { errors: argmax, nonnegative: "always", decides: true },
   softmax: { errors: softmax, nonnegative: "always" },
   logSoftmax: { errors: logSoftmax },

@@ -160,6 +160,36 @@ function productErrors(
   return errors;
 }
 
+/**
+ * Each factor takes part in at most n - 1 products, whatever their order. In some order a part of them may lie beyond float32, or below
+ * what it has: then all of the result is in doubt, or of something no larger than it.
+ */
+export const prod: ErrorRule = (node, [x], values) => {
+  const { values: a, errors: ea } = x as Uncertain;
+  const errors = new Float64Array(values.length);
+  for (const { result, first, step, length } of rows(node)) {
+    let [exact, largest, highest, lowest] = [1, 1, 1, 1];
+    let [nan, strange] = [false, false];
+    for (let l = 0, at = first; l < length; l++, at += step) {
+      const [value, error] = [a[at] as number, ea[at] as number];
+      nan ||= Number.isNaN(value) && error === 0;
+      strange ||= !isPlain(value, error);
+      const size = Math.abs(value);
+      exact *= size;
+      largest *= size + error;
+      highest *= Math.max(size + error, 1);
+      if (size > 0) lowest *= Math.min(size, 1);
+    }
+    if (nan) continue;
+    if (strange || highest > LARGEST) errors[result] = Number.POSITIVE_INFINITY;
+    else if (largest > 0) {
+      const own = largest - exact + inOrder(length - 1) * largest;
+      errors[result] = own + LEAST + (lowest < LEAST ? largest : 0);
+    }
+  }
+  return errors;
+};
+
 /** Of all that the maximum may be. */
 export const max: ErrorRule = (node, [x], values) => {
   const { values: a, errors: ea } = x as Uncertain;

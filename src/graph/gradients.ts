@@ -159,6 +159,16 @@ export const GRADIENTS: Record<Op, Gradient> = {
     const ties = sumAxes(largest, from, to);
     return [largest.mul(overReduced(node, g.reshape(ties.shape).div(ties)))];
   },
+  // Each factor's is the product of the others, those before it times those behind it: no division, so that zeros may be among them.
+  prod: (node, g) => {
+    const [x] = operands(node);
+    const { from = 0, to = 0 } = node.attributes;
+    const { outer, length, inner } = splitShape(x.shape, from, to);
+    if (length === 1) return [overReduced(node, g)];
+    const rows = x.reshape([outer, length, inner]);
+    const others = productBefore(rows, 1).mul(productBefore(rows, -1));
+    return [others.reshape(x.shape).mul(overReduced(node, g))];
+  },
   argmax: none,
 
   softmax: (node, g) => {
@@ -173,6 +183,32 @@ export const GRADIENTS: Record<Op, Gradient> = {
   scan: none,
   item: none,
 };
+
+/** Of x [outer, length, inner], the product of what comes before each element of axis 1, or behind it; in as many steps as the length has bits. */
+function productBefore(x: Tensor, direction: 1 | -1): Tensor {
+  const length = x.shape[1] as number;
+  const moved = (x: Tensor, by: number) =>
+    direction === 1
+      ? x.slice(1, 0, length - by).pad(
+          [
+            [0, 0],
+            [by, 0],
+            [0, 0],
+          ],
+          1,
+        )
+      : x.slice(1, by).pad(
+          [
+            [0, 0],
+            [0, by],
+            [0, 0],
+          ],
+          1,
+        );
+  let product = moved(x, 1);
+  for (let by = 1; by < length - 1; by *= 2) product = product.mul(moved(product, by));
+  return product;
+}
 
 /** For operations that broadcast: each gradient is summed back to its operand's shape. */
 function spread(gradient: Gradient): Gradient {

@@ -57,6 +57,19 @@ interface Elementwise {
 interface Reduction {
   readonly kind: "reduction";
   loop(x: Numbers, out: Numbers, outer: number, length: number, inner: number): void;
+  /** One whose result is a number of the same kind, and which can therefore be taken of parts. Others give an index. */
+  readonly fold?: Fold;
+}
+
+/** WGSL of a reduction: what it starts from, two parts as one, and all of a subgroup's. */
+export interface Fold {
+  readonly identity: string;
+  /** Where it is one of WGSL's own operators. */
+  readonly operator?: "+" | "*";
+  combine(a: string, b: string): string;
+  readonly subgroup: string;
+  /** Its rounding grows with the number of terms that follow on one another: many are taken in blocks. */
+  readonly blocks?: true;
 }
 
 /**
@@ -342,31 +355,24 @@ export const OPS = {
     },
   },
 
-  sum: {
-    kind: "reduction",
-    loop(x, out, outer, length, inner) {
-      for (let o = 0; o < outer; o++) {
-        for (let l = 0; l < length; l++) {
-          for (let i = 0; i < inner; i++) {
-            out[o * inner + i] = (out[o * inner + i] as number) + (x[(o * length + l) * inner + i] as number);
-          }
-        }
-      }
-    },
-  },
-  max: {
-    kind: "reduction",
-    loop(x, out, outer, length, inner) {
-      out.fill(-Infinity);
-      for (let o = 0; o < outer; o++) {
-        for (let l = 0; l < length; l++) {
-          for (let i = 0; i < inner; i++) {
-            out[o * inner + i] = Math.max(out[o * inner + i] as number, x[(o * length + l) * inner + i] as number);
-          }
-        }
-      }
-    },
-  },
+  sum: folded(0, (a, b) => a + b, {
+    identity: "0.0",
+    operator: "+",
+    combine: (a, b) => `${a} + ${b}`,
+    subgroup: "subgroupAdd",
+    blocks: true,
+  }),
+  max: folded(Number.NEGATIVE_INFINITY, (a, b) => Math.max(a, b), {
+    identity: "lowest()",
+    combine: (a, b) => `larger(${a}, ${b})`,
+    subgroup: "subgroupLarger",
+  }),
+  prod: folded(1, (a, b) => a * b, {
+    identity: "1.0",
+    operator: "*",
+    combine: (a, b) => `${a} * ${b}`,
+    subgroup: "subgroupMul",
+  }),
   /** The first index of the largest element, int32; that of the first NaN where there is one, as NumPy's. */
   argmax: {
     kind: "reduction",
@@ -418,6 +424,9 @@ export const OPS = {
 } satisfies Record<string, Elementwise | Reduction | Structural>;
 
 export type Op = keyof typeof OPS;
+/** Reductions; and those that can be taken of parts. */
+export type ReductionOp = { [K in Op]: (typeof OPS)[K] extends Reduction ? K : never }[Op];
+export type FoldOp = { [K in ReductionOp]: (typeof OPS)[K] extends { readonly fold: Fold } ? K : never }[ReductionOp];
 export type OpRow = Elementwise | Reduction | Structural;
 export type CompositeOp = { [K in Op]: (typeof OPS)[K] extends { kind: "composite" } ? K : never }[Op];
 export type ElementwiseOp = { [K in Op]: (typeof OPS)[K] extends Elementwise ? K : never }[Op];
@@ -469,6 +478,11 @@ export function contractionSizes(
   };
 }
 
+export function isFold(op: Op): op is FoldOp {
+  const row: OpRow = OPS[op];
+  return row.kind === "reduction" && row.fold !== undefined;
+}
+
 /** A tensor seen as [outer, length, inner], where `length` covers the axes `from` … `to - 1`. */
 export function splitShape(shape: Shape, from: number, to: number): { outer: number; length: number; inner: number } {
   return { outer: sizeOf(shape.slice(0, from)), length: sizeOf(shape.slice(from, to)), inner: sizeOf(shape.slice(to)) };
@@ -505,6 +519,28 @@ function readAlong(x: Numbers, out: Numbers, shape: Shape, strides: readonly num
       at[axis] = 0;
     }
   }
+}
+
+function folded(
+  start: number,
+  combine: (a: number, b: number) => number,
+  fold: Fold,
+): Reduction & { readonly fold: Fold } {
+  return {
+    kind: "reduction",
+    fold,
+    loop(x, out, outer, length, inner) {
+      out.fill(start);
+      for (let o = 0; o < outer; o++) {
+        for (let l = 0; l < length; l++) {
+          for (let i = 0; i < inner; i++) {
+            const at = o * inner + i;
+            out[at] = combine(out[at] as number, x[(o * length + l) * inner + i] as number);
+          }
+        }
+      }
+    },
+  };
 }
 
 /** The same bits as the kernels'. */

@@ -2,7 +2,7 @@ import { checkFlag, checkOptions, isNumbers, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../util/shape";
 import { type Axes, axesOf, checkAxis, checkShape, isPair, keeps, without, withoutOpen } from "./axes";
-import { type Attributes, type DType, type ElementwiseOp, elementwiseRow, type Op } from "./ops";
+import { type Attributes, type DType, type ElementwiseOp, elementwiseRow, type FoldOp, type Op } from "./ops";
 import {
   type ConvOptions,
   checkGroups,
@@ -443,6 +443,10 @@ export class Tensor {
     floats("min", this);
     return reduction("max", this.neg(), axis, options, "min").neg();
   }
+  /** The product; its derivative is right where factors are 0. */
+  prod(axis?: Axes, options?: { keepDims?: boolean }): Tensor {
+    return reduction("prod", this, axis, options);
+  }
   /**
    * The mean square of the deviations from the mean, which is taken away first: 1,000 ± 1 keeps its digits in float32. Divides by
    * n - correction, n the number of elements. Throws RangeError where that is not above 0.
@@ -794,7 +798,7 @@ function elementwise(op: ElementwiseOp, ...given: Operand[]): Tensor {
 
 /** Reduces one run of neighbouring axes after another, from the last, so that earlier axes keep their places. */
 function reduction(
-  op: "sum" | "max",
+  op: FoldOp,
   x: Tensor,
   given: Axes | undefined,
   options: { keepDims?: boolean } | undefined,

@@ -1,6 +1,7 @@
 import combine from "../../shaders/combine.wgsl?raw";
+import type { FoldOp } from "../graph/ops";
 import type { KernelText } from "./kernel";
-import { accumulate, INITIAL, joinTurns } from "./partials";
+import { accumulate, initial, joinFunction, joinTurns } from "./partials";
 import { indent, specialise } from "./specialise";
 
 export interface CombineSpec {
@@ -10,7 +11,7 @@ export interface CombineSpec {
   readonly maxLanes: number;
   readonly maxTurns: number;
   readonly reductions: readonly {
-    readonly op: "sum" | "max";
+    readonly op: FoldOp;
     readonly buffer: string;
     readonly count: number;
     readonly variable: string;
@@ -28,14 +29,20 @@ export function combineKernel({ bindings, reductions, body, ...spec }: CombineSp
     const element = `${buffer}[place * ${count}u + p]`;
     const own = `own${i}`;
     return [
-      `var ${own} = ${INITIAL[op]};`,
+      `var ${own} = ${initial(op)};`,
       `for (var p = local; p < ${count}u; p += LANES) { ${accumulate({ op, variable: own }, element)} }`,
-      `let ${variable} = ${op}Lanes(${own}, local);`,
+      `let ${variable} = join_${op}(${own}, local);`,
     ];
   });
+  const ops = [...new Set(reductions.map(({ op }) => op))];
   const source = specialise(combine, {
     constants: { LANES: lanes },
-    blocks: { larger: "", bindings, reductions: indent(lines, 2), body: indent(body, 4) },
+    blocks: {
+      join: ops.map((op) => joinFunction(op, `join_${op}`, "laneValues", "LANES")).join(""),
+      bindings,
+      reductions: indent(lines, 2),
+      body: indent(body, 4),
+    },
   });
   return { name: "combine", source, workgroups: [1, 1, 1], partials: 0, turns: turnsOf(lanes) };
 }

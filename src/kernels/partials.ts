@@ -1,6 +1,8 @@
+import { type Fold, type FoldOp, isFold, OPS, type Op } from "../graph/ops";
+
 /** A reduction to one number that a kernel begins, each thread in a variable. */
 export interface Partial {
-  readonly op: "sum" | "max";
+  readonly op: FoldOp;
   readonly variable: string;
 }
 
@@ -19,11 +21,13 @@ export function partialCount(workgroups: number, workgroupSize: number): number 
 }
 
 /** WGSL of what a reduction starts from. */
-export const INITIAL = { sum: "0.0", max: "lowest()" } as const;
+export function initial(op: FoldOp): string {
+  return OPS[op].fold.identity;
+}
 
 /** WGSL of two parts of a reduction as one. */
-export function joined(op: Partial["op"], a: string, b: string): string {
-  return op === "sum" ? `${a} + ${b}` : `larger(${a}, ${b})`;
+export function joined(op: FoldOp, a: string, b: string): string {
+  return OPS[op].fold.combine(a, b);
 }
 
 export function declarePartials(partials: readonly Partial[]): string[] {
@@ -32,11 +36,12 @@ export function declarePartials(partials: readonly Partial[]): string[] {
 
 /** Lines that begin them where their variables are declared elsewhere. */
 export function beginPartials(partials: readonly Partial[]): string[] {
-  return partials.map(({ op, variable }) => `${variable} = ${INITIAL[op]};`);
+  return partials.map(({ op, variable }) => `${variable} = ${initial(op)};`);
 }
 
 export function accumulate({ op, variable }: Partial, value: string): string {
-  return op === "sum" ? `${variable} += ${value};` : `${variable} = ${joined(op, variable, value)};`;
+  const { operator }: Fold = OPS[op].fold;
+  return operator ? `${variable} ${operator}= ${value};` : `${variable} = ${joined(op, variable, value)};`;
 }
 
 /** Lines that end the partial results, in uniform control flow; `group` and `local` are the workgroup's and thread's index. */
@@ -63,6 +68,35 @@ export function finishPartials(partials: readonly PartialSpec[], workgroups: num
 /** Turns of the loops that `finishPartials` writes. */
 export function finishTurns(partials: readonly PartialSpec[], workgroups: number, workgroupSize: number): number {
   return workgroups * workgroupSize <= THREADS_ALONE ? 0 : partials.length * joinTurns(workgroupSize);
+}
+
+/** A function that gives every thread all threads' values as one, in uniform control flow; `memory` is an array with a place for each. */
+export function joinFunction(op: FoldOp, name: string, memory: string, threads: string): string {
+  return `fn ${name}(value: f32, local: u32) -> f32 {
+  if (${threads} == 1u) { return value; }
+  ${memory}[local] = value;
+  workgroupBarrier();
+  for (var half = ${threads} / 2u; half > 0u; half /= 2u) {
+    if (local < half) { ${accumulate({ op, variable: `${memory}[local]` }, `${memory}[local + half]`)} }
+    workgroupBarrier();
+  }
+  let whole = ${memory}[0];
+  workgroupBarrier();
+  return whole;
+}
+`;
+}
+
+/** A function for each reduction: where the workgroup is one subgroup, it needs no memory and no barrier. */
+export function joinFunctions(subgroup: boolean): string {
+  const ops = (Object.keys(OPS) as Op[]).filter(isFold);
+  if (subgroup) {
+    return ops
+      .map((op) => `fn join_${op}(value: f32, local: u32) -> f32 { return ${OPS[op].fold.subgroup}(value); }\n`)
+      .join("");
+  }
+  const texts = ops.map((op) => joinFunction(op, `join_${op}`, "scratch", "WORKGROUP"));
+  return `var<workgroup> scratch: array<f32, WORKGROUP>;\n${texts.join("")}`;
 }
 
 /** Turns of a loop that joins the values of so many threads by halves. */

@@ -1,5 +1,6 @@
 import persistent from "../../shaders/persistent.wgsl?raw";
 import type { KernelText } from "./kernel";
+import { joinFunctions } from "./partials";
 import { indent, specialise } from "./specialise";
 
 export interface PersistentSpec {
@@ -19,11 +20,6 @@ export interface PersistentSpec {
   readonly store: readonly string[];
 }
 
-/** Where the workgroup is one subgroup, sums over it need no memory and no barrier. */
-const JOIN_SUBGROUP = `fn joinSum(value: f32, local: u32) -> f32 { return subgroupAdd(value); }
-fn joinMax(value: f32, local: u32) -> f32 { return subgroupLarger(value); }
-`;
-
 export function persistentKernel({
   workgroupSize,
   subgroup,
@@ -39,8 +35,8 @@ export function persistentKernel({
   const source = specialise(persistent, {
     constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1), COUNT: count },
     blocks: {
-      larger: "",
-      ...(subgroup && { enable: "enable subgroups;\n", join: JOIN_SUBGROUP }),
+      ...(subgroup && { enable: "enable subgroups;\n" }),
+      join: joinFunctions(subgroup),
       ...(held && { wait: "" }),
       bindings,
       functions,

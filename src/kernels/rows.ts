@@ -1,4 +1,5 @@
 import rows from "../../shaders/rows.wgsl?raw";
+import { isFold, type ReductionOp } from "../graph/ops";
 import type { KernelText } from "./kernel";
 import {
   accumulate,
@@ -34,7 +35,7 @@ function laneMemory(lanes: number, workgroupSize: number, argmax: boolean): stri
 
 /** Lines after which `variable` (and `index`, the first place of the maximum) is that of all lanes of a row. */
 export function joinLanes(
-  op: "sum" | "max" | "argmax",
+  op: ReductionOp,
   variable: string,
   index: string,
   lanes: number,
@@ -46,16 +47,13 @@ export function joinLanes(
   const other = `local + half * ${inner === 1 ? 1 : rowsPerGroup}u`;
   const mine = inner === 1 ? `rowLocal * ${lanes}u` : "rowLocal";
   const mineNow = "laneValues[local]";
-  const join = {
-    sum: accumulate({ op: "sum", variable: mineNow }, `laneValues[${other}]`),
-    max: accumulate({ op: "max", variable: mineNow }, `laneValues[${other}]`),
-    argmax:
-      `let other = ${other}; if (exceeds(laneValues[other], ${mineNow}) || (!exceeds(${mineNow}, laneValues[other]) && laneIndices[other] < laneIndices[local])) ` +
-      "{ laneValues[local] = laneValues[other]; laneIndices[local] = laneIndices[other]; }",
-  }[op];
+  const join = isFold(op)
+    ? accumulate({ op, variable: mineNow }, `laneValues[${other}]`)
+    : `let other = ${other}; if (exceeds(laneValues[other], ${mineNow}) || (!exceeds(${mineNow}, laneValues[other]) && laneIndices[other] < laneIndices[local])) ` +
+      "{ laneValues[local] = laneValues[other]; laneIndices[local] = laneIndices[other]; }";
   return [
     `laneValues[local] = ${variable};`,
-    ...(op === "argmax" ? [`laneIndices[local] = ${index};`] : []),
+    ...(isFold(op) ? [] : [`laneIndices[local] = ${index};`]),
     "workgroupBarrier();",
     ...turns.loop(Math.log2(lanes), () => [
       `for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {`,
@@ -64,7 +62,7 @@ export function joinLanes(
       "}",
     ]),
     `${variable} = laneValues[${mine}];`,
-    ...(op === "argmax" ? [`${index} = laneIndices[${mine}];`] : []),
+    ...(isFold(op) ? [] : [`${index} = laneIndices[${mine}];`]),
     "workgroupBarrier();",
   ];
 }

@@ -1,5 +1,6 @@
 import scan from "../../shaders/scan.wgsl?raw";
 import type { KernelText } from "./kernel";
+import { joinFunctions } from "./partials";
 import { indent, specialise } from "./specialise";
 
 export interface ScanSpec {
@@ -15,7 +16,7 @@ export interface ScanSpec {
 export function scanKernel({ workgroupSize, elements, bindings, functions, body, turns }: ScanSpec): KernelText {
   const source = specialise(scan, {
     constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1) },
-    blocks: { larger: "", bindings, functions, body: indent(body, 2) },
+    blocks: { join: joinFunctions(false), bindings, functions, body: indent(body, 2) },
   });
   return { name: "scan", source, workgroups: [1, 1, 1], partials: 0, turns };
 }

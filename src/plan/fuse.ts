@@ -1,4 +1,4 @@
-import { contractionSizes, elementwiseRow, rowOf, splitShape } from "../graph/ops";
+import { contractionSizes, elementwiseRow, isFold, rowOf, splitShape } from "../graph/ops";
 import { asScan, type Scan } from "../graph/scan";
 import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { type Access, asMatrices, canonical, elementAt, isAligned, sameAccess, stepOf } from "../graph/view";
@@ -225,7 +225,7 @@ class Fuser {
     const split = splitShape(operand.shape, from, to);
     const latest = this.latest.get(operand) ?? -1;
     const source = latest >= 0 ? (this.groups[latest] as Group) : null;
-    if (sizeOf(node.shape) === 1 && (node.op === "sum" || node.op === "max")) {
+    if (sizeOf(node.shape) === 1 && isFold(node.op)) {
       const partial: Partial = { node, op: node.op, value: operand };
       const tail = this.tailNodes.has(node);
       let begin = source !== null && this.tryPartial(source, operand) ? source : null;

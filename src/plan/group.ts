@@ -1,4 +1,4 @@
-import { contractionSizes, rowOf } from "../graph/ops";
+import { contractionSizes, type FoldOp, rowOf } from "../graph/ops";
 import type { Scan } from "../graph/scan";
 import { Tensor } from "../graph/tensor";
 import { type Shape, sizeOf } from "../util/shape";
@@ -20,7 +20,7 @@ export type MatrixOperand =
 /** A reduction of all elements to one number, begun in one kernel as partial results and ended in another. */
 export interface Partial {
   readonly node: Tensor;
-  readonly op: "sum" | "max";
+  readonly op: FoldOp;
   readonly value: Tensor;
 }
 

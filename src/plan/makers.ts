@@ -1,4 +1,4 @@
-import { rowOf } from "../graph/ops";
+import { isFold, rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
 import { Scan } from "../graph/scan";
 import { type Tensor, topological } from "../graph/tensor";
@@ -70,7 +70,7 @@ async function scans(): Promise<NonNullable<Makers["scan"]>> {
 function reducesRows(program: Program): boolean {
   return some(program, ({ op, shape }) => {
     const { kind } = rowOf(op);
-    return kind === "composite" || (kind === "reduction" && (sizeOf(shape) > 1 || op === "argmax"));
+    return kind === "composite" || (kind === "reduction" && (sizeOf(shape) > 1 || !isFold(op)));
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { declarePartials, INITIAL } from "../kernels/partials";
+import { declarePartials, initial } from "../kernels/partials";
 import { registerTile } from "../kernels/register-tile";
 import type { Turns } from "../kernels/turns";
 import { type Group, type MatrixOperand, productOf } from "./group";
@@ -20,8 +20,8 @@ export function writeGroup(context: Context, group: Group): string[] {
         return [...body.lines, ...end];
       });
       // What every thread has summed counts once.
-      const sums = context.held ? part.partialSpecs().filter(({ op }) => op === "sum") : [];
-      const once = sums.map(({ variable }) => `if (local > 0u) { ${variable} = ${INITIAL.sum}; }`);
+      const sums = context.held ? part.partialSpecs() : [];
+      const once = sums.map(({ op, variable }) => `if (local > 0u) { ${variable} = ${initial(op)}; }`);
       return [...begins, ...lines, ...once];
     }
     case "contraction":
@@ -188,7 +188,7 @@ function combination(context: Context, part: Part): string[] {
     values.set(node, total);
     // What the kernel's own function does where a subgroup cannot.
     if (!context.subgroup) context.turns.loop(Math.log2(context.workgroupSize), () => {});
-    return `let ${total} = ${op === "sum" ? "joinSum" : "joinMax"}(${context.variableOf(node)}, local);`;
+    return `let ${total} = join_${op}(${context.variableOf(node)}, local);`;
   });
   const body = new Body(part.point("0u", [], values), "v");
   const stored = part.group.combines.flatMap(({ node }) => part.stored(node, "0u", values.get(node) as string));

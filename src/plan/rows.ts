@@ -1,5 +1,6 @@
+import { isFold, OPS, type ReductionOp } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import { accumulate, INITIAL, type Partial } from "../kernels/partials";
+import { accumulate, initial, type Partial } from "../kernels/partials";
 import { joinLanes } from "../kernels/rows";
 import { sizeOf } from "../util/shape";
 import { type Expression, isInlinable, walk } from "./expression";
@@ -94,22 +95,22 @@ export function rowsBody(
     reductions.forEach((node, i) => {
       const variable = `p${pass}_${i}`;
       const value = body.value(definitionOf(node));
-      if (node.op === "argmax") {
-        lines.push(`var ${variable} = ${INITIAL.max};`, `var ${variable}_at = 2147483647i;`);
+      if (!isFold(node.op)) {
+        lines.push(`var ${variable} = ${initial("max")};`, `var ${variable}_at = 2147483647i;`);
         steps.push(
           `if (l == lane || exceeds(${value}, ${variable})) { ${variable} = ${value}; ${variable}_at = i32(l); }`,
         );
-        joins.push(...joinLanes("argmax", variable, `${variable}_at`, lanes, rowsPerGroup, inner, site.turns));
+        joins.push(
+          ...joinLanes(node.op as ReductionOp, variable, `${variable}_at`, lanes, rowsPerGroup, inner, site.turns),
+        );
         rowValues.set(node, `${variable}_at`);
       } else {
-        const op = node.op === "sum" ? "sum" : "max";
-        lines.push(`var ${variable} = ${INITIAL[op]};`);
-        if (op === "max") steps.push(accumulate({ op, variable }, value));
-        else {
-          const part = blocked ? `${variable}_part` : variable;
-          if (blocked) parts.push([`var ${part} = 0.0;`, `${variable} += ${part};`]);
-          steps.push(`${part} += ${value};`);
-        }
+        const { op } = node;
+        const inBlocks = blocked && OPS[op].fold.blocks === true;
+        const part = inBlocks ? `${variable}_part` : variable;
+        lines.push(`var ${variable} = ${initial(op)};`);
+        if (inBlocks) parts.push([`var ${part} = ${initial(op)};`, accumulate({ op, variable }, part)]);
+        steps.push(accumulate({ op, variable: part }, value));
         joins.push(...joinLanes(op, variable, "", lanes, rowsPerGroup, inner, site.turns));
         rowValues.set(node, variable);
       }
@@ -147,5 +148,5 @@ export function rowsBody(
     }
     lines.push(...joins);
   }
-  return { lines, usesArgmax: group.members.some(({ op }) => op === "argmax") };
+  return { lines, usesArgmax: group.members.some((node) => isReduction(node) && !isFold(node.op)) };
 }

@@ -1,5 +1,5 @@
 import { composed } from "../graph/compose";
-import { elementwiseRow, rowOf, splitShape } from "../graph/ops";
+import { elementwiseRow, isFold, rowOf, splitShape } from "../graph/ops";
 import { isFree, leafOf, makeScan, replaced, Scan, withOperands } from "../graph/scan";
 import { literal, literalOf, Tensor, topological } from "../graph/tensor";
 import { accessThrough, stepOf, type ViewStep } from "../graph/view";
@@ -112,7 +112,7 @@ function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
     case "reduction": {
       const { from = 0, to = 0 } = node.attributes;
       const single = splitShape(a.shape, from, to).length === 1;
-      return unique(single && node.op !== "argmax" ? unique(reshaped(a, node.shape, unique)) : node);
+      return unique(single && isFold(node.op) ? unique(reshaped(a, node.shape, unique)) : node);
     }
     default:
       return unique(node);

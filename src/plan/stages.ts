@@ -1,3 +1,4 @@
+import { isFold } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
 import { sizeOf } from "../util/shape";
@@ -377,7 +378,7 @@ class Sweeping {
         if (outer !== 1 || length !== rows || group.partials.length > 0) return null;
         const reductions = group.members.filter(isReduction);
         const rest = group.members.filter((node) => !isReduction(node));
-        const firstPass = reductions.every((node) => node.op !== "argmax" && !usesOwn(fusion, group, node));
+        const firstPass = reductions.every((node) => isFold(node.op) && !usesOwn(fusion, group, node));
         const afterwards =
           rest.every((node) => sizeOf(node.shape) === inner) &&
           readsNone(rest.map((node) => fusion.definition(group, node)));

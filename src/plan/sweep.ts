@@ -1,6 +1,6 @@
-import { elementwiseRow } from "../graph/ops";
+import { elementwiseRow, type FoldOp, isFold, OPS } from "../graph/ops";
 import { type Tensor, topological } from "../graph/tensor";
-import { accumulate, declarePartials, INITIAL, joined } from "../kernels/partials";
+import { accumulate, declarePartials, initial, joined } from "../kernels/partials";
 import { sizeOf } from "../util/shape";
 import { isInlinable } from "./expression";
 import { type Group, plainProductOf } from "./group";
@@ -26,7 +26,7 @@ export function sharesOf(totals: number, workgroupSize: number, subgroup: boolea
 
 /** A sum, or maximum, over the rows: each thread's share is in a variable. */
 interface Total {
-  readonly op: "sum" | "max";
+  readonly op: FoldOp;
   readonly variable: string;
 }
 
@@ -207,8 +207,7 @@ class SweepWriter {
   }
 
   private reduced({ op }: Tensor, parts: readonly string[]): string {
-    if (op === "sum") return this.named(balanced(parts, (x, y) => `(${x} + ${y})`));
-    if (op === "max") return this.named(balanced(parts, (x, y) => joined("max", x, y)));
+    if (isFold(op)) return this.named(balanced(parts, (x, y) => `(${joined(op, x, y)})`));
     let [largest, at] = [parts[0] as string, "0i"];
     parts.slice(1).forEach((part, i) => {
       at = this.named(`select(${at}, ${i + 1}i, exceeds(${part}, ${largest}))`);
@@ -253,7 +252,7 @@ class SweepWriter {
           throw new Error("internal: a sum over rows of its own kernel's values");
         });
         const value = this.body(point).value(fusion.expression(group, node.operands[0] as Tensor));
-        this.add(node.op === "max" ? "max" : "sum", value);
+        this.add(node.op as FoldOp, value);
       }
     }
     this.ends.push(() => {
@@ -265,7 +264,7 @@ class SweepWriter {
         for (const node of group.members) {
           const first = firsts.get(node);
           const name = first === undefined ? body.value(fusion.definition(group, node)) : `total${first}`;
-          if (first !== undefined) sums.push(...this.joined(name, node.op === "max" ? "max" : "sum", first, i));
+          if (first !== undefined) sums.push(...this.joined(name, node.op as FoldOp, first, i));
           values.set(node, name);
           stores.push(...part.stored(node, i, name));
         }
@@ -285,9 +284,7 @@ class SweepWriter {
       const { pitch } = this.shares();
       return this.totals.map(({ variable }, i) => `joined[local * ${pitch}u + ${i}u] = ${variable};`);
     }
-    const lines = this.totals.map(
-      ({ op, variable }) => `let ${variable}_all = ${op === "sum" ? "subgroupAdd" : "subgroupLarger"}(${variable});`,
-    );
+    const lines = this.totals.map(({ op, variable }) => `let ${variable}_all = ${OPS[op].fold.subgroup}(${variable});`);
     if (held) return lines;
     // Each thread stores another of them.
     for (let first = 0; first < this.totals.length; first += workgroupSize) {
@@ -309,7 +306,7 @@ class SweepWriter {
     const { shares, pitch } = this.shares();
     const share = `joined[q * ${pitch}u + ${at}]`;
     return this.context.turns.loop(shares, () => [
-      `var ${name} = ${INITIAL[op]};`,
+      `var ${name} = ${initial(op)};`,
       `for (var q = 0u; q < ${shares}u; q++) { ${accumulate({ op, variable: name }, share)} }`,
     ]);
   }

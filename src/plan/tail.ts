@@ -1,4 +1,4 @@
-import { elementwiseRow } from "../graph/ops";
+import { elementwiseRow, isFold } from "../graph/ops";
 import { literalOf, type Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 import type { Update } from "./group";
@@ -13,7 +13,7 @@ export function findTail(
   const results = new Set(outputs);
   const changed = new Set(updates.map(({ node }) => node));
   const tail = new Set<Tensor>();
-  const isReduction = (node: Tensor) => node.op === "sum" || node.op === "max";
+  const isReduction = (node: Tensor) => isFold(node.op);
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i] as Tensor;
     const own = users.get(node) ?? [];

@@ -1,3 +1,4 @@
+import { isFold, type ReductionOp } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
 import { type Expression, isInlinable, walk } from "../plan/expression";
@@ -16,8 +17,6 @@ const MAX_UNROLLED = 16;
 const MIN_ALONG = 16;
 /** Vectors of neighbouring columns that are reduced together, so that memory is read by whole lines. */
 const COLUMNS = 4;
-
-type Op = "sum" | "max" | "argmax";
 
 /** A kernel's reductions by when they can be made: each pass over a row is for those that need the passes before. */
 interface Passes {
@@ -105,11 +104,13 @@ export function emitRows(kernel: Kernel): void {
     );
     if (reductions.length + stored.length + begun.length === 0) return;
 
-    const results = under.map(() => reductions.map(({ op }) => total(scope, op as Op, along ? length / 4 : length)));
+    const results = under.map(() =>
+      reductions.map(({ op }) => total(scope, op as ReductionOp, along ? length / 4 : length)),
+    );
     const atElement = (inside: Scope, values: Values, site: Site, row: number) => {
       reductions.forEach((node, i) => {
-        const value = neutral(f, node.op as Op, values.value(passes.definition(node)), along ? site.valid : 4);
-        const index = node.op === "argmax" ? values.index(withinRow) : null;
+        const value = neutral(f, node.op as ReductionOp, values.value(passes.definition(node)), along ? site.valid : 4);
+        const index = isFold(node.op) ? null : values.index(withinRow);
         ((results[row] as Total[])[i] as Total).add(inside, value, index);
       });
       const kept = stored.map((node) => [node, values.value(passes.definition(node))] as const);

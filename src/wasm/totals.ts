@@ -1,3 +1,4 @@
+import type { ReductionOp } from "../graph/ops";
 import { V128 } from "./encoder";
 import { narrowed, shuffle, widened } from "./halves";
 import * as O from "./opcodes";
@@ -19,21 +20,29 @@ export interface Total {
   whole(): Value;
 }
 
+/** The instruction that makes one of two, and what it starts from; null for what gives an index. `long`: many are taken in float64. */
+const ROWS: Record<ReductionOp, { readonly code: number | null; readonly start: number; readonly long?: true }> = {
+  sum: { code: O.F_ADD, start: 0, long: true },
+  max: { code: O.F_MAX, start: Number.NEGATIVE_INFINITY },
+  prod: { code: O.F_MUL, start: 1 },
+  argmax: { code: null, start: Number.NEGATIVE_INFINITY },
+};
+
 /** Begins in `scope`; `count` terms come to each lane at most. */
-export function total(scope: Scope, op: "sum" | "max" | "argmax", count: number): Total {
-  if (op === "argmax") return new Argmax(scope);
-  return op === "sum" && count > MAX_FLOAT32 ? new LongSum(scope) : new Simple(scope, op === "sum" ? O.F_ADD : O.F_MAX);
+export function total(scope: Scope, op: ReductionOp, count: number): Total {
+  const row = ROWS[op];
+  if (row.code === null) return new Argmax(scope);
+  return row.long && count > MAX_FLOAT32 ? new LongSum(scope) : new Simple(scope, row.code, row.start);
 }
 
 /** What lanes beyond the first `valid` must hold to leave a reduction as it is. */
-export function neutral(f: FunctionBody, op: "sum" | "max" | "argmax", value: Value, valid: number): Value {
+export function neutral(f: FunctionBody, op: ReductionOp, value: Value, valid: number): Value {
   if (valid === 4) return value;
   const used = f.lanes(
     [0, 1, 2, 3].map((lane) => (lane < valid ? -1 : 0)),
     "int32",
   );
-  if (op === "sum") return f.op(O.V_AND, value, used);
-  return f.op(O.V_BITSELECT, value, f.float(Number.NEGATIVE_INFINITY), used);
+  return f.op(O.V_BITSELECT, value, f.float(ROWS[op].start), used);
 }
 
 function variable(scope: Scope, start: Value): Value {
@@ -53,8 +62,9 @@ class Simple implements Total {
   constructor(
     scope: Scope,
     private readonly code: number,
+    start: number,
   ) {
-    this.sum = variable(scope, scope.body.float(code === O.F_ADD ? 0 : Number.NEGATIVE_INFINITY));
+    this.sum = variable(scope, scope.body.float(start));
   }
   add(scope: Scope, value: Value): void {
     scope.get(this.sum.local).get(value.local).put(this.code).set(this.sum.local);

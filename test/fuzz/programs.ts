@@ -95,6 +95,12 @@ const CALLS: Record<string, Call> = {
           .add(0.5)
           .minimum(3)
           .pow(matrixless(beside(a, c, pool), a).tanh()),
+  prod: (a, c) =>
+    a
+      .tanh()
+      .mul(0.1)
+      .add(1)
+      .prod(a.shape.length === 0 ? undefined : c.b % a.shape.length, { keepDims: true }),
   wave: (a, c) => [a.sin(), a.cos()][c.more % 2] as Tensor,
   steps: (a, c) => [a.sign(), a.floor(), a.ceil(), a.round()][c.more % 4] as Tensor,
   stopGradient: (a) => a.add(a.tanh().stopGradient()),

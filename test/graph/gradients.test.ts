@@ -237,6 +237,12 @@ const CASES: Record<string, Case> = {
   },
   "matmul by itself": { ops: ["matmul"], shapes: [[3, 4]], build: (a) => a.matmul(a.T) },
   "sum of all": { ops: ["sum"], shapes: [[2, 3, 4]], build: (a) => a.square().sum() },
+  "prod of all": { ops: ["prod"], shapes: [[2, 3]], build: (a) => a.prod() },
+  "prod over an axis, of a zero and of two": {
+    ops: ["prod"],
+    shapes: [[4, 5]],
+    build: (a) => a.mul(constant([1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1], [4, 5])).prod(1),
+  },
   "max of all": { ops: ["max"], shapes: [[2, 3, 4]], build: (a) => a.max() },
   "take with repeated rows": { ops: ["take"], shapes: [[4, 3]], build: (a) => a.take(rows(2, 0, 2, 2, 3)).square() },
   "take of rows outside": { ops: ["take"], shapes: [[4, 3]], build: (a) => a.take(rows(-2, 9, 1)) },

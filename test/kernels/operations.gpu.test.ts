@@ -53,7 +53,7 @@ const sample = (operations: readonly string[], one: number) =>
  */
 const strange = (one: number) =>
   CASES.filter(({ name }) => /not finite.*(?<!1100|K 6[45])$/.test(name)).filter((_, i) => i % one === 0);
-const REDUCTIONS = ["sum", "max", "argmax", "softmax", "logSoftmax"];
+const REDUCTIONS = ["sum", "max", "prod", "argmax", "softmax", "logSoftmax"];
 
 describe.each([
   {

@@ -476,6 +476,24 @@ for (const [op, build] of Object.entries({ sum, max })) {
 }
 add("sum", "mean over the rows of [100003, 3]", (x) => x.mean(0), draw(100_003, 3));
 add("sum", "of integers as float32", (i) => i.toFloat32().sum(1), drawIntegers(1000, 5, 1000));
+{
+  const prod = (x: Tensor, axis?: number) => x.mul(1e-3).add(1).prod(axis);
+  for (const shape of [[1], [64], [5, 3], [33, 129], [2, 3, 4], [3, 1009]])
+    shape.forEach((_, axis) => {
+      add("prod", `${shapeName(shape)} over ${axis}`, (x) => prod(x, axis), draw(...shape));
+    });
+  add("prod", "[2, 131071] over 1", (x) => prod(x, 1), draw(2, 131_071));
+  for (const shape of [[], [33, 65], [700, 30]])
+    add("prod", `all of ${shapeName(shape)}`, (x) => prod(x), draw(...shape));
+  add("prod", "numbers of either sign, zeros among them", (x) => x.prod(1), [
+    [4, 5],
+    [1, -2, 3, -0.5, 4, 0, 1, 2, 3, 4, -0.1, 0, 0, 5, 1, 1e-20, 1e-20, 1e30, 7, 1],
+  ]);
+  add("prod", "gradient, with zeros", (x) => grad(x.prod(1).square().sum(), [x])[0] as Tensor, [
+    [4, 3],
+    [2, 3, -4, 0, 3, 4, 0, 0, 5, 0.1, -0.2, 0.3],
+  ]);
+}
 add("argmax", "first of equals", (x) => x.argmax(1), [[3, 300], Float32Array.from({ length: 900 }, (_, i) => i % 7)]);
 add("argmax", "first of equals, many lanes", (x) => x.argmax(0), [
   [100_003],
