@@ -38,6 +38,16 @@ export class LayerPass implements Pass {
     return random(shape, this.step.counter(), seed >>> 1);
   }
 
+  /** Box and Muller 1958: of 1 - u, which is above 0, so that the largest is √(48 log 2), 5.77. */
+  normal(shape: Shape): Tensor {
+    const radius = this.uniform(shape).neg().add(1).log().mul(-2).sqrt();
+    return radius.mul(
+      this.uniform(shape)
+        .mul(2 * Math.PI)
+        .cos(),
+    );
+  }
+
   frozen(name: string): boolean {
     return this.step?.frozen(this.prefix + name) ?? false;
   }

@@ -171,6 +171,36 @@ describe("dropout", () => {
   });
 });
 
+test("a layer's numbers are uniform and normal, each draw its own, and anew at each step", () => {
+  const counters = [0, 1].map((counter) => iota(2).take(iota(1).add(counter)));
+  const draw = (counter: Tensor) => {
+    const pass = new LayerPass(stepOf(counter), 7);
+    return [pass.uniform([20_000]), pass.normal([20_000]), pass.normal([20_000])] as const;
+  };
+  const [[uniform, first, second], [, later]] = counters.map(draw) as [
+    ReturnType<typeof draw>,
+    ReturnType<typeof draw>,
+  ];
+  const drawn = reference({ inputs: {}, parameters: {}, outputs: { uniform, first, second, later } }).run({});
+  const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+  const [u, a, b, c] = ["uniform", "first", "second", "later"].map((name) => drawn[name] as Float64Array) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  // 20,000 draws: 5 deviations of each moment's own.
+  const within = 5 / Math.sqrt(20_000);
+  expect(Math.abs(mean(u) - 0.5)).toBeLessThan(within / Math.sqrt(12));
+  for (const values of [a, b, c]) {
+    expect(Math.abs(mean(values))).toBeLessThan(within);
+    expect(Math.abs(mean(values.map((value) => value ** 2)) - 1)).toBeLessThan(within * Math.SQRT2);
+    expect(Math.abs(mean(values.map((value) => value ** 4)) - 3)).toBeLessThan(within * Math.sqrt(96));
+  }
+  for (const other of [b, c])
+    expect(Math.abs(mean(a.map((value, i) => value * (other[i] as number))))).toBeLessThan(within);
+});
+
 describe("bad arguments are refused with the value and what would be right", () => {
   test.each<[() => unknown, typeof RangeError | typeof TypeError, RegExp]>([
     [() => dense(0), RangeError, /dense: units is 0; it must be an integer of at least 1/],

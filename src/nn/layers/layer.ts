@@ -28,6 +28,8 @@ export interface Pass {
   readonly present: Tensor | null;
   /** Numbers from 0 to 1 without 1, drawn anew at each step of training. Throws TypeError outside of training. */
   uniform(shape: Shape): Tensor;
+  /** Standard normal numbers, likewise. */
+  normal(shape: Shape): Tensor;
   /** Whether what the layer calls `name` is to stay as it is. */
   frozen(name: string): boolean;
   /** What the layer's state `name` is after this step of training. */

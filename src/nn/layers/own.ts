@@ -20,6 +20,8 @@ export interface LayerContext {
   readonly training: boolean;
   /** Numbers of [0, 1), drawn anew at each step. Throws TypeError where `training` is false. */
   uniform(shape: Shape): Tensor;
+  /** Standard normal numbers, likewise. */
+  normal(shape: Shape): Tensor;
 }
 
 class Own extends Part {
@@ -43,7 +45,8 @@ class Own extends Part {
     const x = input([2, ...inputs]);
     return this.#applied(x, Object.fromEntries(held), {
       training: false,
-      uniform: (shape) => input(shape),
+      uniform: input,
+      normal: input,
     }).shape.slice(1);
   }
 
@@ -63,7 +66,11 @@ class Own extends Part {
   }
 
   apply(x: Tensor, held: Record<string, Tensor>, pass: Pass): Tensor {
-    return this.#applied(x, held, { training: pass.training, uniform: (shape) => pass.uniform(shape) });
+    return this.#applied(x, held, {
+      training: pass.training,
+      uniform: (shape) => pass.uniform(shape),
+      normal: (shape) => pass.normal(shape),
+    });
   }
 
   #applied(x: Tensor, held: Record<string, Tensor>, context: LayerContext): Tensor {
