@@ -1,4 +1,4 @@
-"""The losses of PyTorch's own float32 where a golden training is sensitive to rounding: how far it strays from float64 bounds what may.
+"""The losses and predictions of PyTorch's own float32 where a golden training is sensitive to rounding: how far it strays from float64 bounds what may.
 
     /usr/bin/python3 test/golden/make_net_float32.py     writes net-float32.json
 
@@ -31,7 +31,9 @@ def lstm():
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    return losses
+    with torch.no_grad():
+        predictions = torch.softmax(head(cells(x)[0][:, -1]), 1)
+    return {"losses": losses, "predictions": predictions.reshape(-1).tolist()}
 
 
 (HERE / "net-float32.json").write_text(json.dumps({"lstm": lstm()}) + "\n")

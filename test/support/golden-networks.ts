@@ -118,20 +118,23 @@ export async function train(device: Device, name: string): Promise<Trained> {
   const wanted = golden.values("losses");
   const relative = Array.from(wanted, (value, i) => Math.abs((history.loss[i] as number) / value - 1));
   // Eight times what PyTorch's own float32 has strayed up to there, and never below 2e-5.
-  const float32 = (STRAYED as Record<string, readonly number[]>)[name];
+  const float32 = (STRAYED as Record<string, { losses: readonly number[]; predictions: readonly number[] }>)[name];
   let strayed = 0;
   const parts = relative.map((off, i) => {
-    strayed = Math.max(strayed, float32 ? Math.abs((float32[i] as number) / (wanted[i] as number) - 1) : 0);
+    strayed = Math.max(strayed, float32 ? Math.abs((float32.losses[i] as number) / (wanted[i] as number) - 1) : 0);
     return off / Math.max(8 * strayed, 2e-5);
   });
   const predicted = await training.predict(x);
+  const probabilities = golden.values("prediction");
   const file = readSafetensors(await training.save());
   const final = golden.group("final");
   training.dispose();
   return {
     first: relative[0] as number,
     losses: Math.max(...parts),
-    predictions: furthest(predicted, golden.values("prediction")) / Math.max(8 * strayed, 1e-4),
+    predictions:
+      furthest(predicted, probabilities) /
+      Math.max(8 * furthest(float32?.predictions ?? probabilities, probabilities), 1e-4),
     saved: Object.fromEntries(
       (strayed > 0 ? [] : Object.entries(final)).map(([key, values]) => {
         const [got, want] = [file[key]?.values ?? [], values].map((each) => determined(key, Array.from(each)));
