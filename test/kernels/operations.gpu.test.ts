@@ -62,6 +62,11 @@ describe.each([
     cases: [...sample(["matmul"], 3), ...sample([...REDUCTIONS, "parameter", "scatterAdd"], 1)],
   },
   {
+    what: "scans whose steps need more than workgroup memory, by many threads",
+    openIt: () => openOther({ route: "recorded", software: false, maxWorkgroupBytes: 1100 }),
+    cases: sample(["scan"], 4),
+  },
+  {
     what: "the products of a software adapter without subgroups",
     openIt: () => openOther({ route: "recorded", software: true, subgroupSize: 0 }),
     cases: sample(["matmul"], 3),
