@@ -783,6 +783,8 @@ add(
   draw(3, 2, 5, 4),
   draw(5, 7, 2, 4),
 );
+add("matmul", "einsum over 301 terms", (a, b) => einsum("kbm,kbn->bmn", a, b), draw(301, 2, 3), draw(301, 2, 5));
+add("matmul", "einsum of 130 rows", (a, b) => einsum("mik,kin->mn", a, b), draw(130, 5, 3), draw(3, 5, 9));
 add(
   "conv",
   "many places, two images, in groups",
