@@ -85,9 +85,9 @@ const STEPS: Record<string, Step> = {
   batches: (a, c) => {
     const rows = rowsOf(a);
     const turned = c.b % 2 === 0 ? rows.T : rows.reshape([...rows.shape.slice(0, -2), last(rows), -1]);
-    return sizeOf(a.shape) > 200
-      ? a
-      : rows.reshape([1, ...rows.shape]).matmul(turned.mul(0.5).broadcastTo([2, ...turned.shape]));
+    // Two that differ: of equal ones a maximum has no bound.
+    const two = turned.mul(constant([0.5, -0.25], [2, ...turned.shape.map(() => 1)]));
+    return sizeOf(a.shape) > 200 ? a : rows.reshape([1, ...rows.shape]).matmul(two);
   },
   take: (a, c) => vectorOf(a).take(indicesOf(c, vectorOf(a).shape[0] as number)),
   oneHot: (a, c) => indicesOf(c, 4).oneHot(3).add(a.sum()),
