@@ -4,6 +4,7 @@ import {
   declarePartials,
   finishPartials,
   finishTurns,
+  inBlocks,
   type PartialSpec,
   partialCount,
   scratchDeclaration,
@@ -31,13 +32,14 @@ export function elementwiseKernel(spec: ElementwiseSpec): KernelText {
   const each = Math.max(1, Math.floor(maxTurns / 2 / (1 + bodyTurns)));
   const most = partials.length > 0 ? Math.max(PARTIAL_WORKGROUPS, Math.ceil(size / (workgroupSize * each))) : GRID;
   const workgroups = Math.min(Math.ceil(size / workgroupSize), most);
+  const blocks = inBlocks(partials, Math.ceil(size / (workgroups * workgroupSize)), "inBlock");
   const source = specialise(elementwise, {
     constants: { SIZE: size, THREADS: workgroups * workgroupSize, WORKGROUP: workgroupSize, GRID },
     blocks: {
       bindings: bindings + scratchDeclaration(partials, workgroups, workgroupSize),
-      before: indent(declarePartials(partials), 2),
-      body: indent(body, 4),
-      after: indent(finishPartials(partials, workgroups, workgroupSize), 2),
+      before: indent([...declarePartials(partials), ...blocks.before], 2),
+      body: indent([...body, ...blocks.each], 4),
+      after: indent([...blocks.after, ...finishPartials(partials, workgroups, workgroupSize)], 2),
     },
   });
   return {

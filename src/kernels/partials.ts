@@ -44,6 +44,34 @@ export function accumulate({ op, variable }: Partial, value: string): string {
   return operator ? `${variable} ${operator}= ${value};` : `${variable} = ${joined(op, variable, value)};`;
 }
 
+/** Terms that follow on one another before their sum is put aside. */
+const BLOCK = 64;
+
+/**
+ * Lines that take a thread's many terms in blocks, whose sums are added up apart, so that its rounding grows with their number and not
+ * with that of the terms: before the loop, at the end of each of its turns, and behind it. None where a thread has few terms.
+ */
+export function inBlocks(
+  partials: readonly Partial[],
+  terms: number,
+  counter: string,
+): { before: string[]; each: string[]; after: string[] } {
+  const blocked = terms > 2 * BLOCK ? partials.filter(({ op }) => (OPS[op].fold as Fold).blocks) : [];
+  if (blocked.length === 0) return { before: [], each: [], after: [] };
+  const aside = ({ op, variable }: Partial) => accumulate({ op, variable: `${variable}_blocks` }, variable);
+  return {
+    before: [...blocked.map(({ op, variable }) => `var ${variable}_blocks = ${initial(op)};`), `var ${counter} = 0u;`],
+    each: [
+      `${counter}++;`,
+      `if (${counter} == ${BLOCK}u) {`,
+      ...blocked.flatMap((partial) => [`  ${aside(partial)}`, `  ${partial.variable} = ${initial(partial.op)};`]),
+      `  ${counter} = 0u;`,
+      "}",
+    ],
+    after: blocked.map(({ op, variable }) => accumulate({ op, variable }, `${variable}_blocks`)),
+  };
+}
+
 /** Lines that end the partial results, in uniform control flow; `group` and `local` are the workgroup's and thread's index. */
 export function finishPartials(partials: readonly PartialSpec[], workgroups: number, workgroupSize: number): string[] {
   if (partials.length === 0) return [];

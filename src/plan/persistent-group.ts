@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { declarePartials, initial } from "../kernels/partials";
+import { declarePartials, inBlocks, initial } from "../kernels/partials";
 import { registerTile } from "../kernels/register-tile";
 import type { Turns } from "../kernels/turns";
 import { type Group, type MatrixOperand, productOf } from "./group";
@@ -13,16 +13,18 @@ export function writeGroup(context: Context, group: Group): string[] {
   const begins = declarePartials(part.partialSpecs());
   switch (group.kind) {
     case "elementwise": {
+      const terms = Math.ceil(group.size / context.workgroupSize);
+      const blocks = inBlocks(part.partialSpecs(), terms, `inBlock${group.partials.length > 0 ? context.next() : ""}`);
       const lines = context.each(group.size, (i) => {
         const values = new Map<Tensor, string>();
         const body = new Body(part.point(i, [], values), "v");
         const end = part.epilogue(body, values, i);
-        return [...body.lines, ...end];
+        return [...body.lines, ...end, ...blocks.each];
       });
       // What every thread has summed counts once.
       const sums = context.held ? part.partialSpecs() : [];
       const once = sums.map(({ op, variable }) => `if (local > 0u) { ${variable} = ${initial(op)}; }`);
-      return [...begins, ...lines, ...once];
+      return [...begins, ...blocks.before, ...lines, ...blocks.after, ...once];
     }
     case "contraction":
       return [...begins, ...product(context, part)];

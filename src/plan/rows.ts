@@ -10,6 +10,11 @@ import { Body } from "./wgsl";
 /** A long sum is a sum of sums of so many: its rounding error grows with the number of blocks, not of elements. */
 const BLOCK = 16;
 
+/** More of them at once where else the blocks would be many. */
+function blockOf(terms: number): number {
+  return terms > 16 * BLOCK * BLOCK ? Math.ceil(Math.sqrt(terms)) : BLOCK;
+}
+
 /**
  * The statements of a rows kernel: as many passes over the row as its reductions build on one another. A pass computes
  * elements anew rather than keep them; what only concerns the row is computed between passes.
@@ -26,7 +31,8 @@ export function rowsBody(
 ): { lines: string[]; usesArgmax: boolean } {
   const { fusion, group } = site;
   const rows = outer * inner;
-  const blocked = length > 2 * BLOCK * lanes;
+  const block = blockOf(length / lanes);
+  const blocked = length > 2 * block * lanes;
   const isReduction = (node: Tensor) => !isInlinable(node);
   const ofRow = (node: Tensor) => sizeOf(node.shape) === rows;
   const definitionOf = (node: Tensor): Expression =>
@@ -134,14 +140,14 @@ export function rowsBody(
       ]);
     if (parts.length === 0) lines.push(...over("lane", "end", length));
     else {
-      const block = `${BLOCK * lanes}u`;
-      const blockLines = turns.loop(Math.ceil(length / (BLOCK * lanes)), () => [
+      const step = `${block * lanes}u`;
+      const blockLines = turns.loop(Math.ceil(length / (block * lanes)), () => [
         ...parts.map(([begin]) => begin),
-        ...over("block", `min(end, block + ${block})`, BLOCK * lanes),
+        ...over("block", `min(end, block + ${step})`, block * lanes),
         ...parts.map(([, end]) => end),
       ]);
       lines.push(
-        `for (var block = lane; block < end; block += ${block}) {`,
+        `for (var block = lane; block < end; block += ${step}) {`,
         ...blockLines.map((line) => `  ${line}`),
         "}",
       );
