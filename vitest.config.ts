@@ -18,8 +18,39 @@ const HANGS_MS = 600_000;
 const { FUZZ_RUNS, FUZZ_SEED } = process.env;
 const provide = { fuzz: { runs: FUZZ_RUNS ? Number(FUZZ_RUNS) : null, seed: Number(FUZZ_SEED ?? 20) } };
 
+/** Many kernels to compile: `npm run test:long`. */
+const LONG = [
+  "test/kernels/{torch-functions,onnx-conformance}.gpu.test.ts",
+  "test/nn/golden-networks.gpu.test.ts",
+  "test/networks/sweeps.gpu.test.ts",
+];
+
+/** A project of tests in headless Chrome. */
+const gpu = (name: string, include: string[], exclude: string[]) => ({
+  resolve: { alias },
+  test: {
+    name,
+    provide,
+    include,
+    exclude,
+    setupFiles: ["test/support/uncaptured.ts"],
+    testTimeout: HANGS_MS,
+    hookTimeout: HANGS_MS,
+    fileParallelism: false, // one GPU, and on a machine without one the same few cores
+    sequence: { groupOrder: 1 }, // for the same reason not beside the tests in Node
+    browser: {
+      enabled: true,
+      provider: chromeProvider(),
+      instances: [{ browser: "chrome" as const }],
+      headless: true,
+      connectTimeout: HANGS_MS,
+      screenshotFailures: false,
+    },
+  },
+});
+
 // *.gpu.test.ts runs in headless Chrome on real WebGPU; every other *.test.ts in Node. `npm test` runs both, but for test/pages, whose
-// tests open built pages in a Chrome of their own: `npm run test:pages`.
+// tests open built pages in a Chrome of their own (`npm run test:pages`), and for what takes long (`npm run test:long`).
 export default defineConfig({
   test: {
     teardownTimeout: 60_000,
@@ -51,28 +82,8 @@ export default defineConfig({
           hookTimeout: HANGS_MS,
         },
       },
-      {
-        resolve: { alias },
-        test: {
-          name: "gpu",
-          provide,
-          include: ["test/**/*.gpu.test.ts"],
-          exclude: ["test/kernels/onnx-conformance.gpu.test.ts"], // long; `npm run test:browsers` has it in every browser
-          setupFiles: ["test/support/uncaptured.ts"],
-          testTimeout: HANGS_MS,
-          hookTimeout: HANGS_MS,
-          fileParallelism: false, // one GPU, and on a machine without one the same few cores
-          sequence: { groupOrder: 1 }, // for the same reason not beside the tests in Node
-          browser: {
-            enabled: true,
-            provider: chromeProvider(),
-            instances: [{ browser: "chrome" }],
-            headless: true,
-            connectTimeout: HANGS_MS,
-            screenshotFailures: false,
-          },
-        },
-      },
+      gpu("gpu", ["test/**/*.gpu.test.ts"], LONG),
+      gpu("long", LONG, []),
     ],
   },
 });

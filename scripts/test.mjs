@@ -1,6 +1,7 @@
 // Runs the tests, in Node and in headless Chrome, and ends with the line "N passed, N failed".
 //
-//   npm test                      all but those of the pages and the package
+//   npm test                      all but those of the next two
+//   npm run test:long             PyTorch's functions and trainings and ONNX's cases on WebGPU: many kernels to compile
 //   npm run test:pages            those: built, and opened in a Chrome of their own
 //   npm test -- matmul            files whose path has "matmul"
 //   npm test -- --project node    no browser

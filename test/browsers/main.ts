@@ -8,7 +8,7 @@ import type { Told } from "./told";
 /** What is of every adapter. The others want subgroups, a browser's database, or no WebGPU at all. */
 const loaders = import.meta.glob<unknown>([
   "../adapters/*.gpu.test.ts",
-  "../kernels/{operations,products,bias-gradients,names,onnx-conformance}.gpu.test.ts",
+  "../kernels/{operations,products,bias-gradients,names}.gpu.test.ts",
   "../networks/seeds.gpu.test.ts",
   "../nn/trainer.gpu.test.ts",
   "../pages/adapter.gpu.test.ts",

@@ -1,4 +1,16 @@
-import { concat, constant, einsum, grad, input, type Program, scan, stack, type Tensor, where } from "../../src/index";
+import {
+  concat,
+  constant,
+  einsum,
+  grad,
+  input,
+  type Program,
+  scan,
+  stack,
+  type Tensor,
+  type Values,
+  where,
+} from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { type Golden, readGolden } from "./golden";
 
@@ -187,4 +199,23 @@ export function expected(golden: Golden, name: string): Expected {
     derivative: derived ? (golden.values(`derivative.${name}`) as Float64Array) : null,
     shape: golden.shape(`value.${name}`),
   };
+}
+
+/** Several functions in one program, which compiles in less time than one each; results are named by the function. */
+export function sideBySide(
+  golden: Golden,
+  names: readonly string[],
+): { program: Program; inputs: Record<string, Values> } {
+  const inputs: Record<string, Tensor> = {};
+  const outputs: Record<string, Tensor> = {};
+  const given: Record<string, Values> = {};
+  for (const name of names) {
+    const each = expected(golden, name);
+    for (const [key, tensor] of Object.entries(each.program.inputs)) {
+      inputs[`${name} ${key}`] = tensor;
+      given[`${name} ${key}`] = each.inputs[key as "x" | "weight"] as Values;
+    }
+    for (const [key, tensor] of Object.entries(each.program.outputs)) outputs[`${name} ${key}`] = tensor;
+  }
+  return { program: { inputs, parameters: {}, outputs }, inputs: given };
 }
