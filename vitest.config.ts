@@ -25,6 +25,9 @@ const LONG = [
   "test/networks/sweeps.gpu.test.ts",
 ];
 
+/** Every operation by every kernel: `npm run test:browsers` has it in each browser, Chrome among them. */
+const IN_BROWSERS = ["test/kernels/operations.gpu.test.ts"];
+
 /** A project of tests in headless Chrome. */
 const gpu = (name: string, include: string[], exclude: string[]) => ({
   resolve: { alias },
@@ -82,7 +85,7 @@ export default defineConfig({
           hookTimeout: HANGS_MS,
         },
       },
-      gpu("gpu", ["test/**/*.gpu.test.ts"], LONG),
+      gpu("gpu", ["test/**/*.gpu.test.ts"], [...LONG, ...IN_BROWSERS]),
       gpu("long", LONG, []),
     ],
   },

@@ -1,7 +1,8 @@
-import { isFold, rowOf } from "../graph/ops";
+import { elementwiseRow, isFold, rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
 import { Scan } from "../graph/scan";
 import { type Tensor, topological } from "../graph/tensor";
+import { addFunctions } from "../kernels/functions";
 import type { MatmulTiling } from "../kernels/tiling";
 import { sizeOf } from "../util/shape";
 import { type Makers, mayRunWhole } from "./compile";
@@ -22,15 +23,23 @@ export async function makersFor(
 ): Promise<Makers> {
   const usual: Kind = target.software ? (subgroupsOf(target) > 0 ? "subgroup" : "direct") : "tiled";
   const wanted = [...new Set([usual, ...kinds])];
+  const scans = some(program, ({ op }) => rowOf(op).kind === "scan");
+  const isLong = ({ op }: Tensor) => elementwiseRow(op)?.operations !== undefined;
   const [defaults, products, byRows, scatter, inWhole, scan] = await Promise.all([
     target.software ? software() : hardware(),
     productsOf(wanted),
     rows ? import("./lower-rows") : null,
     some(program, ({ op }) => rowOf(op).kind === "scatter") ? import("./scatter") : null,
     mayRunWhole(program, target) ? whole() : null,
-    some(program, ({ op }) => rowOf(op).kind === "scan") ? scans() : null,
+    scans ? scanMakers() : null,
+    scans || some(program, isLong) ? longFunctions() : null,
   ]);
   return { ...defaults, products, rows: byRows?.lowerRows ?? null, scatter, whole: inWhole, scan };
+}
+
+/** Text of functions that kernels may call. What a scan's step calls is not looked for. */
+async function longFunctions(): Promise<void> {
+  addFunctions((await import("../../shaders/long-functions.wgsl?raw")).default);
 }
 
 /** Every kind of tiling. */
@@ -61,7 +70,7 @@ async function whole(): Promise<Makers["whole"]> {
   return { lowerPersistent, chooseRoute };
 }
 
-async function scans(): Promise<NonNullable<Makers["scan"]>> {
+async function scanMakers(): Promise<NonNullable<Makers["scan"]>> {
   const [{ lowerScan }, { writeScan }] = await Promise.all([import("./lower-scan"), import("./scan-part")]);
   return { lowerScan, writeScan };
 }

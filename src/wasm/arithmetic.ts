@@ -1,6 +1,5 @@
 import type { DType, ElementwiseOp } from "../graph/ops";
 import { erf, exp, expm1, log, log1p, random, sigmoid, sign, tanh } from "./functions";
-import { pow, sin } from "./long-functions";
 import * as O from "./opcodes";
 import type { FunctionBody, Value } from "./scope";
 
@@ -23,8 +22,21 @@ export function where(f: FunctionBody, condition: Value, a: Value): Value {
   return f.op(O.V_AND, a, condition);
 }
 
-/** An elementwise operation on four lanes. `dtype` is that of the last operand. */
-export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands: readonly Value[]): Value {
+/** Functions that few programs need, and that take many instructions: of a chunk of their own. */
+export interface LongFunctions {
+  pow(f: FunctionBody, a: Value, b: Value): Value;
+  /** The sine of what is so many quarters of a turn further. */
+  sin(f: FunctionBody, a: Value, quarters: 0 | 1): Value;
+}
+
+/** An elementwise operation on four lanes. `dtype` is that of the last operand; `long` is there where an operation of the program wants it. */
+export function apply(
+  f: FunctionBody,
+  op: ElementwiseOp,
+  dtype: DType,
+  operands: readonly Value[],
+  long: LongFunctions | null,
+): Value {
   const [a, b = a, c = a] = operands as readonly [Value, Value?, Value?];
   const either = (float32: number, int32: number) => f.op(dtype === "int32" ? int32 : float32, a, b);
   switch (op) {
@@ -37,7 +49,7 @@ export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands
     case "div":
       return f.op(O.F_DIV, a, b);
     case "pow":
-      return pow(f, a, b);
+      return loaded(long).pow(f, a, b);
     case "maximum":
       return either(O.F_MAX, O.I_MAX);
     case "minimum":
@@ -69,9 +81,9 @@ export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands
     case "erf":
       return erf(f, a);
     case "sin":
-      return sin(f, a, 0);
+      return loaded(long).sin(f, a, 0);
     case "cos":
-      return sin(f, a, 1);
+      return loaded(long).sin(f, a, 1);
     case "sign":
       return sign(f, a);
     case "floor":
@@ -98,4 +110,10 @@ export function apply(f: FunctionBody, op: ElementwiseOp, dtype: DType, operands
     default:
       return op satisfies never;
   }
+}
+
+/** A part that was loaded because the program needs it. */
+export function loaded<T>(part: T | null): T {
+  if (part === null) throw new Error("internal: a part of the compiler was not loaded");
+  return part;
 }

@@ -1,4 +1,4 @@
-import { rowOf } from "../graph/ops";
+import { elementwiseRow, rowOf } from "../graph/ops";
 import type { Program } from "../graph/program";
 import type { Tensor } from "../graph/tensor";
 import { fuse } from "../plan/fuse";
@@ -10,6 +10,7 @@ import { sizeOf } from "../util/shape";
 import { about, type KernelAbout } from "./about";
 import { copying, stepping } from "./calls";
 import { encodeModule, type ModuleFunction } from "./encoder";
+import type { More } from "./kernel";
 import { type Called, Kernels } from "./kernels";
 import { type Buffer, Layout } from "./layout";
 
@@ -39,7 +40,7 @@ const LIMITS = { maxBuffers: 64 };
 type Named = readonly (readonly [string, Tensor])[];
 
 /** Throws DeviceError, with both numbers, where a program needs more memory than WebAssembly can address. */
-export function compile(program: Program, relaxed: boolean): Compiled {
+export async function compile(program: Program, relaxed: boolean): Promise<Compiled> {
   const results = simplify([...Object.values(program.outputs), ...Object.values(program.updates ?? {})]);
   const own = (tensors: Record<string, Tensor>) =>
     Object.entries(tensors).map(([name, tensor]) => [name, resultOf(results.get(tensor) as Tensor)] as const);
@@ -50,7 +51,16 @@ export function compile(program: Program, relaxed: boolean): Compiled {
     updates.map(([name, node]) => ({ parameter: program.parameters[name] as Tensor, node })),
     LIMITS,
   );
-  return new Compiler(program, outputs, updates, fusion, relaxed).compile();
+  const more = needsMore(fusion, [...results.values()]) ? await import("./more") : null;
+  return new Compiler(program, outputs, updates, fusion, relaxed, more).compile();
+}
+
+/** Whether there is something among the kernels that a chunk of its own writes. */
+function needsMore({ groups }: Fusion, nodes: readonly Tensor[]): boolean {
+  return (
+    nodes.some(({ op }) => elementwiseRow(op)?.operations !== undefined) ||
+    groups.some(({ kind, a, b }) => kind === "scan" || kind === "scatter" || a?.kind === "view" || b?.kind === "view")
+  );
 }
 
 class Compiler {
@@ -67,17 +77,24 @@ class Compiler {
     private readonly updates: Named,
     private readonly fusion: Fusion,
     relaxed: boolean,
+    more: More | null,
   ) {
     const { parameters } = program;
     this.order = schedule(fusion, new Map(updates.map(([name, node]) => [parameters[name] as Tensor, node])));
     this.groups = [...this.order.order, ...(fusion.tail ? [fusion.tail] : [])];
     this.read = new Set(this.order.order.flatMap((group) => [...readsOf(fusion, group)]));
     this.scalars = outputs.filter(([, node]) => sizeOf(node.shape) === 1);
-    this.made = new Kernels(this.layout, fusion, relaxed, {
-      buffers: this.layout.known,
-      isStored: (node) => this.isStored(node),
-      recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [4 * i] : [])),
-    });
+    this.made = new Kernels(
+      this.layout,
+      fusion,
+      relaxed,
+      {
+        buffers: this.layout.known,
+        isStored: (node) => this.isStored(node),
+        recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [4 * i] : [])),
+      },
+      more,
+    );
   }
 
   compile(): Compiled {

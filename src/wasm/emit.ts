@@ -1,10 +1,9 @@
+import { loaded } from "./arithmetic";
 import { emitCombine, emitPoints } from "./elementwise";
 import type { Kernel } from "./kernel";
 import { emitProduct } from "./products";
 import { emitRows } from "./rows";
-import { emitScatter } from "./scatter";
 import { asShort, matricesOf, shortRoot } from "./short-products";
-import { viewedOf } from "./viewed";
 
 /** Memory that a product needs beside its operands: for itself, where it cannot go to its own place, and for copies of its operands. */
 export interface Scratch {
@@ -27,7 +26,7 @@ export function emitGroup(kernel: Kernel, scratch: Scratch): void {
       emitPoints(kernel, [group.size], null);
       break;
     case "scatter":
-      emitScatter(kernel);
+      loaded(kernel.places.more).emitScatter(kernel);
       break;
     case "combine":
       emitCombine(kernel);
@@ -49,7 +48,9 @@ function emitContraction(kernel: Kernel, scratch: Scratch): void {
     return;
   }
   const c = scratch.c ?? places.addressOf(root);
-  emitProduct(f, { ...product, c, packed: scratch.panels }, viewedOf(kernel, scratch.left, scratch.panels));
+  const plain = group.a?.kind !== "view" && group.b?.kind !== "view";
+  const viewed = plain ? { a: null, b: null } : loaded(places.more).viewedOf(kernel, scratch.left, scratch.panels);
+  emitProduct(f, { ...product, c, packed: scratch.panels }, viewed);
   // The product first, whole; then what is made of it, element by element.
   const store = places.recordsOf(root).length > 0 || (scratch.c !== null && places.isStored(root));
   if (!store && members.length + partials.length === 0) return;

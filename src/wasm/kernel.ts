@@ -1,11 +1,15 @@
 import type { Tensor } from "../graph/tensor";
 import { type Access, canonical } from "../graph/view";
 import { accessesOf, type Expression, walk } from "../plan/expression";
-import type { Fusion, Group, Partial } from "../plan/group";
+import type { Fusion, Group, Partial, ScanPlan } from "../plan/group";
 import { expressionsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
+import type { LongFunctions } from "./arithmetic";
 import type { Site } from "./domain";
+import type { ModuleFunction } from "./encoder";
+import type { Buffer } from "./layout";
 import { CONVERT, GLOBAL_GET, V_STORE32_LANE } from "./opcodes";
+import type { Viewed } from "./products";
 import type { FunctionBody, Scope, Value } from "./scope";
 import { type Frame, Values } from "./values";
 
@@ -20,6 +24,20 @@ export interface Places {
   partialAddress(partial: Partial): number;
   /** Of the whole memory. */
   readonly sizeBytes: number;
+  readonly more: More | null;
+}
+
+/** What only some programs need (more.ts): a chunk of its own, which is loaded once the kernels say that it is wanted. */
+export interface More extends LongFunctions {
+  stepLoop(
+    plan: ScanPlan,
+    name: string,
+    outside: (tensor: Tensor) => Buffer,
+    inside: (tensor: Tensor) => Buffer,
+    functions: readonly number[],
+  ): ModuleFunction;
+  emitScatter(kernel: Kernel): void;
+  viewedOf(kernel: Kernel, left: number, packed: number): Viewed;
 }
 
 /** One kernel under way. */

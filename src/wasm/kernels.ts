@@ -2,11 +2,11 @@ import { literalOf, type Tensor } from "../graph/tensor";
 import { type Fusion, type Group, type Partial, type ScanPlan, scanOf, valuesOf } from "../plan/group";
 import { readsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
+import { loaded } from "./arithmetic";
 import { emitGroup, type Scratch } from "./emit";
 import type { ModuleFunction } from "./encoder";
-import { Kernel, type Places } from "./kernel";
+import { Kernel, type More, type Places } from "./kernel";
 import type { Buffer, Layout } from "./layout";
-import { stepLoop } from "./scan";
 import { FunctionBody } from "./scope";
 import { asShort, matricesOf } from "./short-products";
 import { packedBytes } from "./tiles";
@@ -34,6 +34,7 @@ export class Kernels {
     readonly fusion: Fusion,
     readonly relaxed: boolean,
     private readonly home: Home,
+    private readonly more: More | null,
   ) {}
 
   bufferOf(tensor: Tensor, name?: string): Buffer {
@@ -82,7 +83,7 @@ export class Kernels {
       const plan = scanOf(group);
       const functions = plan.order.map((inner) => called((name) => step.write(inner, name, called)));
       const [outside, inside] = [this, step].map((kernels) => (tensor: Tensor) => kernels.bufferOf(tensor));
-      return stepLoop(
+      return loaded(this.more).stepLoop(
         plan,
         name,
         outside as (tensor: Tensor) => Buffer,
@@ -93,6 +94,7 @@ export class Kernels {
     const { layout } = this;
     const places: Places = {
       sizeBytes: layout.sizeBytes,
+      more: this.more,
       addressOf: (tensor) => this.bufferOf(tensor).address,
       isStored: (tensor) => this.home.isStored(tensor),
       recordsOf: (tensor) => this.home.recordsOf(tensor),
@@ -111,11 +113,17 @@ export class Kernels {
   /** The kernels of a scan's step, with memory for what it is given and what it leaves. */
   private stepOf({ node: { body }, operands, fusion, order, results }: ScanPlan, at: number): Kernels {
     const buffers = new Map<Tensor | Partial, Buffer>();
-    const step = new Kernels(this.layout, fusion, this.relaxed, {
-      buffers,
-      isStored: (node) => fusion.stored.has(node),
-      recordsOf: () => [],
-    });
+    const step = new Kernels(
+      this.layout,
+      fusion,
+      this.relaxed,
+      {
+        buffers,
+        isStored: (node) => fusion.stored.has(node),
+        recordsOf: () => [],
+      },
+      this.more,
+    );
     const begin = operands.length - body.closed.length;
     body.closed.forEach((leaf, i) => {
       buffers.set(leaf, this.bufferOf(operands[begin + i] as Tensor));

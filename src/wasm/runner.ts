@@ -45,7 +45,7 @@ export class WasmRunner implements Runner {
   /** Throws DeviceError for a program that needs more memory than it is given, or where WebAssembly is barred. */
   static async create(program: Program): Promise<WasmRunner> {
     const relaxed = validates(true);
-    const compiled = compile(program, relaxed);
+    const compiled = await compile(program, relaxed);
     try {
       const { instance } = await WebAssembly.instantiate(compiled.bytes, {});
       return new WasmRunner(compiled, instance.exports, relaxed);

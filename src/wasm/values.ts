@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import { type Access, rangeOf } from "../graph/view";
 import type { Expression } from "../plan/expression";
-import { apply, comparison, where } from "./arithmetic";
+import { apply, comparison, type LongFunctions, where } from "./arithmetic";
 import type { Axes, Site } from "./domain";
 import { I32, unsigned, V128 } from "./encoder";
 import * as O from "./opcodes";
@@ -29,7 +29,11 @@ export class Values {
     private readonly f: FunctionBody,
     private readonly frame: Frame,
     private readonly site: Site,
-    private readonly memory: { addressOf(tensor: Tensor): number; readonly sizeBytes: number },
+    private readonly memory: {
+      addressOf(tensor: Tensor): number;
+      readonly sizeBytes: number;
+      readonly more: LongFunctions | null;
+    },
     private readonly own: (tensor: Tensor) => Value | undefined,
   ) {}
 
@@ -84,6 +88,7 @@ export class Values {
           op,
           (operands[operands.length - 1] as Expression).dtype,
           operands.map((operand) => this.value(operand)),
+          this.memory.more,
         );
       }
       default:

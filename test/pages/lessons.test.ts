@@ -20,7 +20,7 @@ test.each(IDS)("%s: the kernels are those that explain() counts", async (id) => 
     const kinds = [...explained.matchAll(/^ {2}(\d+) {2}(\S+)/gm)].map(([, , kind]) => kind);
     const products = new Set(nodes.filter(({ op }) => op === "matmul").map((node) => node.id));
     for (const { number, nodes } of kernels) {
-      expect([number, kinds[number - 1] === "matmul"]).toEqual([number, nodes.some((node) => products.has(node))]);
+      expect([number, kinds[number - 1] === "contraction"]).toEqual([number, nodes.some((node) => products.has(node))]);
     }
     expect(kernels.at(-1)?.number).toBe(kinds.length); // the loss is combined last
   }
