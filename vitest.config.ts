@@ -25,8 +25,8 @@ const LONG = [
   "test/networks/sweeps.gpu.test.ts",
 ];
 
-/** Every operation by every kernel: `npm run test:browsers` has it in each browser, Chrome among them. */
-const IN_BROWSERS = ["test/kernels/operations.gpu.test.ts"];
+/** Every operation and product by every kernel, and the seeds: `npm run test:browsers` has them in each browser, Chrome among them. */
+const IN_BROWSERS = ["test/kernels/{operations,products}.gpu.test.ts", "test/networks/seeds.gpu.test.ts"];
 
 /** A project of tests in headless Chrome. */
 const gpu = (name: string, include: string[], exclude: string[]) => ({
