@@ -142,8 +142,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   PRelu: (call) => {
     const [x, slope] = [call.x(0), call.x(1)];
     // One a channel, as PyTorch writes it, is beside axis 1 and not the last.
-    const perChannel = slope.shape.length === 1 && x.shape.length > 2 && slope.shape[0] === x.shape[1];
-    const beside = perChannel ? slope.reshape([-1, ...x.shape.slice(2).map(() => 1)]) : slope;
+    const byChannel = slope.shape.length === 1 && x.shape.length > 2 && slope.shape[0] === x.shape[1];
+    const beside = byChannel ? perChannel(slope, x) : slope;
     return where(x.lt(0), x.mul(beside), x);
   },
   Shrink: (call) => {
@@ -255,19 +255,19 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   Flatten: (call) => {
     const { shape } = call.x();
     const axis = call.number("axis", 1);
-    const at = axis < 0 ? axis + shape.length : axis;
+    const at = placeOf(axis, shape.length);
     return call.x().reshape([sizeOf(shape.slice(0, at)), sizeOf(shape.slice(at))]);
   },
   Transpose: (call) => call.x().permute(call.list("perm") ?? [...call.x().shape.keys()].reverse()),
   Squeeze: (call) => {
     const { shape } = call.x();
-    const axes = call.axes("axes", 1)?.map((axis) => (axis < 0 ? axis + shape.length : axis));
+    const axes = call.axes("axes", 1)?.map((axis) => placeOf(axis, shape.length));
     return call.x().reshape(shape.filter((length, axis) => (axes ? !axes.includes(axis) : length !== 1)));
   },
   Unsqueeze: (call) => {
     const axes = call.axes("axes", 1) ?? call.refuse("has no axes");
     const rank = call.x().shape.length + axes.length;
-    const at = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
+    const at = new Set(axes.map((axis) => placeOf(axis, rank)));
     const left = [...call.x().shape];
     return call.x().reshape(Array.from({ length: rank }, (_, axis) => (at.has(axis) ? 1 : (left.shift() ?? 1))));
   },
@@ -294,7 +294,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const steps = call.numbers(4) ?? starts.map(() => 1);
     return axes.reduce((x, axis, i) => {
       const [start, end, step] = [starts[i] as number, ends[i] as number, steps[i] as number];
-      const length = x.shape[axis < 0 ? axis + x.shape.length : axis] as number;
+      const length = x.shape[placeOf(axis, x.shape.length)] as number;
       // An end beyond the beginning is how the file says that the first element is taken too.
       const open = step < 0 ? end < -length : end >= length;
       return x.slice(axis, Math.max(-length, Math.min(start, length)), open ? undefined : end, step);
@@ -305,27 +305,20 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
       call.refuse(`pads by ${call.text("mode", "")}, which is not known`);
     const pads = call.axes("pads", 1) ?? call.refuse("has no pads");
     const value = call.numbers(2)?.[0] ?? call.number("value", 0);
-    const axes = call.numbers(3) ?? [...call.x().shape.keys()];
+    if (!Number.isFinite(value)) call.refuse(`pads with ${value}, which is not known`);
     const { shape } = call.x();
-    const at = (axis: number) => axes.findIndex((each) => (each < 0 ? each + shape.length : each) === axis);
-    const cut = shape.reduce((x, length, axis) => {
-      const i = at(axis);
-      const [before, after] = i < 0 ? [0, 0] : [pads[i] as number, pads[i + axes.length] as number];
-      return before < 0 || after < 0 ? x.slice(axis, Math.max(0, -before), length + Math.min(0, after)) : x;
-    }, call.x());
+    const axes = (call.numbers(3) ?? [...shape.keys()]).map((axis) => placeOf(axis, shape.length));
     const widths = shape.map((_, axis) => {
-      const i = at(axis);
-      return i < 0
-        ? ([0, 0] as const)
-        : ([Math.max(0, pads[i] as number), Math.max(0, pads[i + axes.length] as number)] as const);
+      const i = axes.indexOf(axis);
+      return i < 0 ? ([0, 0] as const) : ([pads[i] as number, pads[i + axes.length] as number] as const);
     });
-    return cut.pad(widths, value);
+    return call.x().padded(widths, value);
   },
   Concat: (call) => concat(call.all(), call.number("axis", 0)),
   Split: (call) => {
     const { shape } = call.x();
     const axis = call.number("axis", 0);
-    const length = shape[axis < 0 ? axis + shape.length : axis] as number;
+    const length = shape[placeOf(axis, shape.length)] as number;
     const count = call.node.outputs.length;
     const parts = call.axes("split", 1) ?? new Array<number>(count).fill(Math.ceil(length / count));
     let from = 0;
@@ -343,8 +336,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const indices = fromEnd(call, axis);
     // But along the axis, what the indices are shorter by is not looked at.
     const x = indices.shape.reduce(
-      (part, length, at) =>
-        at === (axis + indices.shape.length) % indices.shape.length ? part : part.slice(at, 0, length),
+      (part, length, at) => (at === placeOf(axis, indices.shape.length) ? part : part.slice(at, 0, length)),
       call.x(),
     );
     return x.takeAlong(indices, axis);
@@ -382,7 +374,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const dilation = call.list("dilations") ?? new Array<number>(space).fill(1);
     const padding = paddingOf(call, kernel, stride, dilation);
     const sums = call.x().conv(call.x(1), { stride, dilation, padding, groups: call.number("group", 1) });
-    return call.has(2) ? sums.add(call.x(2).reshape([-1, ...kernel.map(() => 1)])) : sums;
+    return call.has(2) ? sums.add(perChannel(call.x(2), sums)) : sums;
   },
   ConvTranspose: (call) => {
     const kernel = call.x(1).shape.slice(2);
@@ -405,7 +397,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     const sums = call
       .x()
       .convTranspose(call.x(1), { stride, dilation, padding, outputPadding, groups: call.number("group", 1) });
-    return call.has(2) ? sums.add(call.x(2).reshape([-1, ...kernel.map(() => 1)])) : sums;
+    return call.has(2) ? sums.add(perChannel(call.x(2), sums)) : sums;
   },
   MaxPool: (call) => {
     const { size, options } = poolOf(call);
@@ -420,32 +412,35 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   GlobalMaxPool: unary((x) => x.max([...x.shape.keys()].slice(2), { keepDims: true })),
   BatchNormalization: (call) => {
     if (call.number("training_mode", 0) === 1) call.refuse("its training mode is on; the file is no trained network");
-    const across = (i: number) =>
-      call.x(i).reshape([
-        -1,
-        ...call
-          .x()
-          .shape.slice(2)
-          .map(() => 1),
-      ]);
+    const across = (i: number) => perChannel(call.x(i), call.x());
     const scale = across(1).div(across(4).add(call.number("epsilon", 1e-5)).sqrt());
     return call.x().sub(across(3)).mul(scale).add(across(2));
   },
   InstanceNormalization: (call) => {
     const axes = [...call.x().shape.keys()].slice(2);
-    const across = (i: number) => call.x(i).reshape([-1, ...axes.map(() => 1)]);
+    const across = (i: number) => perChannel(call.x(i), call.x());
     return standardized(call.x(), axes, call.number("epsilon", 1e-5)).mul(across(1)).add(across(2));
   },
   LayerNormalization: (call) => {
     const { shape } = call.x();
     const axis = call.number("axis", -1);
-    const axes = [...shape.keys()].slice(axis < 0 ? axis + shape.length : axis);
+    const axes = [...shape.keys()].slice(placeOf(axis, shape.length));
     const epsilon = call.number("epsilon", 1e-5);
     const scaled = standardized(call.x(), axes, epsilon).mul(call.x(1));
     const inverse = call.x().variance(axes, { keepDims: true }).add(epsilon).rsqrt();
     return [call.has(2) ? scaled.add(call.x(2)) : scaled, call.x().mean(axes, { keepDims: true }), inverse];
   },
 };
+
+/** A negative axis counts from the last. */
+function placeOf(axis: number, rank: number): number {
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** One number a channel beside x [N, C, ...]. */
+function perChannel(values: Tensor, x: Tensor): Tensor {
+  return values.reshape([-1, ...x.shape.slice(2).map(() => 1)]);
+}
 
 function standardized(x: Tensor, axes: readonly number[], epsilon: number): Tensor {
   const deviations = x.sub(x.mean(axes, { keepDims: true }));
@@ -458,7 +453,7 @@ function indexOf(call: Call, of: (x: Tensor, axis: number) => Tensor): Tensor {
   const at = of(call.float(), axis);
   if (call.number("keepdims", 1) === 0) return at;
   const { shape } = call.x();
-  const place = axis < 0 ? axis + shape.length : axis;
+  const place = placeOf(axis, shape.length);
   return at.reshape(shape.map((length, each) => (each === place ? 1 : length)));
 }
 
@@ -467,7 +462,7 @@ function overAxis(call: Call, of: (x: Tensor, axis: number) => Tensor): Tensor {
   const { shape } = call.x();
   if (call.opset >= 13) return of(call.x(), call.number("axis", -1));
   const axis = call.number("axis", 1);
-  const at = axis < 0 ? axis + shape.length : axis;
+  const at = placeOf(axis, shape.length);
   return of(call.x().reshape([sizeOf(shape.slice(0, at)), sizeOf(shape.slice(at))]), 1).reshape(shape);
 }
 

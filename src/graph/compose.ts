@@ -1,7 +1,6 @@
 import { sizeOf } from "../util/shape";
 import { type CompositeOp, type Op, rowOf } from "./ops";
-import type { Slide } from "./sliding";
-import { contraction, sumAxes, Tensor } from "./tensor";
+import { contraction, sumAxes, Tensor, windowsOf } from "./tensor";
 
 /** What each composite is made of. */
 const COMPOSED: Record<CompositeOp, (node: Tensor) => Tensor> = {
@@ -47,7 +46,7 @@ function convolution({ operands, attributes, shape }: Tensor): Tensor {
   const sizes = slides.map(({ size }) => size);
   const places = shape.slice(2);
   // [N, groups, perGroup, ...places, ...sizes]
-  const windows = windowsOf(x.reshape([N, groups, C / groups, ...x.shape.slice(2)]), slides);
+  const windows = windowsOf(x.reshape([N, groups, C / groups, ...x.shape.slice(2)]), slides, 0);
   const space = places.map((_, i) => 3 + i);
   const inWindow = places.map((_, i) => 3 + places.length + i);
   const filters = weight.reshape([groups, O / groups, perGroup, ...sizes]);
@@ -58,22 +57,4 @@ function convolution({ operands, attributes, shape }: Tensor): Tensor {
   }
   const products = contraction(filters, windows.permute([1, 2, ...inWindow, 0, ...space]), 1, terms);
   return products.permute([2, 0, 1, ...space]).reshape(shape);
-}
-
-/** [..., ...space] -> [..., ...places, ...sizes], a view but for elements that are spaced. */
-function windowsOf(x: Tensor, slides: readonly Slide[]): Tensor {
-  const first = x.shape.length - slides.length;
-  const spaced = slides.reduce((image, { spacing }, i) => image.spaced(first + i, spacing), x);
-  const cut = slides.reduce((image, { before, after }, i) => {
-    const length = image.shape[first + i] as number;
-    return before < 0 || after < 0 ? image.slice(first + i, Math.max(0, -before), length + Math.min(0, after)) : image;
-  }, spaced);
-  const widths = cut.shape.map((_, axis) => {
-    const { before = 0, after = 0 } = slides[axis - first] ?? {};
-    return [Math.max(0, before), Math.max(0, after)] as const;
-  });
-  return slides.reduce(
-    (image, { size, stride, dilation }, i) => image.windows(first + i, size, stride, dilation),
-    cut.padded(widths, 0),
-  );
 }

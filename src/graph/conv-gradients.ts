@@ -1,5 +1,5 @@
-import { placesOf, type Slide } from "./sliding";
-import { Tensor, turned } from "./tensor";
+import type { Slide } from "./sliding";
+import { convolved, type Tensor, turned } from "./tensor";
 
 /**
  * The derivatives of a convolution are convolutions: in x that of g, whose elements lie a stride apart, by the weight turned round; in the
@@ -18,7 +18,8 @@ export function convolutionGradients({ operands, attributes, shape }: Tensor, g:
       (places - 1) * slide.stride + (slide.size - 1) * slide.dilation - (length - 1) * slide.spacing - slide.before,
   });
 
-  const ofX = conv(
+  const ofX = convolved(
+    "conv",
     g,
     turned(weight, groups),
     slides.map((slide, i) => {
@@ -42,7 +43,8 @@ export function convolutionGradients({ operands, attributes, shape }: Tensor, g:
     .reshape([N, groups, perGroup, ...x.shape.slice(2)])
     .permute([2, 1, 0, ...space.map((axis) => axis + 1)])
     .reshape([perGroup, groups * N, ...x.shape.slice(2)]);
-  const ofWeight = conv(
+  const ofWeight = convolved(
+    "conv",
     channels,
     g.permute([1, 0, ...space]),
     slides.map((slide, i) => {
@@ -53,10 +55,4 @@ export function convolutionGradients({ operands, attributes, shape }: Tensor, g:
     groups,
   );
   return [ofX, ofWeight.permute([1, 0, ...space])];
-}
-
-function conv(x: Tensor, weight: Tensor, slides: readonly Slide[], groups: number): Tensor {
-  const places = slides.map((slide, i) => placesOf(x.shape[2 + i] as number, slide));
-  const shape = [x.shape[0] as number, weight.shape[0] as number, ...places];
-  return new Tensor("conv", [x, weight], shape, "float32", { slides, groups });
 }

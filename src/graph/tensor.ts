@@ -397,13 +397,18 @@ export class Tensor {
     literal(value, this.dtype);
     return this.padded(widths, value);
   }
-  /** @internal As `pad`, with -Infinity as a value too. */
+  /** @internal As `pad`, with -Infinity as a value too; a width below 0 cuts so much off. */
   padded(widths: readonly (readonly [number, number])[], value: number): Tensor {
-    const shape = this.shape.map((length, axis) => length + (widths[axis]?.[0] ?? 0) + (widths[axis]?.[1] ?? 0));
-    if (sameShape(shape, this.shape)) return this;
+    const kept = widths.reduce<Tensor>((x, [before, after], axis) => {
+      const length = x.shape[axis] as number;
+      return before < 0 || after < 0 ? x.slice(axis, Math.max(0, -before), length + Math.min(0, after)) : x;
+    }, this);
+    const around = widths.map(([before, after]) => [Math.max(0, before), Math.max(0, after)] as const);
+    const shape = kept.shape.map((length, axis) => length + (around[axis]?.[0] ?? 0) + (around[axis]?.[1] ?? 0));
+    if (sameShape(shape, kept.shape)) return kept;
     checkShape("pad", shape);
     const fill = this.dtype === "float32" ? Math.fround(value) : value;
-    return new Tensor("pad", [this], shape, this.dtype, { starts: widths.map(([before]) => before), fill });
+    return new Tensor("pad", [kept], shape, this.dtype, { starts: around.map(([before]) => before), fill });
   }
 
   /**
@@ -514,7 +519,7 @@ export class Tensor {
         `conv: the weight is ${formatShape(weight.shape)} and the operand ${formatShape(this.shape)} in ${groups} groups; weight.shape[1] must be ${(this.shape[1] as number) / groups}`,
       );
     }
-    return slid(this, weight, slidesOf("conv", sizes, options), groups, O);
+    return convolved("conv", this, weight, slidesOf("conv", sizes, options), groups);
   }
 
   /**
@@ -528,7 +533,7 @@ export class Tensor {
     const { groups = 1, outputPadding = 0, padding } = options;
     if (padding === "same") throw new RangeError(`${part}: padding "same" has no meaning here; give numbers`);
     const sizes = kernelOf(part, this, weight);
-    const [C, filters] = weight.shape as readonly [number, number];
+    const C = weight.shape[0] as number;
     checkGroups(part, groups, this.shape[1] as number, C);
     if (C !== this.shape[1]) {
       throw new ShapeError(
@@ -544,7 +549,7 @@ export class Tensor {
       const after = reach - slide.after + extra;
       return { ...slide, stride: 1, spacing: slide.stride, before: reach - slide.before, after };
     });
-    return slid(this, turned(weight, groups), slides, groups, filters * groups);
+    return convolved(part, this, turned(weight, groups), slides, groups);
   }
 
   /**
@@ -635,9 +640,9 @@ function kernelOf(part: string, x: Tensor, weight: Tensor): readonly number[] {
   return weight.shape.slice(2);
 }
 
-function slid(x: Tensor, weight: Tensor, slides: readonly Slide[], groups: number, filters: number): Tensor {
-  const part = "conv";
-  const shape = [x.shape[0] as number, filters, ...slidLengths(part, x.shape, slides)];
+/** x [N, C, ...space] by weight [O, C / groups, ...size] as the slides say. Throws ShapeError where a window does not fit. */
+export function convolved(part: string, x: Tensor, weight: Tensor, slides: readonly Slide[], groups: number): Tensor {
+  const shape = [x.shape[0] as number, weight.shape[0] as number, ...slidLengths(part, x.shape, slides)];
   checkShape(part, shape);
   return new Tensor("conv", [x, weight], shape, "float32", { slides, groups });
 }
@@ -656,9 +661,21 @@ function pooled(
   const { stride = sizes, padding = 0 } = options;
   const slides = slidesOf(part, sizes, { stride, padding });
   slidLengths(part, x.shape, slides);
-  const padded = x.padded([[0, 0], [0, 0], ...slides.map(({ before, after }) => [before, after] as const)], fill);
-  const windows = slides.reduce((image, { size, stride }, i) => image.windows(2 + i, size, stride), padded);
-  return { windows, slides };
+  return { windows: windowsOf(x, slides, fill), slides };
+}
+
+/** Windows along the last axes, `fill` around them: [..., ...space] -> [..., ...places, ...sizes]; a view but for elements that are spaced. */
+export function windowsOf(x: Tensor, slides: readonly Slide[], fill: number): Tensor {
+  const first = x.shape.length - slides.length;
+  const spaced = slides.reduce((image, { spacing }, i) => image.spaced(first + i, spacing), x);
+  const widths = x.shape.map((_, axis) => {
+    const { before = 0, after = 0 } = slides[axis - first] ?? {};
+    return [before, after] as const;
+  });
+  return slides.reduce(
+    (image, { size, stride, dilation }, i) => image.windows(first + i, size, stride, dilation),
+    spaced.padded(widths, fill),
+  );
 }
 
 /** [O, C / groups, ...size] as what leads back: [C, O / groups, ...size], its elements in the other order. */

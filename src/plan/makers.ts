@@ -23,7 +23,6 @@ export async function makersFor(
 ): Promise<Makers> {
   const usual: Kind = target.software ? (subgroupsOf(target) > 0 ? "subgroup" : "direct") : "tiled";
   const wanted = [...new Set([usual, ...kinds])];
-  const scans = some(program, ({ op }) => rowOf(op).kind === "scan");
   const isLong = ({ op }: Tensor) => elementwiseRow(op)?.operations !== undefined;
   const [defaults, products, byRows, scatter, inWhole, scan] = await Promise.all([
     target.software ? software() : hardware(),
@@ -31,13 +30,13 @@ export async function makersFor(
     rows ? import("./lower-rows") : null,
     some(program, ({ op }) => rowOf(op).kind === "scatter") ? import("./scatter") : null,
     mayRunWhole(program, target) ? whole() : null,
-    scans ? scanMakers() : null,
-    scans || some(program, isLong) ? longFunctions() : null,
+    some(program, ({ op }) => rowOf(op).kind === "scan") ? scanMakers() : null,
+    some(program, isLong) ? longFunctions() : null,
   ]);
   return { ...defaults, products, rows: byRows?.lowerRows ?? null, scatter, whole: inWhole, scan };
 }
 
-/** Text of functions that kernels may call. What a scan's step calls is not looked for. */
+/** Text of functions that few kernels call. */
 async function longFunctions(): Promise<void> {
   addFunctions((await import("../../shaders/long-functions.wgsl?raw")).default);
 }
