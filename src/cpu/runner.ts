@@ -3,6 +3,7 @@ import type { Program } from "../graph/program";
 import { sizeOf } from "../util/shape";
 import type { Stop } from "../util/stop";
 import { ReferenceSession } from "./reference";
+import { TURNS } from "./turns";
 
 /** Values checked and copied, as a session hands them to what runs it. */
 export type Arrays = Record<string, Float32Array | Float64Array | Int32Array>;
@@ -41,9 +42,6 @@ export interface Runner {
   dispose(): void;
 }
 
-/** How long the CPU may hold the event loop before a page gets its turn, in milliseconds. */
-const SLICE_MS = 20;
-
 /**
  * Where WebAssembly is not to be had: the float64 reference behind a session's calls. Between steps parameters are float32, as
  * everywhere: what is read is all that there is, and written again it goes on with the same bits.
@@ -77,20 +75,18 @@ export class CpuRunner implements Runner {
   ): Promise<Record<string, Float32Array>> {
     const histories = new Map(this.scalars.map((name) => [name, new Float32Array(Math.ceil(steps / every))]));
     let results: Record<string, Float64Array> = {};
-    let turn = performance.now();
     for (let step = 0; step < steps; step++) {
+      await TURNS.given();
+      signal?.throwIfAborted();
       results = this.session.run(inputs);
       if (step % every === 0) {
         for (const [name, history] of histories) history[step / every] = results[name]?.[0] as number;
       }
-      if (performance.now() - turn > SLICE_MS || step + 1 === steps) {
-        const latest = Object.fromEntries(
-          this.scalars.map((name) => [name, Math.fround(results[name]?.[0] as number)]),
+      if (progress && (TURNS.leftMs <= 0 || step + 1 === steps)) {
+        progress(
+          step + 1,
+          Object.fromEntries(this.scalars.map((name) => [name, Math.fround(results[name]?.[0] as number)])),
         );
-        progress?.(step + 1, latest);
-        if (step + 1 < steps) await new Promise<void>((resolve) => setTimeout(resolve));
-        signal?.throwIfAborted();
-        turn = performance.now();
       }
     }
     return Object.fromEntries([

@@ -1,4 +1,5 @@
 import type { Arrays, KernelTime, Runner, RunRequest } from "../cpu/runner";
+import { StepsInSlice, TURNS } from "../cpu/turns";
 import type { Program } from "../graph/program";
 import { DeviceError } from "../util/errors";
 import { type Compiled, compile } from "./compile";
@@ -8,9 +9,6 @@ import type { Buffer } from "./layout";
 import { DROP, F_MADD, V_CONST } from "./opcodes";
 import { FunctionBody } from "./scope";
 
-/** How long a call may hold the event loop before a page gets its turn, in milliseconds. */
-const SLICE_MS = 20;
-
 /** A program compiled to WebAssembly: whole steps in one call, nothing between them but memory. */
 export class WasmRunner implements Runner {
   readonly sizeBytes: number;
@@ -18,7 +16,7 @@ export class WasmRunner implements Runner {
   /** The module's functions and memory; null when it is gone. */
   private instance: WebAssembly.Exports | null;
   private readonly lastScalars = new Map<string, number>();
-  private stepsNext = 1;
+  private readonly slice = new StepsInSlice(TURNS);
   private ran = false;
 
   private constructor(
@@ -82,13 +80,12 @@ export class WasmRunner implements Runner {
     this.set(this.compiled.inputs, inputs);
     const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
     for (let done = 0; done < steps; ) {
-      const count = Math.min(steps - done, this.stepsNext, records);
+      await TURNS.given();
+      signal?.throwIfAborted();
+      const count = Math.min(steps - done, this.slice.fitting, records);
       const start = performance.now();
       this.call("step", count);
-      const timeMs = performance.now() - start;
-      const fitting = Math.floor(count * (SLICE_MS / Math.max(timeMs, 0.01)));
-      // Grows step by step, so that one lucky measurement does no harm.
-      this.stepsNext = Math.max(1, Math.min(fitting, 4 * Math.max(count, this.stepsNext)));
+      this.slice.took(count, performance.now() - start);
       const history = this.view(this.compiled.history);
       scalars.forEach((name, i) => {
         const values = histories[i] as Float32Array;
@@ -100,10 +97,6 @@ export class WasmRunner implements Runner {
       this.ran = true;
       done += count;
       progress?.(done, Object.fromEntries(this.lastScalars));
-      if (done < steps) {
-        await turn();
-        signal?.throwIfAborted();
-      }
     }
     const results = scalars.map((name, i) => [name, histories[i] as Float32Array] as const);
     return Object.fromEntries([
@@ -217,16 +210,4 @@ function probe(relaxed: boolean): Uint8Array<ArrayBuffer> {
   f.root.put(V_CONST, ...new Array<number>(16).fill(0)).put(DROP);
   if (relaxed) f.op(F_MADD, f.float(0), f.float(0), f.float(0));
   return encodeModule(1, 0, [{ parameters: 0, locals: f.locals, bytes: f.root.bytes, name: "probe" }]);
-}
-
-/** Lets the page have its turn. A message is not held back as a timer is. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }
