@@ -1,23 +1,16 @@
 import type { Values } from "../graph/program";
-import { isNumbers, isRecord, shown } from "../util/checks";
+import { isRecord, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
+import { formatShape, type Shape, sameShape, sizeOf } from "../util/shape";
 import type { Criterion } from "./losses";
+import { type DataValues, type Nested, nested } from "./nested";
 
-/** Numbers row after row, in whatever array; or an array of rows. */
-export type DataValues =
-  | Values
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | readonly (Values | Uint8Array)[];
+export type { DataValues } from "./nested";
 
 export interface Dataset<V extends DataValues = Values> {
-  /** Row-major, `rows * inputs` numbers, or `rows` arrays of `inputs` numbers. */
+  /** Row-major, `rows * inputs` numbers; or `rows` arrays of `inputs` numbers, or nested as the example's shape is. */
   x: V;
-  /** int32 classes (one a row) or `rows * outputs` numbers, or `rows` arrays of them. */
+  /** Integer classes (one a row, or one a position) or `rows * outputs` numbers, or `rows` arrays of them, or nested. */
   y: V;
 }
 
@@ -36,8 +29,10 @@ export interface Rows {
 
 /** Of a network, what its data must fit. */
 interface Fitted {
-  /** Numbers in an example. */
+  /** Numbers in an example, and its shape. */
   readonly inputs: number;
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
   /** How many tokens there are, where an example is made of tokens. */
   readonly vocabulary: number | null;
   /** Positions of what the network makes of an example, and the outputs of each. */
@@ -49,22 +44,25 @@ interface Fitted {
 export function checkInputs(
   part: string,
   given: DataValues,
-  { inputs, vocabulary }: Fitted,
+  { inputs, inputShape, vocabulary }: Fitted,
 ): { count: number; x: Float32Array } {
-  const { values: x, rows } = flattened(part, "x", given);
-  if (rows > 0 && x.length !== rows * inputs) {
+  const x = nested(part, "x", given);
+  const [rows = 0, ...each] = x.shape;
+  if (each.length > 0 && rows > 0 && sizeOf(each) !== inputs) {
+    const row = each.length === 1 ? `of ${each[0]} numbers` : `of shape ${formatShape(each)}`;
     throw new ShapeError(
-      `${part}: x has ${rows} rows of ${x.length / rows} numbers; the network takes rows of ${inputs}.`,
+      `${part}: x has ${rows} rows ${row}; the network takes rows of ${each.length === 1 ? inputs : formatShape(inputShape)}.`,
     );
   }
-  if (x.length === 0 || x.length % inputs !== 0) {
+  checkNesting(part, "x", each, inputShape);
+  const length = sizeOf(x.shape);
+  if (length === 0 || length % inputs !== 0) {
     throw new ShapeError(
-      `${part}: x has ${x.length} numbers; the network takes rows of ${inputs}, so that it must have ${inputs}, ${2 * inputs}, ….`,
+      `${part}: x has ${length} numbers; the network takes rows of ${inputs}, so that it must have ${inputs}, ${2 * inputs}, ….`,
     );
   }
-  const numbers = toFloat32(part, "x", x, inputs);
-  if (vocabulary !== null) checkWhole(part, "token", "x", numbers, inputs, vocabulary);
-  return { count: x.length / inputs, x: numbers };
+  const tokens = vocabulary === null ? null : ({ what: "token", count: vocabulary } as const);
+  return { count: length / inputs, x: toFloat32(part, "x", x, inputs, tokens) };
 }
 
 /** Checks a data set for a network with this loss. Throws TypeError, ShapeError or RangeError, with row and column. */
@@ -72,53 +70,60 @@ export function checkDataset(part: string, data: Dataset<DataValues>, network: F
   checkData(part, data);
   const { positions, units } = network;
   const { count, x } = checkInputs(part, data.x, network);
-  const { values: y, rows } = flattened(part, "y", data.y);
-  if (rows > 0 && rows !== count) {
+  const y = nested(part, "y", data.y);
+  const [rows, ...each] = y.shape;
+  if (each.length > 0 && rows !== count) {
     throw new ShapeError(`${part}: y has ${rows} rows for ${count} rows of x; it must have as many.`);
   }
-  const kind = loss.targets === "classes" && y.length === count * positions ? "classes" : "values";
+  const length = sizeOf(y.shape);
+  const kind = loss.targets === "classes" && length === count * positions ? "classes" : "values";
   const width = kind === "classes" ? positions : positions * units;
-  if (y.length !== count * width) {
+  if (length !== count * width) {
     const fits = `${count * positions * units} (${positions * units} a row)${loss.targets === "classes" ? `, or ${count * positions} classes` : ""}`;
-    throw new ShapeError(`${part}: y has ${y.length} numbers for ${count} rows of x; it must have ${fits}.`);
+    throw new ShapeError(`${part}: y has ${length} numbers for ${count} rows of x; it must have ${fits}.`);
   }
-  const targets = toFloat32(part, "y", y, width);
-  if (kind === "classes") checkWhole(part, "class", "y", targets, positions, units);
-  else if (loss.targets !== undefined) checkProbabilities(part, targets, units, loss);
+  checkNesting(part, "y", each, kind === "classes" ? [positions] : network.outputShape);
+  const targets = toFloat32(part, "y", y, width, kind === "classes" ? { what: "class", count: units } : null);
+  if (kind === "values" && loss.targets !== undefined) checkProbabilities(part, targets, units, loss);
   return { count, x, y: targets, kind };
 }
 
 /** A factor for the loss of each of `count` rows. Throws TypeError, ShapeError or RangeError. */
 export function checkWeights(part: string, given: DataValues, count: number): Float32Array {
-  const { values } = flattened(part, "sampleWeights", given);
-  if (values.length !== count) {
+  const values = nested(part, "sampleWeights", given);
+  if (sizeOf(values.shape) !== count) {
     throw new ShapeError(
-      `${part}: sampleWeights has ${values.length} numbers for ${count} rows of x; it must have one a row.`,
+      `${part}: sampleWeights has ${sizeOf(values.shape)} numbers for ${count} rows of x; it must have one a row.`,
     );
   }
-  const weights = toFloat32(part, "sampleWeights", values, 1);
+  const weights = toFloat32(part, "sampleWeights", values, 1, null);
   const at = weights.findIndex((weight) => weight < 0);
   if (at >= 0) throw new RangeError(`${part}: sampleWeights has ${weights[at]} in row ${at}; it must be at least 0.`);
   return weights;
 }
 
+/** That rows which are nested are so as the network has them: what is [H, W, C] there would be read as [C, H, W]. Axes of length 1 count nothing. */
+function checkNesting(part: string, name: string, row: Shape, wanted: Shape): void {
+  const long = (shape: Shape) => shape.filter((length) => length > 1);
+  if (row.length < 2 || sameShape(long(row), long(wanted))) return;
+  throw new ShapeError(
+    `${part}: ${name} has rows of shape ${formatShape(row)}; the network has ${formatShape(wanted)}. Give them so, or each row's numbers in one array.`,
+  );
+}
+
 /** Integers that stand for something: classes, of which there is one for each output, and tokens. */
-function checkWhole(
-  part: string,
-  what: "class" | "token",
-  name: string,
-  values: Float32Array,
-  width: number,
-  count: number,
-): void {
-  const at = values.findIndex((value) => !Number.isInteger(value) || value < 0 || value >= count);
-  if (at < 0) return;
-  const row = `row ${Math.floor(at / width)}${width > 1 ? `, column ${at % width},` : ""}`;
+interface Whole {
+  readonly what: "class" | "token";
+  readonly count: number;
+}
+
+function wrongWhole(part: string, { what, count }: Whole, name: string, value: number, i: number, width: number) {
+  const row = `row ${Math.floor(i / width)}${width > 1 ? `, column ${i % width},` : ""}`;
   const those =
     what === "class"
       ? `classes are integers from 0 to ${count - 1}, one for each output`
       : `tokens are integers from 0 to ${count - 1}`;
-  throw new RangeError(`${part}: the ${what} in ${row} of ${name} is ${values[at]}; ${those}.`);
+  return new RangeError(`${part}: the ${what} in ${row} of ${name} is ${value}; ${those}.`);
 }
 
 function checkProbabilities(part: string, y: Float32Array, width: number, loss: Criterion): void {
@@ -143,40 +148,33 @@ export function checkData(part: string, data: Dataset<DataValues>): void {
   throw new TypeError(`${part}: the data are ${shown(data)}; they must be an object {x, y}.`);
 }
 
-/** The numbers of an array of rows one after the other, and how many rows; any other array as it is, and 0. */
-function flattened(part: string, name: string, given: DataValues): { values: ArrayLike<unknown>; rows: number } {
-  if (!isNumbers(given)) {
-    throw new TypeError(
-      `${part}: ${name} is ${shown(given)}; it must be a Float32Array, Float64Array, Int32Array or another array of numbers, row after row, or an array of rows.`,
-    );
-  }
-  const rows: ArrayLike<unknown> = given;
-  const first = rows[0];
-  if (!isNumbers(first)) return { values: given, rows: 0 };
-  const values: unknown[] = [];
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i];
-    if (!isNumbers(row) || row.length !== first.length) {
-      throw new ShapeError(
-        `${part}: row ${i} of ${name} is ${shown(row)}, and row 0 an array of ${first.length}; all rows must have as many numbers.`,
-      );
-    }
-    for (let column = 0; column < row.length; column++) values.push(row[column]);
-  }
-  return { values, rows: rows.length };
-}
-
-function toFloat32(part: string, name: string, values: ArrayLike<unknown>, width: number): Float32Array {
-  const numbers = values instanceof Float32Array ? values : new Float32Array(values.length);
-  for (let i = 0; i < numbers.length; i++) {
-    const value = values[i];
-    const where = () => `${part}: ${name} has ${shown(value)} in row ${Math.floor(i / width)}, column ${i % width}`;
-    if (typeof value !== "number") {
-      throw new TypeError(`${where()}; it must be a number: Number() makes one of text, of a boolean and of a bigint.`);
-    }
-    if (numbers !== values) numbers[i] = value;
-    if (!Number.isFinite(numbers[i])) {
-      throw new RangeError(`${where()}; it must be a number that is finite in float32. Clean or scale the data.`);
+/** In float32; integers as they are given, not as float32 has them: up to the 2^24 that an embedding may have, it has all. */
+function toFloat32(
+  part: string,
+  name: string,
+  { shape, arrays: [first = [], ...more] }: Nested,
+  width: number,
+  whole: Whole | null,
+): Float32Array {
+  const own = more.length === 0 && first instanceof Float32Array;
+  const numbers = own ? first : new Float32Array(sizeOf(shape));
+  let i = 0;
+  for (const values of [first, ...more]) {
+    for (let column = 0; column < values.length; column++, i++) {
+      const value = values[column];
+      const where = () => `${part}: ${name} has ${shown(value)} in row ${Math.floor(i / width)}, column ${i % width}`;
+      if (typeof value !== "number") {
+        throw new TypeError(
+          `${where()}; it must be a number: Number() makes one of text, of a boolean and of a bigint.`,
+        );
+      }
+      if (!own) numbers[i] = value;
+      if (!Number.isFinite(numbers[i])) {
+        throw new RangeError(`${where()}; it must be a number that is finite in float32. Clean or scale the data.`);
+      }
+      if (whole !== null && (!Number.isInteger(value) || value < 0 || value >= whole.count)) {
+        throw wrongWhole(part, whole, name, value, i, width);
+      }
     }
   }
   return numbers;

@@ -1,8 +1,9 @@
-import { checkCount, isNumbers, shown } from "../util/checks";
+import { checkCount, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
-import type { DataValues } from "./dataset";
+import { sizeOf } from "../util/shape";
 import type { Layer } from "./layers/layer";
 import { Standardize } from "./layers/standardize";
+import { type DataValues, nested } from "./nested";
 
 export interface Standardized {
   /** Of each column. */
@@ -16,7 +17,8 @@ export interface Standardized {
 }
 
 /**
- * What takes columns to mean 0 and deviation 1: `x` is rows of `columns` numbers, one row after another, or an array of rows. Throws
+ * What takes columns to mean 0 and deviation 1: `x` is rows of `columns` numbers, one row after another, or rows in arrays of
+ * their own, nested as an example is, its last axis the columns. Throws
  * ShapeError, TypeError or RangeError.
  */
 export function standardize(x: DataValues, columns: number): Standardized {
@@ -49,23 +51,24 @@ export function standardize(x: DataValues, columns: number): Standardized {
 }
 
 function flat(x: DataValues, columns: number): Float64Array {
-  if (!isNumbers(x)) throw new TypeError(`standardize: x is ${shown(x)}; it must be an array of numbers, or of rows.`);
-  const nested = isNumbers(x[0]);
-  const all: unknown[] = [];
-  for (let i = 0; i < x.length; i++) {
-    const row: unknown = x[i];
-    if (nested && (!isNumbers(row) || row.length !== columns))
-      throw new ShapeError(`standardize: row ${i} of x is ${shown(row)}; it must have ${columns} numbers.`);
-    if (isNumbers(row)) for (let column = 0; column < columns; column++) all.push(row[column]);
-    else all.push(row);
-  }
+  const { shape, arrays } = nested("standardize", "x", x);
+  const last = shape.at(-1);
+  if (shape.length > 1 && last !== columns)
+    throw new ShapeError(`standardize: rows of x have ${last} numbers; they must have ${columns}, one a column.`);
+  const all = new Float64Array(sizeOf(shape));
   if (all.length === 0 || all.length % columns !== 0)
     throw new ShapeError(`standardize: x has ${all.length} numbers; it must have rows of ${columns}.`);
-  const at = all.findIndex((value) => typeof value !== "number" || !Number.isFinite(value));
-  if (at >= 0) {
-    throw new RangeError(
-      `standardize: x has ${shown(all[at])} in row ${Math.floor(at / columns)}, column ${at % columns}; it must be a finite number.`,
-    );
+  let i = 0;
+  for (const values of arrays) {
+    for (let at = 0; at < values.length; at++, i++) {
+      const value = values[at];
+      if (typeof value !== "number" || !Number.isFinite(value)) {
+        throw new RangeError(
+          `standardize: x has ${shown(value)} in row ${Math.floor(i / columns)}, column ${i % columns}; it must be a finite number.`,
+        );
+      }
+      all[i] = value;
+    }
   }
-  return Float64Array.from(all as number[]);
+  return all;
 }

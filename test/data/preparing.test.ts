@@ -128,7 +128,7 @@ describe("standardize", () => {
   test("refuses what has no columns, with the place", () => {
     expect(() => standardize([1, 2, 3], 2)).toThrow(ShapeError);
     expect(() => standardize([1, Number.NaN], 2)).toThrow("x has NaN in row 0, column 1; it must be a finite number");
-    expect(() => standardize([[1], [1, 2]], 1)).toThrow("row 1 of x is an array of 2; it must have 1 numbers");
+    expect(() => standardize([[1], [1, 2]], 1)).toThrow("row 1 of x is an array of 2, and row 0 an array of 1");
     expect(() => standardize(null as never, 2)).toThrow(TypeError);
     expect(() => sequential(3, [standardize([1, 2], 2).layer(), dense(1)])).toThrow(
       "standardize is of 2 columns, and is given [3]",

@@ -6,7 +6,9 @@ import {
   DeviceError,
   dense,
   dropout,
+  embedding,
   type FitOptions,
+  flatten,
   moons,
   open,
   rmsprop,
@@ -284,17 +286,35 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "fit: row 1 of x is 3, and row 0 an array of 2; all rows must have as many numbers.",
     ],
     [
-      "rows of rows",
+      "rows of another shape",
+      () => train({ x: [[[1], [2], [3]]], y: [0] }),
+      ShapeError,
+      "fit: x has 1 rows of shape [3, 1]; the network takes rows of [2].",
+    ],
+    [
+      "a row that is longer within",
       () =>
         train({
           x: [
             [[1], [2]],
-            [[3], [4]],
+            [[3], [4, 5]],
           ],
           y,
         }),
-      TypeError,
-      "fit: x has an array of 1 in row 0, column 0; it must be a number: Number() makes one of text, of a boolean and of a bigint.",
+      ShapeError,
+      "fit: row 1 of x has an array of 2 at [1], and row 0 an array of 1; all rows must be alike.",
+    ],
+    [
+      "y of rows that are not alike",
+      () => train({ x, y: [[0, 1], [1]] }),
+      ShapeError,
+      "fit: row 1 of y is an array of 1, and row 0 an array of 2; all rows must have as many numbers.",
+    ],
+    [
+      "a class that float32 would round to one",
+      () => train({ x, y: Float64Array.of(0, 1 + 2 ** -40) }),
+      RangeError,
+      "fit: the class in row 1 of y is 1.0000000000009095; classes are integers from 0 to 1, one for each output.",
     ],
     [
       "as many numbers in other rows",
@@ -345,6 +365,47 @@ describe("numbers come as they are at hand", () => {
     expect(await net.predict(bytes)).toEqual(await net.predict([...bytes]));
     for (const kind of [Int8Array, Uint8ClampedArray, Int16Array, Uint16Array, Uint32Array])
       expect(await net.predict(kind.of(3, 5))).toEqual(await net.predict([3, 5]));
+  });
+
+  test("images and sequences nested as they are, of typed arrays within too; in another order of axes they are refused", async () => {
+    const image = sequential([2, 2, 3], [flatten(), dense(4)], { seed: 1 });
+    const one = await trainer(device, image, { loss: softmaxCrossEntropy(), optimizer: adam() });
+    const numbers = Array.from({ length: 24 }, (_, i) => i % 7);
+    const pictures = [0, 1].map((n) =>
+      [0, 1].map((c) => [0, 1].map((h) => numbers.slice(12 * n + 6 * c + 3 * h, 12 * n + 6 * c + 3 * h + 3))),
+    );
+    const wanted = await one.predict(numbers);
+    expect(await one.predict(pictures)).toEqual(wanted);
+    const bytes = pictures.map((picture) => picture.map((plane) => plane.map((line) => Uint8Array.from(line))));
+    expect(await one.predict(bytes)).toEqual(wanted);
+    const turned = pictures.map(() =>
+      [0, 1, 2].map(() => [
+        [1, 2],
+        [3, 4],
+      ]),
+    ); // [3, 2, 2]: as many numbers
+    await expect(one.predict(turned)).rejects.toThrow(
+      "predict: x has rows of shape [3, 2, 2]; the network has [2, 2, 3]. Give them so, or each row's numbers in one array.",
+    );
+
+    const sequence = sequential([3], [embedding(5, 4), dense(5)], { seed: 1 });
+    const two = await trainer(device, sequence, { loss: softmaxCrossEntropy(), optimizer: adam() });
+    const data = { x: Int32Array.of(0, 1, 2, 3, 4, 0), y: Int32Array.of(1, 2, 3, 4, 0, 1) };
+    const evaluated = await two.evaluate(data);
+    expect(
+      await two.evaluate({
+        x: [
+          [0, 1, 2],
+          [3, 4, 0],
+        ],
+        y: [Uint8Array.of(1, 2, 3), [4, 0, 1]],
+      }),
+    ).toEqual(evaluated);
+    const oneHot = [
+      [1, 2, 3],
+      [4, 0, 1],
+    ].map((row) => row.map((k) => [0, 1, 2, 3, 4].map((i) => Number(i === k))));
+    expect((await two.evaluate({ x: data.x, y: oneHot })).loss).toBeCloseTo(evaluated.loss, 6);
   });
 
   test("y as classes, as a class a row, as rows of probabilities", async () => {
