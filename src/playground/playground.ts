@@ -11,7 +11,6 @@ import { NetworkView } from "./page/network-view";
 import { NUMBERS_REACH, PlaneView } from "./page/plane-view";
 import { Settings } from "./page/settings";
 import { forgetTables, storedTable, storeTable } from "./page/stored-table";
-import { askTable } from "./page/table-dialog";
 import { WeightsView } from "./page/weights-view";
 import type { MakeOptions } from "./training/engine";
 import { type DeviceFacts, type Look, type Made, type Message, SCORED, type Standing } from "./training/messages";
@@ -177,6 +176,7 @@ async function openWeights(file: File): Promise<void> {
 }
 
 async function openTable(file: File): Promise<void> {
+  const { askTable } = await import("./page/table-dialog"); // most visitors have no file of their own
   const table = await askTable(file, engine);
   if (!table) return;
   hasTable = true;

@@ -4,7 +4,7 @@ import { dataSet, type Rows, type Table } from "./data-set";
 import { factsOf, isGone, openDevice, reopenDevice, unlessLost, whyNoGpu } from "./device";
 import type { Message, Standing } from "./messages";
 import { type Live, Run } from "./run";
-import { inspectTable, type ReadTable, readTable, type TableChoice, type TableFacts } from "./table";
+import type { ReadTable, TableChoice, TableFacts } from "./table";
 
 /** How often a checkpoint is taken, in milliseconds. */
 const KEEP_MS = 700;
@@ -139,12 +139,12 @@ export class Engine {
     });
   }
 
-  inspectTable(text: string): Promise<TableFacts> {
-    return inspectTable(text);
+  async inspectTable(text: string): Promise<TableFacts> {
+    return (await import("./table")).inspectTable(text);
   }
 
-  readTable(text: string, choice: TableChoice): Promise<ReadTable> {
-    return readTable(text, choice);
+  async readTable(text: string, choice: TableChoice): Promise<ReadTable> {
+    return (await import("./table")).readTable(text, choice);
   }
 
   explain(): Promise<string> {
