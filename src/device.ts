@@ -1,10 +1,10 @@
-import type { Runner } from "./cpu/runner";
 import { checkProgram, type Program } from "./graph/program";
-import type { Route } from "./plan/plan";
+import type { Runner } from "./runner";
 import { Session } from "./session";
 import { checkCallback, checkOptions, checkSignal, shown } from "./util/checks";
 import { DeviceError } from "./util/errors";
 import { type Adapter, openWebGpu } from "./webgpu/adapter";
+import type { Route } from "./webgpu/codegen/plan";
 import { browserStore, type TuningStore } from "./webgpu/store";
 import type { TuneOptions, TuningReport } from "./webgpu/tune";
 

@@ -1,5 +1,5 @@
-import type { Runner } from "./cpu/runner";
 import type { Program } from "./graph/program";
+import type { Runner } from "./runner";
 import { closedError, type DeviceError } from "./util/errors";
 import type { TuningReport } from "./webgpu/tune";
 
@@ -15,10 +15,10 @@ export async function openCpuBackend(): Promise<CpuBackend> {
   if (await WasmRunner.runsHere()) {
     return new CpuBackend({ description: "CPU, WebAssembly", create: (program) => WasmRunner.create(program) });
   }
-  const { CpuRunner } = await import("./cpu/runner");
+  const { ReferenceRunner } = await import("./reference-runner");
   return new CpuBackend({
     description: "CPU, JavaScript in float64, many times slower: WebAssembly with SIMD is not to be had here",
-    create: async (program) => new CpuRunner(program),
+    create: async (program) => new ReferenceRunner(program),
   });
 }
 

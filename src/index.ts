@@ -1,6 +1,5 @@
 export type { ParityReport } from "./cpu/parity";
 export { type Reference, reference } from "./cpu/reference";
-export type { KernelTime } from "./cpu/runner";
 export { blobs } from "./data/blobs";
 export { circles } from "./data/circles";
 export { type Confusion, confusionMatrix } from "./data/confusion";
@@ -89,6 +88,7 @@ export {
   upsample2d,
 } from "./nn/index";
 export { fusedKernels } from "./plan/fused";
+export type { KernelTime } from "./runner";
 export type { RunOptions, Session } from "./session";
 export { DeviceError, FormatError, ShapeError } from "./util/errors";
 export type { Shape } from "./util/shape";

@@ -1,6 +1,6 @@
 import type { ParityReport } from "./cpu/parity";
-import type { Arrays, KernelTime, Runner } from "./cpu/runner";
 import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
+import type { Arrays, KernelTime, Runner } from "./runner";
 import { checkCallback, checkSignal } from "./util/checks";
 import { DeviceError } from "./util/errors";
 import { byName } from "./util/names";

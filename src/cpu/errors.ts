@@ -218,7 +218,7 @@ function decision(rule: ElementError): ErrorRule {
       operands.map((operand, i) => spread(operand[part], (node.operands[i] as Tensor).shape, node.shape));
     const [a, b = a] = shaped("values") as [Numbers, Numbers?];
     const [ea, eb] = shaped("errors") as [Numbers, Numbers?];
-    const { evaluate, dear = false } = elementwiseRow(node.op) as NonNullable<ReturnType<typeof elementwiseRow>>;
+    const { evaluate, expensive = false } = elementwiseRow(node.op) as NonNullable<ReturnType<typeof elementwiseRow>>;
     return values.map((value, i) => {
       const [x, ex, y, ey] = [
         a[i] as number,
@@ -233,7 +233,7 @@ function decision(rule: ElementError): ErrorRule {
       if (!sure) return Number.isFinite(value) ? rule(value, x, ex, y, ey) : Number.POSITIVE_INFINITY;
       if (Number.isNaN(value)) return 0;
       if (!Number.isFinite(value)) return isVagueZero(node, errorRow(node.op).pole, [x, y]) ? EITHER_SIGN : 0;
-      return within(value, 0, dear ? 4 * ULP : 0);
+      return within(value, 0, expensive ? 4 * ULP : 0);
     });
   };
 }

@@ -29,7 +29,7 @@ export const logarithm = (low: number, high: number, value: number) =>
  * where rounding errors are independent with mean zero, n of them in a row grow as λ√n·u and not as n·u, save with a probability
  * of 2·exp(-λ²/2), here 2.5e-14 for each sum; up to n = λ² = 64 the sure bound n·u is the smaller. They are not independent
  * where thousands of equal numbers are added one by one: the error can then reach n/3·u, n the length of one chain. Kernels take long
- * sums in blocks (kernels/partials.ts, plan/rows.ts), so that a chain is far shorter than the sum; a product's is up to K/4, and within the
+ * sums in blocks (kernels/partials.ts, webgpu/codegen/reduction.ts), so that a chain is far shorter than the sum; a product's is up to K/4, and within the
  * bound for sure up to K = 2,304 of equal terms. How sharp it is: test/graph/bounds.test.ts.
  */
 const LAMBDA = 8;

@@ -48,7 +48,7 @@ interface Elementwise {
   /** Where it takes int32 too, all operands alike: what type it then gives. Else it takes and gives float32. */
   readonly integers?: DType;
   /** Not worth computing twice to save a load. */
-  readonly dear?: boolean;
+  readonly expensive?: boolean;
   /** So many of WGSL's own operations does its function take, where they are many: it is then not written out element by element. */
   readonly operations?: number;
 }
@@ -102,13 +102,13 @@ const compare = (evaluate: (a: number, b: number) => boolean, symbol: string): E
 const unary = (
   evaluate: (a: number) => number,
   wgsl: (a: string) => string,
-  more: Pick<Elementwise, "dear" | "operations"> = {},
+  more: Pick<Elementwise, "expensive" | "operations"> = {},
 ): Elementwise => ({ kind: "elementwise", arity: 1, evaluate, wgsl, ...more });
 
 const binary = (
   evaluate: (a: number, b: number) => number,
   wgsl: (a: string, b: string, dtype: DType) => string,
-  more: Pick<Elementwise, "dear" | "integers" | "operations"> = {},
+  more: Pick<Elementwise, "expensive" | "integers" | "operations"> = {},
 ): Elementwise => ({ kind: "elementwise", arity: 2, evaluate, wgsl: (a, b, _c, dtype) => wgsl(a, b, dtype), ...more });
 
 /** WGSL of a literal zero, as a factor. */
@@ -217,7 +217,7 @@ export const OPS = {
   div: binary(
     (a, b) => a / b,
     (a, b) => `(${a} / ${b})`,
-    { dear: true },
+    { expensive: true },
   ),
   maximum: binary(
     (a, b) => Math.max(a, b),
@@ -229,7 +229,7 @@ export const OPS = {
     (a, b, dtype) => `${dtype === "int32" ? "min" : "smaller"}(${a}, ${b})`,
     { integers: "int32" },
   ),
-  pow: binary(power, (a, b) => `power(${a}, ${b})`, { dear: true, operations: 400 }),
+  pow: binary(power, (a, b) => `power(${a}, ${b})`, { expensive: true, operations: 400 }),
   gt: compare((a, b) => a > b, ">"),
   ge: compare((a, b) => a >= b, ">="),
   lt: compare((a, b) => a < b, "<"),
@@ -255,24 +255,24 @@ export const OPS = {
   sqrt: unary(
     (a) => Math.sqrt(a),
     (a) => `sqrt(${a})`,
-    { dear: true },
+    { expensive: true },
   ),
   exp: unary(
     (a) => Math.exp(a),
     (a) => `exponential(${a})`,
-    { dear: true },
+    { expensive: true },
   ),
   log: unary(
     (a) => Math.log(a),
     (a) => `logarithm(${a})`,
-    { dear: true },
+    { expensive: true },
   ),
   /** log(1 + x), exp(x) - 1 and erf(x), accurate where x is small. */
-  log1p: unary(Math.log1p, (a) => `logarithmOf1And(${a})`, { dear: true }),
-  expm1: unary(Math.expm1, (a) => `exponentialMinus1(${a})`, { dear: true }),
-  erf: unary(erf, (a) => `errorFunction(${a})`, { dear: true }),
-  sin: unary(Math.sin, (a) => `sineTurned(${a}, 0u)`, { dear: true, operations: 150 }),
-  cos: unary(Math.cos, (a) => `sineTurned(${a}, 1u)`, { dear: true, operations: 150 }),
+  log1p: unary(Math.log1p, (a) => `logarithmOf1And(${a})`, { expensive: true }),
+  expm1: unary(Math.expm1, (a) => `exponentialMinus1(${a})`, { expensive: true }),
+  erf: unary(erf, (a) => `errorFunction(${a})`, { expensive: true }),
+  sin: unary(Math.sin, (a) => `sineTurned(${a}, 0u)`, { expensive: true, operations: 150 }),
+  cos: unary(Math.cos, (a) => `sineTurned(${a}, 1u)`, { expensive: true, operations: 150 }),
   /** -1, 0 or 1, and NaN of NaN. */
   sign: unary(Math.sign, (a) => `select(sign(${a}), ${a}, isNan(${a}))`),
   // What is 2^23 or more has no fraction, infinity and NaN among it.
@@ -293,9 +293,9 @@ export const OPS = {
   tanh: unary(
     (a) => Math.tanh(a),
     (a) => `tanhAccurate(${a})`,
-    { dear: true },
+    { expensive: true },
   ),
-  sigmoid: unary(sigmoid, (a) => `sigmoid(${a})`, { dear: true }),
+  sigmoid: unary(sigmoid, (a) => `sigmoid(${a})`, { expensive: true }),
 
   // Held to what both float32 and int32 have; NaN is 0.
   toInt32: unary(
@@ -308,7 +308,7 @@ export const OPS = {
     kind: "elementwise",
     arity: 3,
     integers: "float32",
-    dear: true,
+    expensive: true,
     evaluate: pcg3d,
     wgsl: (a, b, c) => `randomUniform(vec3i(${a}, ${b}, ${c}))`,
   },

@@ -3,6 +3,7 @@ import { asScan, type Scan } from "../graph/scan";
 import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { type Access, asMatrices, canonical, elementAt, isAligned, sameAccess, stepOf } from "../graph/view";
 import { sizeOf } from "../util/shape";
+import { findDeferred } from "./deferred";
 import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle, tableOf, walk } from "./expression";
 import {
   type Fusion,
@@ -11,14 +12,13 @@ import {
   MAX_MEMBERS,
   type MatrixOperand,
   operandLoads,
-  type Partial,
+  type PartialReduction,
   resultOf,
   scanOf,
   scatteredBy,
   type Update,
 } from "./group";
 import { schedule } from "./schedule";
-import { findTail } from "./tail";
 
 /** From this cost on, an expression that two kernels want is computed once and kept. */
 const SHARED_COST = 6;
@@ -46,11 +46,11 @@ class Fuser {
   private readonly cost = new Map<Tensor, number>();
   private readonly loads = new Map<Group, Set<Tensor>>();
   private readonly combineOf = new Map<Group, Group>();
-  private readonly tailNodes: ReadonlySet<Tensor>;
+  private readonly deferredNodes: ReadonlySet<Tensor>;
   private readonly maxMembers: number;
-  private tail: Group | null = null;
+  private deferred: Group | null = null;
   private settled = false;
-  private readonly writers = new Map<Group, Expressions>();
+  private readonly kernels = new Map<Group, Expressions>();
 
   constructor(
     private readonly outputs: readonly Tensor[],
@@ -62,16 +62,16 @@ class Fuser {
       for (const operand of new Set(node.operands)) this.users.set(operand, [...(this.users.get(operand) ?? []), node]);
     }
     this.maxMembers = limits.maxMembers ?? MAX_MEMBERS;
-    const tail = findTail(this.nodes, this.users, outputs, updates);
+    const deferred = findDeferred(this.nodes, this.users, outputs, updates);
     // What is too much for one kernel is computed in the step: nodes, or partial results, of which each has a buffer.
-    const begun = [...tail].filter(({ op }) => rowOf(op).kind === "reduction").length;
-    this.tailNodes = tail.size <= this.maxMembers && begun < limits.maxBuffers ? tail : new Set();
+    const begun = [...deferred].filter(({ op }) => rowOf(op).kind === "reduction").length;
+    this.deferredNodes = deferred.size <= this.maxMembers && begun < limits.maxBuffers ? deferred : new Set();
   }
 
   run(): Fusion {
     for (const node of this.nodes) this.place(node);
     for (const { node } of this.updates) this.materialise(node);
-    for (const node of this.outputs) if (!this.tailNodes.has(node)) this.materialise(node);
+    for (const node of this.outputs) if (!this.deferredNodes.has(node)) this.materialise(node);
     this.settleStores();
     const must = (value: Expression | Obstacle, node: Tensor): Expression => {
       if (value.kind === "obstacle") throw new Error(`internal: no expression for ${node.op} #${node.id}`);
@@ -79,7 +79,7 @@ class Fuser {
     };
     return {
       groups: this.groups,
-      tail: this.tail,
+      deferred: this.deferred,
       home: this.home,
       stored: this.stored,
       definition: (group, node) => must(this.writer(group).define(node), node),
@@ -106,8 +106,8 @@ class Fuser {
       case "view":
       case "elementwise":
       case "gather": {
-        if (this.tailNodes.has(node)) {
-          this.adopt(this.tailGroup(), node);
+        if (this.deferredNodes.has(node)) {
+          this.adopt(this.deferredGroup(), node);
           return;
         }
         if (kind === "gather") this.materialise(tableOf(node.operands[0] as Tensor));
@@ -226,15 +226,15 @@ class Fuser {
     const latest = this.latest.get(operand) ?? -1;
     const source = latest >= 0 ? (this.groups[latest] as Group) : null;
     if (sizeOf(node.shape) === 1 && isFold(node.op)) {
-      const partial: Partial = { node, op: node.op, value: operand };
-      const tail = this.tailNodes.has(node);
+      const partial: PartialReduction = { node, op: node.op, value: operand };
+      const deferred = this.deferredNodes.has(node);
       let begin = source !== null && this.tryPartial(source, operand) ? source : null;
-      if (begin === null && (tail || split.length > ONE_PASS)) {
+      if (begin === null && (deferred || split.length > ONE_PASS)) {
         begin = this.openFor([operand], { kind: "elementwise", size: sizeOf(operand.shape) });
       }
       if (begin !== null) {
         begin.partials.push(partial);
-        const end = tail ? this.tailGroup() : this.combineGroup(begin);
+        const end = deferred ? this.deferredGroup() : this.combineGroup(begin);
         end.combines.push(partial);
         this.home.set(node, end);
         this.latest.set(node, end.index);
@@ -319,8 +319,8 @@ class Fuser {
     }
   }
 
-  private tailGroup(): Group {
-    this.tail ??= {
+  private deferredGroup(): Group {
+    this.deferred ??= {
       kind: "combine",
       size: 1,
       split: null,
@@ -332,7 +332,7 @@ class Fuser {
       combines: [],
       index: -1,
     };
-    return this.tail;
+    return this.deferred;
   }
 
   private combineGroup(begin: Group): Group {
@@ -378,7 +378,7 @@ class Fuser {
     const home = this.home.get(node);
     if (home === undefined) return isInlinable(node) ? "inline" : "memory";
     if (home === group) return "own";
-    const later = group !== null && group !== this.tail && home.index > group.index;
+    const later = group !== null && group !== this.deferred && home.index > group.index;
     return later || (this.settled && this.inline.has(node)) ? "inline" : "memory";
   }
 
@@ -476,7 +476,7 @@ class Fuser {
       const set = consumers.get(node) ?? new Set();
       consumers.set(node, set.add(group));
     };
-    for (const group of [...this.groups, ...(this.tail ? [this.tail] : [])])
+    for (const group of [...this.groups, ...(this.deferred ? [this.deferred] : [])])
       for (const { value } of group.partials) consume(value, group);
     for (let i = this.nodes.length - 1; i >= 0; i--) {
       const node = this.nodes[i] as Tensor;
@@ -487,7 +487,7 @@ class Fuser {
     }
     for (const node of this.nodes) {
       const home = this.home.get(node);
-      if (home === undefined || this.stored.has(node) || home === this.tail) continue;
+      if (home === undefined || this.stored.has(node) || home === this.deferred) continue;
       const outside = [...(consumers.get(node) ?? [])].some((group) => group !== home);
       if (!outside) continue;
       const cheap = this.cheapParts(node);
@@ -498,8 +498,8 @@ class Fuser {
     // Where an inlined value turns out not to be reachable through views, it is stored after all.
     for (let again = true; again; ) {
       again = false;
-      this.writers.clear();
-      for (const group of [...this.groups, ...(this.tail ? [this.tail] : [])]) {
+      this.kernels.clear();
+      for (const group of [...this.groups, ...(this.deferred ? [this.deferred] : [])]) {
         const values = [
           ...group.members.filter((node) => isInlinable(node)).map((node) => this.writer(group).define(node)),
           ...group.members
@@ -527,7 +527,7 @@ class Fuser {
     for (let at = 0; at < parts.length; at++) {
       const part = parts[at] as Tensor;
       const row = elementwiseRow(part.op);
-      if (row === null || row.dear || at >= CHEAP_OPS) return null;
+      if (row === null || row.expensive || at >= CHEAP_OPS) return null;
       for (const operand of part.operands) {
         const home = this.home.get(operand);
         if (literalOf(operand) !== null) continue;
@@ -541,7 +541,7 @@ class Fuser {
 
   private writer(group: Group): Expressions {
     if (!this.settled) throw new Error("internal: stores are not settled");
-    const known = this.writers.get(group);
+    const known = this.kernels.get(group);
     if (known !== undefined) return known;
     // The level was checked when a node joined; here a value of the row is reached by either way.
     const made = new Expressions({
@@ -549,7 +549,7 @@ class Fuser {
       reaches: (node, access) =>
         this.reaches(group, node, access, "element") || this.reaches(group, node, access, "row"),
     });
-    this.writers.set(group, made);
+    this.kernels.set(group, made);
     return made;
   }
 }

@@ -19,7 +19,9 @@ export function fusedKernels({ parameters, outputs, updates = {} }: Program): Te
   const wanted = Object.values(outputs).map(simplified).filter(computed);
   const fusion = fuse(wanted, written, { maxBuffers: Infinity });
   const { order } = schedule(fusion, new Map(written.map(({ parameter, node }) => [parameter, node])));
-  const kernels = new Map([...order, ...(fusion.tail ? [fusion.tail] : [])].map((group) => [group, [] as Tensor[]]));
+  const kernels = new Map(
+    [...order, ...(fusion.deferred ? [fusion.deferred] : [])].map((group) => [group, [] as Tensor[]]),
+  );
   for (const [tensor, node] of results) {
     const home = fusion.home.get(node);
     if (home && tensor.operands.length > 0) kernels.get(home)?.push(tensor);

@@ -18,7 +18,7 @@ export type MatrixOperand =
   | { readonly kind: "view"; readonly expression: Expression; readonly transposed: boolean };
 
 /** A reduction of all elements to one number, begun in one kernel as partial results and ended in another. */
-export interface Partial {
+export interface PartialReduction {
   readonly node: Tensor;
   readonly op: FoldOp;
   readonly value: Tensor;
@@ -63,9 +63,9 @@ export interface Group {
   /** Everything computed here beside the root, operands first: elementwise nodes, copies of views, and a rows kernel's reductions. */
   readonly members: Tensor[];
   /** What this kernel begins. */
-  readonly partials: Partial[];
+  readonly partials: PartialReduction[];
   /** combine: what it ends. */
-  readonly combines: Partial[];
+  readonly combines: PartialReduction[];
   readonly scan?: ScanPlan;
   readonly index: number;
 }
@@ -140,7 +140,7 @@ export function scatteredBy({ scatter }: Group): readonly Tensor[] {
 export interface Fusion {
   readonly groups: readonly Group[];
   /** Scalars that nothing in the step waits for: combined once a submission, for all its steps. */
-  readonly tail: Group | null;
+  readonly deferred: Group | null;
   readonly home: ReadonlyMap<Tensor, Group>;
   /** Nodes that must be in memory after their kernel. */
   readonly stored: ReadonlySet<Tensor>;

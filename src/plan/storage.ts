@@ -1,30 +1,13 @@
 import type { Tensor } from "../graph/tensor";
-import type { KernelText } from "../kernels/kernel";
-import type { Slot } from "../kernels/slot";
-import type { Partial } from "./group";
-import type { ProductShape, WholeStep } from "./plan";
+import type { PartialReduction } from "./group";
 
 /** A buffer before it has a place in memory. */
 export interface Storage {
   readonly name: string;
   readonly elements: number;
   readonly dtype: Tensor["dtype"];
-  /** Partial results of the tail: how many of the elements belong to one record. */
+  /** Partial results of deferred scalars: how many of the elements belong to one record. */
   readonly perRecord?: number;
-}
-
-/** A dispatch whose bindings are storages. */
-export interface LoweredDispatch {
-  readonly kernel: KernelText;
-  readonly label: string;
-  readonly bindings: readonly { readonly storage: Storage; readonly access: "read" | "read_write" }[];
-  readonly slot: Slot | null;
-  readonly flops: number;
-  readonly bytes: number;
-  readonly output: string;
-  readonly shapes: string;
-  readonly product?: ProductShape;
-  readonly whole?: WholeStep;
 }
 
 /** Where a kernel's values go; shared by all kernels of a plan. */
@@ -36,10 +19,8 @@ export interface Stores {
   /** Whether the node must be in memory after its kernel. */
   isStored(tensor: Tensor): boolean;
   readonly history: Storage | null;
-  /** How kernels are told the record of their step. */
-  readonly slot: Slot;
   /** Scalars in a record. */
   readonly recordSize: number;
   /** The partial results of a reduction, made when the kernel that leaves them is known. */
-  partials(partial: Partial, count: number, tail: boolean): Storage;
+  partials(partial: PartialReduction, count: number, deferred: boolean): Storage;
 }

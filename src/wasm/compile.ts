@@ -81,7 +81,7 @@ class Compiler {
   ) {
     const { parameters } = program;
     this.order = schedule(fusion, new Map(updates.map(([name, node]) => [parameters[name] as Tensor, node])));
-    this.groups = [...this.order.order, ...(fusion.tail ? [fusion.tail] : [])];
+    this.groups = [...this.order.order, ...(fusion.deferred ? [fusion.deferred] : [])];
     this.read = new Set(this.order.order.flatMap((group) => [...readsOf(fusion, group)]));
     this.scalars = outputs.filter(([, node]) => sizeOf(node.shape) === 1);
     this.made = new Kernels(

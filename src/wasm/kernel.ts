@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import { type Access, canonical } from "../graph/view";
 import { accessesOf, type Expression, walk } from "../plan/expression";
-import type { Fusion, Group, Partial, ScanPlan } from "../plan/group";
+import type { Fusion, Group, PartialReduction, ScanPlan } from "../plan/group";
 import { expressionsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
 import type { LongFunctions } from "./arithmetic";
@@ -21,7 +21,7 @@ export interface Places {
   /** Offsets in a step's record at which a scalar output stands. */
   recordsOf(tensor: Tensor): readonly number[];
   /** The one number in which a kernel leaves a reduction that another ends. */
-  partialAddress(partial: Partial): number;
+  partialAddress(partial: PartialReduction): number;
   /** Of the whole memory. */
   readonly sizeBytes: number;
   readonly more: More | null;

@@ -1,5 +1,5 @@
 import { literalOf, type Tensor } from "../graph/tensor";
-import { type Fusion, type Group, type Partial, type ScanPlan, scanOf, valuesOf } from "../plan/group";
+import { type Fusion, type Group, type PartialReduction, type ScanPlan, scanOf, valuesOf } from "../plan/group";
 import { readsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
 import { loaded } from "./arithmetic";
@@ -20,7 +20,7 @@ export interface Home {
   /** Where the record has a scalar output, in bytes. */
   recordsOf(node: Tensor): readonly number[];
   /** The buffer of each value that has one. */
-  readonly buffers: Map<Tensor | Partial, Buffer>;
+  readonly buffers: Map<Tensor | PartialReduction, Buffer>;
 }
 
 /** Kernels under way whose values share one memory: those of a program, or of a scan's step. */
@@ -112,7 +112,7 @@ export class Kernels {
 
   /** The kernels of a scan's step, with memory for what it is given and what it leaves. */
   private stepOf({ node: { body }, operands, fusion, order, results }: ScanPlan, at: number): Kernels {
-    const buffers = new Map<Tensor | Partial, Buffer>();
+    const buffers = new Map<Tensor | PartialReduction, Buffer>();
     const step = new Kernels(
       this.layout,
       fusion,

@@ -1,8 +1,8 @@
 import type { DType } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
-import type { Partial } from "../plan/group";
+import type { PartialReduction } from "../plan/group";
 import { place } from "../plan/place";
-import type { Role } from "../plan/plan";
+import type { Role } from "../webgpu/codegen/plan";
 
 export interface Buffer {
   readonly name: string;
@@ -20,7 +20,7 @@ export class Layout {
   readonly buffers: Buffer[] = [];
   private readonly spans = new Map<Buffer, [number, number]>();
   /** The buffer of each value that has one. */
-  readonly known = new Map<Tensor | Partial, Buffer>();
+  readonly known = new Map<Tensor | PartialReduction, Buffer>();
   sizeBytes = 0;
 
   add(name: string, role: Buffer["role"], elements: number, dtype: DType = "float32"): Buffer {
@@ -29,11 +29,11 @@ export class Layout {
     return made;
   }
 
-  assign(value: Tensor | Partial, buffer: Buffer): void {
+  assign(value: Tensor | PartialReduction, buffer: Buffer): void {
     this.known.set(value, buffer);
   }
 
-  find(value: Tensor | Partial): Buffer | undefined {
+  find(value: Tensor | PartialReduction): Buffer | undefined {
     return this.known.get(value);
   }
 
@@ -46,20 +46,20 @@ export class Layout {
   /** Gives every buffer its address. */
   settle(): void {
     const lives = (role: Buffer["role"]) => role !== "intermediate" && role !== "scratch" && role !== "partials";
-    const { slotOf, slots } = place(
+    const { allocationOf, allocations } = place(
       this.buffers.map((buffer) => ({
         bytes: Math.ceil((buffer.elements * 4) / LINE_BYTES) * LINE_BYTES,
         span: lives(buffer.role) ? null : (this.spans.get(buffer) ?? [0, 0]),
       })),
     );
     this.sizeBytes = LINE_BYTES;
-    const addresses = slots.map((bytes) => {
+    const addresses = allocations.map((bytes) => {
       const address = this.sizeBytes;
       this.sizeBytes += bytes;
       return address;
     });
     this.buffers.forEach((buffer, i) => {
-      buffer.address = addresses[slotOf[i] as number] as number;
+      buffer.address = addresses[allocationOf[i] as number] as number;
     });
     this.sizeBytes += LINE_BYTES;
   }

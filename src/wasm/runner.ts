@@ -1,7 +1,7 @@
-import type { Arrays, KernelTime, Runner, RunRequest } from "../cpu/runner";
-import { StepsInSlice, TURNS } from "../cpu/turns";
 import type { Program } from "../graph/program";
+import type { Arrays, KernelTime, Runner, RunRequest } from "../runner";
 import { DeviceError } from "../util/errors";
+import { StepsInSlice, TURNS } from "../util/event-loop";
 import { type Compiled, compile } from "./compile";
 import { encodeModule } from "./encoder";
 import { explain } from "./explain";

@@ -1,13 +1,12 @@
-import type { Runner } from "../cpu/runner";
 import type { Program } from "../graph/program";
-import { compile, type Makers } from "../plan/compile";
-import { KINDS, makersFor, productsOf } from "../plan/makers";
-import type { Plan, Route, Target, Tuned } from "../plan/plan";
-import { RowsNeeded } from "../plan/writers";
+import type { Runner } from "../runner";
 import { DeviceError } from "../util/errors";
+import { planning } from "./codegen/compile";
+import { KINDS, loadKernels, productsOf } from "./codegen/load-kernels";
+import type { Route, Target, Tuned } from "./codegen/plan";
 import { Guard } from "./guard";
 import { Memory } from "./memory";
-import { Pipelines, SLOT_BYTES } from "./pipelines";
+import { Pipelines, STEP_ARGUMENT_BYTES } from "./pipelines";
 import { GpuRunner } from "./runner";
 import { readFrom, type TuningStore, writeTo } from "./store";
 import { keepsSubgroup, promisedSubgroup } from "./subgroups";
@@ -75,7 +74,8 @@ export async function openWebGpu({ gpu, powerPreference, route, tuning }: Adapte
     if (lost) throw new Error(`it was lost at once (${lost.reason}): ${lost.message}`);
     origins.set(device, entry);
     const immediates =
-      entry.wgslLanguageFeatures?.has("immediate_address_space") && device.limits.maxImmediateSize >= SLOT_BYTES;
+      entry.wgslLanguageFeatures?.has("immediate_address_space") &&
+      device.limits.maxImmediateSize >= STEP_ARGUMENT_BYTES;
     const subgroupSize = promisedSubgroup(adapter);
     const planned = { subgroupSize, immediates: immediates ?? false, ...(route && { route }) };
     return new WebGpuBackend(device, info, planned, tuning, { corrections: corrections(device, subgroupSize), record });
@@ -226,35 +226,32 @@ export class WebGpuBackend {
 
   /** A program by what was measured; by default where that cannot be: no record keeps a program from running. */
   private async planned(program: Program): Promise<Runner> {
-    // The kernels of this kind of adapter are on the way while the record is read.
     const { target } = this;
-    const usual = makersFor(program, target);
-    usual.catch(() => {});
-    const { tilings, routes } = await this.tuned;
     try {
-      return await this.make(program, { ...target, tilings, routes }, usual);
+      return await this.make(program, target, this.tuned);
     } catch (error) {
+      const { tilings, routes } = await this.tuned;
       if (Object.keys(tilings).length + Object.keys(routes).length === 0) throw error;
       this.throwIfGone();
-      return this.make(program, target, usual);
+      return this.make(program, target);
     }
   }
 
-  private async make(program: Program, target: Target, usual: Promise<Makers>): Promise<GpuRunner> {
-    const kinds = Object.values(target.tilings ?? {}).map(({ kind }) => kind);
-    const planned = (makers: Makers) =>
-      compile(program, target, makers, (kernel) => {
-        this.pipelines.get(kernel).catch(() => {}); // told when the plan is allocated
-      });
-    const makers = kinds.length > 0 ? await makersFor(program, target, { kinds }) : await usual;
-    let plan: Plan;
-    try {
-      plan = planned(makers);
-    } catch (error) {
-      if (!(error instanceof RowsNeeded)) throw error;
-      plan = planned(await makersFor(program, target, { kinds, rows: true }));
+  private async make(program: Program, base: Target, tuned?: Promise<Tuned>): Promise<GpuRunner> {
+    const planned = planning(program, base, (kernel) => {
+      this.pipelines.get(kernel).catch(() => {}); // told when the plan is allocated
+    });
+    let at = planned.next();
+    while (!at.done) {
+      // The kernels of this kind of adapter are on the way while the record is read.
+      const usual = loadKernels(program, at.value, base);
+      usual.catch(() => {});
+      const target: Target = { ...base, ...(await tuned) };
+      const kinds = Object.values(target.tilings ?? {}).map(({ kind }) => kind);
+      const kernels = kinds.length > 0 ? await loadKernels(program, at.value, target, kinds) : await usual;
+      at = planned.next({ kernels, target });
     }
-    return GpuRunner.create(this.device, this.allocated, this.pipelines, plan, target.software);
+    return GpuRunner.create(this.device, this.allocated, this.pipelines, at.value, base.software);
   }
 
   private async measure(program: Program, options: TuneOptions): Promise<TuningReport> {
@@ -262,7 +259,7 @@ export class WebGpuBackend {
     // A chunk of its own: a page that does not tune does not download it.
     const [{ tune }, { writeRecord }, products] = await Promise.all([
       import("./tune"),
-      import("../plan/record"),
+      import("./codegen/tuning-file"),
       productsOf(KINDS),
     ]);
     const { device, allocated: memory, target, store, key } = this;
@@ -286,7 +283,7 @@ export class WebGpuBackend {
     try {
       const text = await record;
       if (text === null) return { ...none, ignored: false };
-      const [{ readRecord }, products] = await Promise.all([import("../plan/record"), productsOf(KINDS)]);
+      const [{ readRecord }, products] = await Promise.all([import("./codegen/tuning-file"), productsOf(KINDS)]);
       const found = readRecord(text, key, target, products);
       return { ...(found ?? none), ignored: found === null };
     } catch {

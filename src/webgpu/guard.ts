@@ -1,4 +1,4 @@
-import type { Runner } from "../cpu/runner";
+import type { Runner } from "../runner";
 import { closedError, DeviceError } from "../util/errors";
 import { type Stop, stopBy } from "../util/stop";
 

@@ -1,4 +1,4 @@
-import type { Plan } from "../plan/plan";
+import type { Plan } from "./codegen/plan";
 
 /** A submission aims at this: long enough to hide its cost, short enough for a page, a watchdog and an abort. */
 const TARGET_MS = 50;
@@ -22,7 +22,7 @@ const COST = {
 export function estimateMs({ step }: Plan, software: boolean): number {
   const cost = COST[software ? "software" : "hardware"];
   let nanoseconds = 0;
-  for (const { flops, whole } of step) {
+  for (const { flops, persistent: whole } of step) {
     nanoseconds += whole
       ? whole.barriers * cost.barrier + (flops / whole.threads) * 2.5
       : cost.dispatch + flops * cost.flop;

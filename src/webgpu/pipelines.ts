@@ -1,5 +1,5 @@
-import type { Dispatch, Kernel } from "../plan/plan";
 import { DeviceError } from "../util/errors";
+import type { Dispatch, PlannedKernel } from "./codegen/plan";
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -14,7 +14,7 @@ export interface Recorded {
 }
 
 /** Bytes of the numbers that a kernel is told. */
-export const SLOT_BYTES = 16;
+export const STEP_ARGUMENT_BYTES = 16;
 
 /** Records one dispatch: `numbers` are told with it, or lie at `offset` in the buffer that is bound for them. */
 export function encode(
@@ -24,9 +24,9 @@ export function encode(
   offset: number,
 ): void {
   pass.setPipeline(pipeline);
-  if (dispatch.slot === "uniform") pass.setBindGroup(0, bindGroup, [offset]);
+  if (dispatch.stepArguments === "uniform") pass.setBindGroup(0, bindGroup, [offset]);
   else pass.setBindGroup(0, bindGroup);
-  if (dispatch.slot === "immediate") pass.setImmediates(0, numbers);
+  if (dispatch.stepArguments === "immediate") pass.setImmediates(0, numbers);
   pass.dispatchWorkgroups(...dispatch.workgroups);
 }
 
@@ -37,8 +37,8 @@ export class Pipelines {
   constructor(private readonly device: GPUDevice) {}
 
   /** Throws DeviceError with the shader's name, line and column where it does not compile. */
-  async get(kernel: Kernel): Promise<Pipeline> {
-    const key = [kernel.slot, ...kernel.bindings.map(({ access }) => access), kernel.source].join("\n");
+  async get(kernel: PlannedKernel): Promise<Pipeline> {
+    const key = [kernel.stepArguments, ...kernel.bindings.map(({ access }) => access), kernel.source].join("\n");
     let pipeline = this.known.get(key);
     if (pipeline === undefined) {
       pipeline = this.compile(kernel);
@@ -49,7 +49,7 @@ export class Pipelines {
     return pipeline;
   }
 
-  private async compile({ kernel, label, source, bindings, slot }: Kernel): Promise<Pipeline> {
+  private async compile({ kernel, label, source, bindings, stepArguments }: PlannedKernel): Promise<Pipeline> {
     const { device } = this;
     const name = `${kernel} (${label})`;
     const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ access }, binding) => ({
@@ -57,7 +57,7 @@ export class Pipelines {
       visibility: GPUShaderStage.COMPUTE,
       buffer: { type: access === "read" ? "read-only-storage" : "storage" },
     }));
-    if (slot === "uniform") {
+    if (stepArguments === "uniform") {
       entries.push({
         binding: entries.length,
         visibility: GPUShaderStage.COMPUTE,
@@ -70,7 +70,7 @@ export class Pipelines {
     const pipelineLayout = device.createPipelineLayout({
       label: name,
       bindGroupLayouts: [layout],
-      ...(slot === "immediate" && { immediateSize: SLOT_BYTES }),
+      ...(stepArguments === "immediate" && { immediateSize: STEP_ARGUMENT_BYTES }),
     });
     const created = device.createComputePipelineAsync({
       label: name,

@@ -1,4 +1,4 @@
-import type { KernelTime } from "../cpu/runner";
+import type { KernelTime } from "../runner";
 import type { Memory } from "./memory";
 import { encode, type Recorded } from "./pipelines";
 

@@ -1,13 +1,13 @@
-import type { Plan } from "../plan/plan";
 import { DeviceError } from "../util/errors";
+import type { Plan } from "./codegen/plan";
 import type { Memory } from "./memory";
 import { IN_FLIGHT } from "./pace";
-import { type Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
+import { type Pipelines, type Recorded, STEP_ARGUMENT_BYTES } from "./pipelines";
 
 /** What a plan takes of a device, made once. */
 export interface Resources {
   /** An allocation of the plan each. */
-  readonly slots: readonly GPUBuffer[];
+  readonly allocations: readonly GPUBuffer[];
   /** The number of each record, at its own offset; or the steps of a persistent kernel. */
   readonly records: GPUBuffer | null;
   /** Where records come back, one buffer a submission under way. */
@@ -15,7 +15,7 @@ export interface Resources {
   /** Where outputs that are not scalar come back at the end of a run. */
   readonly staging: GPUBuffer | null;
   readonly step: readonly Recorded[];
-  readonly tail: Recorded | null;
+  readonly deferred: Recorded | null;
 }
 
 /** Buffers, pipelines and bind groups of a plan. Throws DeviceError where the device refuses any; then nothing is kept. */
@@ -31,26 +31,30 @@ export async function allocate(
     made.push(buffer);
     return buffer;
   };
-  const dispatches = [...plan.step, ...(plan.tail ? [plan.tail] : [])];
+  const dispatches = [...plan.step, ...(plan.deferred ? [plan.deferred] : [])];
   // They take longest, and are begun before anything is waited for.
   const compiling = Promise.all(dispatches.map((dispatch) => pipelines.get(dispatch)));
   compiling.catch(() => {}); // told where it is waited for
   try {
-    const labels = plan.slots.map((_, slot) =>
+    const labels = plan.allocations.map((_, allocation) =>
       plan.buffers
-        .filter((buffer) => buffer.slot === slot)
+        .filter((buffer) => buffer.allocation === allocation)
         .map(({ name }) => name)
         .join(", "),
     );
     const persistent = plan.route === "persistent";
-    const usesUniform = dispatches.some(({ slot }) => slot === "uniform");
+    const usesUniform = dispatches.some(({ stepArguments }) => stepArguments === "uniform");
     const readable = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-    const { slots, records, ring, staging } = await checked(device, () => {
-      const slots = plan.slots.map((size, slot) =>
-        create(labels[slot] ?? "", size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST),
+    const { allocations, records, ring, staging } = await checked(device, () => {
+      const allocations = plan.allocations.map((size, allocation) =>
+        create(
+          labels[allocation] ?? "",
+          size,
+          GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+        ),
       );
-      for (const { slot, offset, values, dtype } of plan.buffers) {
-        if (values) device.queue.writeBuffer(slots[slot] as GPUBuffer, offset, arrayOf(dtype, values));
+      for (const { allocation, offset, values, dtype } of plan.buffers) {
+        if (values) device.queue.writeBuffer(allocations[allocation] as GPUBuffer, offset, arrayOf(dtype, values));
       }
       const records = usesUniform ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
       const recordBytes = plan.records * plan.scalars.length * 4 + (plan.count === null ? 0 : 4);
@@ -58,24 +62,24 @@ export async function allocate(
       const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
       const outputs = Object.values(plan.outputs);
       const staging = outputs.length > 0 ? create("outputs read-back", sizeOf(plan, outputs), readable) : null;
-      return { slots, records, ring, staging };
+      return { allocations, records, ring, staging };
     });
     const compiled = await compiling;
     const recorded = await checked(device, () =>
       dispatches.map((dispatch, i): Recorded => {
         const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
         const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
-          const { slot, offset, elements } = plan.buffers[buffer] as Plan["buffers"][number];
-          return { binding, resource: { buffer: slots[slot] as GPUBuffer, offset, size: elements * 4 } };
+          const { allocation, offset, elements } = plan.buffers[buffer] as Plan["buffers"][number];
+          return { binding, resource: { buffer: allocations[allocation] as GPUBuffer, offset, size: elements * 4 } };
         });
-        if (dispatch.slot === "uniform" && records)
-          entries.push({ binding: entries.length, resource: { buffer: records, size: SLOT_BYTES } });
+        if (dispatch.stepArguments === "uniform" && records)
+          entries.push({ binding: entries.length, resource: { buffer: records, size: STEP_ARGUMENT_BYTES } });
         const label = `${dispatch.kernel} (${dispatch.label})`;
         return { dispatch, pipeline, bindGroup: device.createBindGroup({ label, layout, entries }) };
       }),
     );
-    const tail = plan.tail ? (recorded.pop() ?? null) : null;
-    return { slots, records, ring, staging, step: recorded, tail };
+    const deferred = plan.deferred ? (recorded.pop() ?? null) : null;
+    return { allocations, records, ring, staging, step: recorded, deferred };
   } catch (error) {
     for (const buffer of made) memory.destroy(buffer);
     throw error;
@@ -83,8 +87,8 @@ export async function allocate(
 }
 
 /** Frees what a plan took. */
-export function release(memory: Memory, { slots, ring, records, staging }: Resources): void {
-  for (const buffer of [...slots, ...ring, records, staging]) if (buffer) memory.destroy(buffer);
+export function release(memory: Memory, { allocations, ring, records, staging }: Resources): void {
+  for (const buffer of [...allocations, ...ring, records, staging]) if (buffer) memory.destroy(buffer);
 }
 
 /** A uniform buffer that holds each record's number at its own offset. */

@@ -1,10 +1,10 @@
-import type { Arrays, KernelTime, Runner, RunRequest } from "../cpu/runner";
-import { explain } from "../plan/explain";
-import type { Plan } from "../plan/plan";
+import type { Arrays, KernelTime, Runner, RunRequest } from "../runner";
 import { DeviceError } from "../util/errors";
+import { explain } from "./codegen/explain";
+import type { Plan } from "./codegen/plan";
 import type { Memory } from "./memory";
 import { estimateMs, Pace } from "./pace";
-import { encode, type Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
+import { encode, type Pipelines, type Recorded, STEP_ARGUMENT_BYTES } from "./pipelines";
 import { allocate, arrayOf, type Resources, release, sizeOf } from "./resources";
 import { type Steps, stepsFrom } from "./submission";
 
@@ -180,7 +180,7 @@ export class GpuRunner implements Runner {
     this.upload(this.plan.inputs, inputs);
     // A chunk of its own: a page that only trains does not download it.
     const [{ profile }, { restoring }] = await Promise.all([import("./profile"), import("./trial")]);
-    const one = this.plan.route === "persistent" ? this.told(1, 0, 1) : new Uint32Array(SLOT_BYTES / 4);
+    const one = this.plan.route === "persistent" ? this.told(1, 0, 1) : new Uint32Array(STEP_ARGUMENT_BYTES / 4);
     const times = await restoring(this, () => profile(this.device, this.memory, this.resources.step, one, steps));
     this.throwIfAtFault();
     return times;
@@ -199,10 +199,10 @@ export class GpuRunner implements Runner {
   }
 
   bufferOf(index: number): GPUBuffer {
-    return this.resources.slots[(this.plan.buffers[index] as Plan["buffers"][number]).slot] as GPUBuffer;
+    return this.resources.allocations[(this.plan.buffers[index] as Plan["buffers"][number]).allocation] as GPUBuffer;
   }
 
-  /** Records steps, each into its record, and what the tail makes of the records that are used. */
+  /** Records steps, each into its record, and what the deferred kernel makes of the records that are used. */
   encode(encoder: GPUCommandEncoder, { first, every, records, recorded }: Steps): void {
     const pass = encoder.beginComputePass({ label: "steps" });
     if (this.plan.route === "persistent") {
@@ -211,14 +211,14 @@ export class GpuRunner implements Runner {
       return;
     }
     const pitch = this.device.limits.minUniformBufferOffsetAlignment;
-    const numbers = new Uint32Array(SLOT_BYTES / 4);
+    const numbers = new Uint32Array(STEP_ARGUMENT_BYTES / 4);
     for (const record of records) {
       numbers[0] = record;
       for (const kernel of this.resources.step) encode(pass, kernel, numbers, record * pitch);
     }
-    if (this.resources.tail !== null) {
-      pass.setPipeline(this.resources.tail.pipeline);
-      pass.setBindGroup(0, this.resources.tail.bindGroup);
+    if (this.resources.deferred !== null) {
+      pass.setPipeline(this.resources.deferred.pipeline);
+      pass.setBindGroup(0, this.resources.deferred.bindGroup);
       pass.dispatchWorkgroups(recorded.length);
     }
     pass.end();

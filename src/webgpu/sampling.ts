@@ -1,6 +1,6 @@
-import type { Makers } from "../plan/compile";
-import type { Target } from "../plan/plan";
 import { DeviceError } from "../util/errors";
+import type { KernelSet } from "./codegen/compile";
+import type { Target } from "./codegen/plan";
 import type { Memory } from "./memory";
 import type { Pipelines } from "./pipelines";
 
@@ -9,7 +9,7 @@ export interface Bench {
   readonly device: GPUDevice;
   readonly memory: Memory;
   readonly target: Target;
-  readonly makers: Makers;
+  readonly kernels: KernelSet;
   /** Its own: what was compiled for nothing but measuring goes when the tuner is done. */
   readonly pipelines: Pipelines;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-import type { Plan } from "../plan/plan";
+import type { Plan } from "./codegen/plan";
 import type { Memory } from "./memory";
 import { type Steps, stepsFrom } from "./submission";
 

@@ -1,9 +1,9 @@
-import type { Arrays } from "../cpu/runner";
 import type { Program } from "../graph/program";
-import { compile } from "../plan/compile";
-import { type Route, routeKey } from "../plan/plan";
+import type { Arrays } from "../runner";
 import { byName } from "../util/names";
 import { sizeOf } from "../util/shape";
+import { compile } from "./codegen/compile";
+import { type Route, routeKey } from "./codegen/plan";
 import { median } from "./profile";
 import { GpuRunner } from "./runner";
 import { type Bench, ROUNDS, SAMPLE_MS } from "./sampling";
@@ -18,10 +18,10 @@ const MOST_STEPS = 65_536;
 
 /** Milliseconds of a whole step on each route; null where a program has but one, or the budget is spent. */
 export async function measureRoute(bench: Bench, program: Program): Promise<MeasuredRoute | null> {
-  const { device, memory, target, makers, pipelines, clock, signal, begins } = bench;
-  if (target.route !== undefined || makers.whole === null) return null;
-  const recorded = compile(program, { ...target, route: "recorded" }, { ...makers, whole: null });
-  const persistent = compile(program, { ...target, route: "persistent" }, makers);
+  const { device, memory, target, kernels, pipelines, clock, signal, begins } = bench;
+  if (target.route !== undefined || kernels.persistent === null) return null;
+  const recorded = compile(program, { ...target, route: "recorded" }, { ...kernels, persistent: null });
+  const persistent = compile(program, { ...target, route: "persistent" }, kernels);
   if (persistent.route !== "persistent") return null;
   const inputs: Arrays = byName([]);
   for (const [name, { shape, dtype }] of Object.entries(program.inputs)) {

@@ -1,13 +1,13 @@
 import type { Program } from "../graph/program";
 import type { MatmulTiling } from "../kernels/tiling";
-import { candidates, tilingName } from "../plan/candidates";
-import { compile } from "../plan/compile";
-import { KINDS, makersFor } from "../plan/makers";
-import type { Dispatch, Plan, ProductShape, Route, Target, Tuned } from "../plan/plan";
-import { shapeClass } from "../plan/tiling";
 import { DeviceError } from "../util/errors";
+import { candidates, tilingName } from "./codegen/candidates";
+import { compile } from "./codegen/compile";
+import { loadAllKernels } from "./codegen/load-kernels";
+import type { Dispatch, Plan, ProductShape, Route, Target, Tuned } from "./codegen/plan";
+import { shapeClass } from "./codegen/tiling";
 import type { Memory } from "./memory";
-import { encode, Pipelines, type Recorded, SLOT_BYTES } from "./pipelines";
+import { encode, Pipelines, type Recorded, STEP_ARGUMENT_BYTES } from "./pipelines";
 import { median } from "./profile";
 import { allocate, release } from "./resources";
 import { type Bench, Clock, ROUNDS, SAMPLE_MS } from "./sampling";
@@ -65,9 +65,9 @@ export async function tune(
     onProgress?.({ what, elapsedMs });
     return true;
   };
-  const makers = await makersFor(program, target, { kinds: KINDS, rows: true });
+  const kernels = await loadAllKernels(program, target);
   const clock = new Clock(device, memory);
-  const bench: Bench = { device, memory, target, makers, pipelines: new Pipelines(device), clock, signal, begins };
+  const bench: Bench = { device, memory, target, kernels, pipelines: new Pipelines(device), clock, signal, begins };
   try {
     const { tilings, products } = await measureProducts(bench, program, tuned.tilings);
     const route: MeasuredRoute | null = await measureRoute({ ...bench, target: { ...target, tilings } }, program);
@@ -86,18 +86,18 @@ async function measureProducts(
   program: Program,
   known: Tuned["tilings"],
 ): Promise<Pick<Tuned, "tilings"> & Pick<TuningReport, "products">> {
-  const { target, makers } = bench;
-  const search = target.software ? (await import("../plan/software-tiling")).softwareTiling : null;
+  const { target, kernels } = bench;
+  const search = target.software ? (await import("./codegen/software-tiling")).softwareTiling : null;
   const tilings = { ...known };
   const products: TuningReport["products"] = [];
   for (const [name, { product, shapes }] of classesOf(planWith(bench, program, tilings))) {
-    const all = candidates(product, target, makers.tiling(product, target), search);
+    const all = candidates(product, target, kernels.tiling(product, target), search);
     const rows = await measureTilings(bench, shapes, all, (tiling) => {
       const plan = planWith(bench, program, { ...tilings, [name]: tiling });
       return {
         ...plan,
         step: plan.step.filter((each) => each.product && shapeClass(each.product) === name),
-        tail: null,
+        deferred: null,
       };
     });
     const [usual] = rows;
@@ -119,8 +119,8 @@ async function measureProducts(
   return { tilings, products };
 }
 
-function planWith({ target, makers }: Bench, program: Program, tilings: Tuned["tilings"]): Plan {
-  return compile(program, { ...target, tilings, route: "recorded" }, { ...makers, whole: null });
+function planWith({ target, kernels }: Bench, program: Program, tilings: Tuned["tilings"]): Plan {
+  return compile(program, { ...target, tilings, route: "recorded" }, { ...kernels, persistent: null });
 }
 
 /** The first product of each class, the largest before the others: a budget that ends early has gone to what takes most time. */
@@ -206,7 +206,7 @@ async function timeOf(
 
 /** Milliseconds of `repeats` runs of kernels in one submission, its own cost included. */
 function submitted(clock: Clock, kernels: readonly Recorded[], repeats: number): Promise<number> {
-  const numbers = new Uint32Array(SLOT_BYTES / 4);
+  const numbers = new Uint32Array(STEP_ARGUMENT_BYTES / 4);
   return clock.time((encoder) => {
     const pass = encoder.beginComputePass({ label: "tune" });
     for (let i = 0; i < repeats; i++) {

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, inject } from "vitest";
 import { stepBounds } from "../../src/cpu/bounds";
 import { compareStep } from "../../src/cpu/parity";
-import type { Arrays } from "../../src/cpu/runner";
 import type { Program, Session } from "../../src/index";
+import type { Arrays } from "../../src/runner";
 import { sizeOf } from "../../src/util/shape";
 import { type Fuzzed, fuzzed } from "./programs";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CpuRunner } from "../../src/cpu/runner";
 import { type Device, open } from "../../src/index";
+import { ReferenceRunner } from "../../src/reference-runner";
 import { Session } from "../../src/session";
 import { checkNames, checkReference, NAMES } from "./names";
 
@@ -13,7 +13,7 @@ afterAll(() => device.close());
 
 /** A session behind which the float64 reference runs, as where WebAssembly has no SIMD. */
 const plain: Pick<Device, "compile"> = {
-  compile: async (program) => new Session(program, new CpuRunner(program), { throwIfGone() {}, disposed() {} }),
+  compile: async (program) => new Session(program, new ReferenceRunner(program), { throwIfGone() {}, disposed() {} }),
 };
 
 test("what every object has may name inputs, parameters, outputs and updates: the reference", () => {

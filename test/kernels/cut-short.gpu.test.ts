@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { DeviceError, input, open, type Program, parameter } from "../../src/index";
-import type { Dispatch } from "../../src/plan/plan";
+import type { Dispatch } from "../../src/webgpu/codegen/plan";
 import { turnsOf } from "../../src/webgpu/turns";
 import { openOther } from "./other-device";
 
@@ -104,7 +104,10 @@ describe("where a thread gets 5,000 turns, no kernel asks for more", () => {
     const device = await openOther({ route: "recorded", maxTurns: 5000, ...planned });
     try {
       const runner = await device.runner(program);
-      const kernels: readonly Dispatch[] = [...runner.plan.step, ...(runner.plan.tail ? [runner.plan.tail] : [])];
+      const kernels: readonly Dispatch[] = [
+        ...runner.plan.step,
+        ...(runner.plan.deferred ? [runner.plan.deferred] : []),
+      ];
       for (const { turns } of kernels) expect(turns).toBeLessThanOrEqual(5000);
       const inputs = Object.fromEntries(
         Object.entries(program.inputs).map(([name, { shape }]) => [name, ones(shape.reduce((x, y) => x * y, 1))]),

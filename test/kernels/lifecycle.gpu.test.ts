@@ -144,7 +144,7 @@ describe("a tuner", () => {
     const create = gpu.createComputePipelineAsync.bind(gpu);
     let refused = 0;
     gpu.createComputePipelineAsync = (descriptor) => {
-      if (!descriptor.label?.startsWith("product") || refused > 0) return create(descriptor);
+      if (!descriptor.label?.startsWith("matmul-direct") || refused > 0) return create(descriptor);
       refused++;
       return Promise.reject(new DOMException("not this one", "OperationError"));
     };

@@ -1,7 +1,7 @@
 import type { Program } from "../../src/index";
-import type { Target } from "../../src/plan/plan";
 import { Session } from "../../src/session";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
+import type { Target } from "../../src/webgpu/codegen/plan";
 import type { GpuRunner } from "../../src/webgpu/runner";
 import { keepsSubgroup, promisedSubgroup } from "../../src/webgpu/subgroups";
 import { turnsOf } from "../../src/webgpu/turns";

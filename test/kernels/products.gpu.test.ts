@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { input, type Program, parameter, type Tensor } from "../../src/index";
 import type { MatmulTiling } from "../../src/kernels/tiling";
-import { shapeClass } from "../../src/plan/tiling";
 import { sizeOf } from "../../src/util/shape";
+import { shapeClass } from "../../src/webgpu/codegen/tiling";
 import { normal } from "../graph/numbers";
 import { openOther } from "./other-device";
 
@@ -53,7 +53,7 @@ const TILINGS: MatmulTiling[] = [
     ? [subgroup(1, 1), subgroup(4, 4), subgroup(3, 5, 2), subgroup(8, 2, 3), subgroup(5, 4, 2, true)]
     : []),
 ];
-const KERNELS = { direct: "product", subgroup: "subgroup", tiled: "matmul" };
+const KERNELS = { direct: "matmul-direct", subgroup: "matmul-subgroup", tiled: "matmul-tiled" };
 
 const TRANSPOSITIONS = [
   { a: false, b: false },

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Target } from "../../src/plan/plan";
 import { Session } from "../../src/session";
 import { sizeOf } from "../../src/util/shape";
 import { WebGpuBackend } from "../../src/webgpu/adapter";
+import type { Target } from "../../src/webgpu/codegen/plan";
 import { keepsSubgroup, promisedSubgroup } from "../../src/webgpu/subgroups";
 import { normal } from "../graph/numbers";
 import { twoLayer } from "../plan/programs";

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { input, type Program, parameter, type Tensor } from "../../src/index";
-import type { Dispatch, Target, WholeStep } from "../../src/plan/plan";
 import { sizeOf } from "../../src/util/shape";
+import type { Dispatch, PersistentStep, Target } from "../../src/webgpu/codegen/plan";
 import { normal } from "../graph/numbers";
 import { classifier, descent, twoLayer } from "../plan/programs";
 import { openOther } from "./other-device";
@@ -33,7 +33,7 @@ async function turnsOf(program: Program, target: Partial<Target>) {
   try {
     const runner = await device.runner(program);
     expect(runner.plan.route).toBe("persistent");
-    const { turns, turnsOnce } = (runner.plan.step[0] as Dispatch).whole as WholeStep;
+    const { turns, turnsOnce } = (runner.plan.step[0] as Dispatch).persistent as PersistentStep;
     const inputs = Object.fromEntries(
       Object.entries(program.inputs).map(([name, { shape, dtype }]) => [
         name,

@@ -13,7 +13,7 @@ import {
 } from "../support/parity";
 import { FORMS, type Form, moons, opened, randomParameters, rowBiases, type Seed, twoLayer, twoTwoOne } from "./seeds";
 
-/** How far each run goes: a backend runs the dear ones in part. */
+/** How far each run goes: a backend runs the expensive ones in part. */
 export interface Lengths {
   /** Steps, of 500. */
   "seed-000": Record<Form, number>;

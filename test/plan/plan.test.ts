@@ -12,37 +12,54 @@ import {
   scan,
   type Tensor,
 } from "../../src/index";
-import { compile as compileFor, mayRunWhole } from "../../src/plan/compile";
-import { explain } from "../../src/plan/explain";
-import { type Dispatch, type Kernel, type Plan, planHash, type Target, type WholeStep } from "../../src/plan/plan";
+import { compile as compileFor, type KernelSet, mayBePersistent, planning } from "../../src/webgpu/codegen/compile";
+import { explain } from "../../src/webgpu/codegen/explain";
+import {
+  type Dispatch,
+  type PersistentStep,
+  type Plan,
+  type PlannedKernel,
+  planHash,
+  type Target,
+} from "../../src/webgpu/codegen/plan";
 import { randomGraphs } from "../graph/random-graphs";
 import { classifier, descent, HARDWARE, makersOf, SOFTWARE, twoLayer } from "./programs";
 
 function compile(program: Program, target: Target): Plan {
-  return compileFor(program, target, makersOf(target, mayRunWhole(program, target) ? undefined : "recorded"));
+  return compileFor(program, target, makersOf(target, mayBePersistent(program, target) ? undefined : "recorded"));
+}
+
+/** Its plan, and each kernel that is told of while it is made. */
+function tellingOf(program: Program, target: Target, kernels: KernelSet, told: PlannedKernel[]): Plan {
+  const planned = planning(program, target, (kernel) => told.push(kernel));
+  let at = planned.next();
+  while (!at.done) at = planned.next({ kernels, target });
+  return at.value;
 }
 
 const recorded = (program: Program) => compile(program, { ...HARDWARE, route: "recorded" });
 const software = (program: Program) => compile(program, { ...SOFTWARE, route: "recorded" });
 
 /** No buffer is bound both ways in a dispatch, and no allocation twice unless only read. */
-function expectNoAliasing({ step, tail, buffers }: Plan): void {
+function expectNoAliasing({ step, deferred: tail, buffers }: Plan): void {
   for (const { bindings } of [...step, ...(tail ? [tail] : [])]) {
-    const written = bindings.filter(({ access }) => access === "read_write").map(({ buffer }) => buffers[buffer]?.slot);
-    const slots = bindings.map(({ buffer }) => buffers[buffer]?.slot);
+    const written = bindings
+      .filter(({ access }) => access === "read_write")
+      .map(({ buffer }) => buffers[buffer]?.allocation);
+    const slots = bindings.map(({ buffer }) => buffers[buffer]?.allocation);
     for (const slot of written) expect(slots.filter((other) => other === slot)).toHaveLength(1);
   }
 }
 
 /** What a dispatch reads was the last thing written to its allocation: nothing that is still wanted was overwritten. */
-function expectNothingLost({ step, tail, buffers }: Plan): void {
+function expectNothingLost({ step, deferred: tail, buffers }: Plan): void {
   const holds = new Map<number, number>();
-  buffers.forEach(({ role, slot }, index) => {
+  buffers.forEach(({ role, allocation: slot }, index) => {
     if (role !== "intermediate") holds.set(slot, index);
   });
   for (const { bindings } of [...step, ...(tail ? [tail] : [])]) {
     for (const { buffer, access } of bindings) {
-      const slot = buffers[buffer]?.slot as number;
+      const slot = buffers[buffer]?.allocation as number;
       if (access === "read")
         expect(holds.get(slot), `what lies in the allocation of ${buffers[buffer]?.name}`).toBe(buffer);
       else holds.set(slot, buffer);
@@ -53,7 +70,13 @@ function expectNothingLost({ step, tail, buffers }: Plan): void {
 describe("fusion", () => {
   test("seed-000's step is five kernels: two forward, one backward, two gradients that update their weights", () => {
     for (const plan of [software(twoLayer())]) {
-      expect(plan.step.map(({ kernel }) => kernel)).toEqual(["product", "product", "product", "product", "product"]);
+      expect(plan.step.map(({ kernel }) => kernel)).toEqual([
+        "matmul-direct",
+        "matmul-direct",
+        "matmul-direct",
+        "matmul-direct",
+        "matmul-direct",
+      ]);
       expect(plan.step.map(({ output }) => output).slice(3)).toEqual(["w2", "w1"]);
     }
   });
@@ -61,7 +84,7 @@ describe("fusion", () => {
   test("the residue and the loss belong to the kernel that makes the prediction", () => {
     const plan = software(twoLayer());
     expect(plan.step[1]?.label).toBe("matmul sub square mul sum begun");
-    expect(plan.tail?.label).toBe("sum");
+    expect(plan.deferred?.label).toBe("sum");
   });
 
   test("a loss that only the record wants costs the step no kernel; one that an update wants does", () => {
@@ -71,7 +94,7 @@ describe("fusion", () => {
     const free = recorded({ inputs: { x }, parameters: { w }, outputs: { loss } });
     expect(free.step).toHaveLength(1);
     const wanted = recorded({ inputs: { x }, parameters: { w }, outputs: { loss }, updates: { w: w.mul(loss) } });
-    expect(wanted.step.map(({ kernel }) => kernel)).toEqual(["matmul", "combine", "elementwise"]);
+    expect(wanted.step.map(({ kernel }) => kernel)).toEqual(["matmul-tiled", "combine", "elementwise"]);
   });
 
   test("a convolution with bias and activation is one kernel, and so is each of its derivatives: no windows lie in memory", () => {
@@ -176,7 +199,7 @@ describe("updates", () => {
   test("do not overwrite a weight that its own product still reads", () => {
     const w = parameter([4, 4]);
     const plan = recorded({ inputs: {}, parameters: { w }, outputs: {}, updates: { w: w.matmul(w) } });
-    expect(plan.step.map(({ kernel }) => kernel)).toEqual(["matmul", "elementwise"]);
+    expect(plan.step.map(({ kernel }) => kernel)).toEqual(["matmul-tiled", "elementwise"]);
     expectNoAliasing(plan);
   });
 
@@ -204,7 +227,7 @@ describe("memory", () => {
       outputs: { y },
     });
     const intermediates = plan.buffers.filter(({ role }) => role === "intermediate");
-    expect(new Set(intermediates.map(({ slot }) => slot)).size).toBeLessThan(intermediates.length);
+    expect(new Set(intermediates.map(({ allocation: slot }) => slot)).size).toBeLessThan(intermediates.length);
   });
 
   test("in any program nothing is bound both ways and nothing wanted is overwritten", () => {
@@ -272,7 +295,7 @@ describe("routes", () => {
       compile(each, { ...SOFTWARE, subgroupSize: 4, route: "persistent", ...target }).step[0] as Dispatch;
     const held = whole({}, { ...program, outputs: loss });
     expect(held.shapes).toContain("17 values held by every thread");
-    expect(held.whole?.barriers).toBe(0);
+    expect(held.persistent?.barriers).toBe(0);
     // The logarithm is wanted by the record alone: steps that are not recorded have a loop without it.
     expect(held.source.match(/for \(var row = local; row < 100u/g)).toHaveLength(2);
     // A value of each row has no place there, nor have weights where threads are no subgroup.
@@ -287,7 +310,7 @@ describe("routes", () => {
     [1400, 128],
   ])("a loop over %d rows has %d threads on a GPU", (rows, threads) => {
     const plan = compile(classifier(rows, 2, 3, 2), { ...HARDWARE, route: "persistent" });
-    expect(plan.step[0]?.whole?.threads).toBe(threads);
+    expect(plan.step[0]?.persistent?.threads).toBe(threads);
   });
 
   test("however many tensors a program has, it runs whole with two bindings", () => {
@@ -304,7 +327,7 @@ describe("routes", () => {
     const ends = lying
       .map(({ offset, elements }) => [offset, offset + elements * 4])
       .sort(([a], [b]) => (a ?? 0) - (b ?? 0));
-    expect(new Set(lying.map(({ slot }) => slot)).size).toBe(1);
+    expect(new Set(lying.map(({ allocation: slot }) => slot)).size).toBe(1);
     for (const [i, [begin]] of ends.entries()) expect(begin).toBe(i === 0 ? 0 : ends[i - 1]?.[1]);
   });
 
@@ -331,7 +354,7 @@ describe("routes", () => {
     const program = classifier(100, 2, 8, 3);
     const on = (maxTurns?: number) =>
       compile(program, { ...SOFTWARE, route: "persistent", ...(maxTurns !== undefined && { maxTurns }) });
-    const { turns, turnsOnce } = (on().step[0] as Dispatch).whole as WholeStep;
+    const { turns, turnsOnce } = (on().step[0] as Dispatch).persistent as PersistentStep;
     expect(on(turns + turnsOnce).route).toBe("persistent");
     expect(on(turns + turnsOnce - 1).route).toBe("recorded");
   });
@@ -375,13 +398,13 @@ describe("a plan is plain data", () => {
   });
 
   test("its kernels are told of while it is made, each as it will be compiled, where it can be no other plan", () => {
-    const told: Kernel[] = [];
-    const { step } = compileFor(twoLayer(), SOFTWARE, makersOf(SOFTWARE, "recorded"), (kernel) => told.push(kernel));
-    const compiled = ({ kernel, label, source, slot, bindings }: Kernel) => {
-      return { kernel, label, source, slot, access: bindings.map(({ access }) => access) };
+    const told: PlannedKernel[] = [];
+    const { step } = tellingOf(twoLayer(), SOFTWARE, makersOf(SOFTWARE, "recorded"), told);
+    const compiled = ({ kernel, label, source, stepArguments, bindings }: PlannedKernel) => {
+      return { kernel, label, source, stepArguments, access: bindings.map(({ access }) => access) };
     };
     expect(told.map(compiled)).toEqual(step.map(compiled));
-    compileFor(classifier(64, 2, 16, 3), HARDWARE, makersOf(HARDWARE), (kernel) => told.push(kernel));
+    tellingOf(classifier(64, 2, 16, 3), HARDWARE, makersOf(HARDWARE), told);
     expect(told).toHaveLength(step.length);
   });
 

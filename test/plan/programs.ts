@@ -1,18 +1,18 @@
 import { grad, input, type Program, parameter, type Tensor } from "../../src/index";
-import { tiledKernel } from "../../src/kernels/matmul";
-import { directKernel } from "../../src/kernels/product";
-import { subgroupKernel } from "../../src/kernels/subgroup";
-import type { Makers } from "../../src/plan/compile";
-import { hardwareDefault } from "../../src/plan/hardware-tiling";
-import { lowerRows } from "../../src/plan/lower-rows";
-import { lowerScan } from "../../src/plan/lower-scan";
-import { lowerPersistent } from "../../src/plan/persistent";
-import type { Target } from "../../src/plan/plan";
-import { ridersOf } from "../../src/plan/riders";
-import { chooseRoute } from "../../src/plan/route";
-import { writeScan } from "../../src/plan/scan-part";
-import * as scatter from "../../src/plan/scatter";
-import { softwareDefault } from "../../src/plan/software-tiling";
+import { directKernel } from "../../src/kernels/matmul-direct";
+import { subgroupKernel } from "../../src/kernels/matmul-subgroup";
+import { tiledKernel } from "../../src/kernels/matmul-tiled";
+import { columnSumsOf } from "../../src/webgpu/codegen/column-sums";
+import type { KernelSet } from "../../src/webgpu/codegen/compile";
+import { hardwareDefault } from "../../src/webgpu/codegen/hardware-tiling";
+import { lowerRows } from "../../src/webgpu/codegen/lower-reduction";
+import { lowerScan } from "../../src/webgpu/codegen/lower-scan";
+import * as scatter from "../../src/webgpu/codegen/lower-scatter";
+import { lowerPersistent } from "../../src/webgpu/codegen/persistent";
+import type { Target } from "../../src/webgpu/codegen/plan";
+import { chooseRoute } from "../../src/webgpu/codegen/route";
+import { writeScan } from "../../src/webgpu/codegen/scan-part";
+import { softwareDefault } from "../../src/webgpu/codegen/software-tiling";
 
 /** A large GPU, as far as a plan knows. */
 export const HARDWARE: Target = {
@@ -27,16 +27,18 @@ export const HARDWARE: Target = {
 export const SOFTWARE: Target = { ...HARDWARE, software: true };
 
 /** What plans for a target, with everything at hand. */
-export function makersOf({ software }: Target, route?: "recorded"): Makers {
+export function makersOf({ software }: Target, route?: "recorded"): KernelSet {
   const products = { direct: directKernel, subgroup: subgroupKernel, tiled: tiledKernel };
-  const defaults = software ? { tiling: softwareDefault, ridersOf: null } : { tiling: hardwareDefault, ridersOf };
+  const defaults = software
+    ? { tiling: softwareDefault, columnSumsOf: null }
+    : { tiling: hardwareDefault, columnSumsOf };
   return {
     ...defaults,
     products,
     rows: lowerRows,
     scatter,
     scan: { lowerScan, writeScan },
-    whole: route ? null : { lowerPersistent, chooseRoute },
+    persistent: route ? null : { lowerPersistent, chooseRoute },
   };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { grad, input, type Program, parameter } from "../../src/index";
-import { compile as compilePlan } from "../../src/plan/compile";
-import type { Target } from "../../src/plan/plan";
+import { compile as compilePlan } from "../../src/webgpu/codegen/compile";
+import type { Target } from "../../src/webgpu/codegen/plan";
 import { descent, HARDWARE, makersOf, SOFTWARE } from "./programs";
 
 const compile = (program: Program, target: Target) => compilePlan(program, target, makersOf(target, "recorded"));
@@ -25,7 +25,7 @@ describe.each([
 ])("on %s", (_, target) => {
   test("a table of 10,000 x 64 trained on 8,192 tokens needs no buffer larger than itself, and is one kernel with its update", () => {
     const plan = compile(embedding(10_000, 64, 8192), target);
-    expect(Math.max(...plan.slots)).toBe(10_000 * 64 * 4);
+    expect(Math.max(...plan.allocations)).toBe(10_000 * 64 * 4);
     const scatters = plan.step.filter(({ kernel }) => kernel === "scatter");
     expect(scatters.map(({ label }) => label)).toEqual(["scatterAdd mul sub"]);
     expect(scatters[0]?.shapes).toBe("[1, 8192, 64] into [1, 10000, 64]");
@@ -36,7 +36,7 @@ describe.each([
     const x = input([16, 50_000]);
     const indices = input([16, 4], "int32");
     const y = grad(x.takeAlong(indices, 1).square().sum(), [x])[0];
-    expect(Math.max(...compile({ inputs: { x, indices }, parameters: {}, outputs: { y } }, target).slots)).toBe(
+    expect(Math.max(...compile({ inputs: { x, indices }, parameters: {}, outputs: { y } }, target).allocations)).toBe(
       3_200_000,
     );
   });

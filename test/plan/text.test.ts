@@ -21,8 +21,8 @@ import { Criterion } from "../../src/nn/losses";
 import { Sequential } from "../../src/nn/model";
 import { Rule } from "../../src/nn/optimizers";
 import { evaluationProgram, predictionProgram, trainingProgram } from "../../src/nn/programs";
-import { compile, mayRunWhole } from "../../src/plan/compile";
-import type { Route, Target } from "../../src/plan/plan";
+import { compile, mayBePersistent } from "../../src/webgpu/codegen/compile";
+import type { Route, Target } from "../../src/webgpu/codegen/plan";
 import { randomGraphs } from "../graph/random-graphs";
 import { descent, HARDWARE, makersOf, SOFTWARE } from "./programs";
 
@@ -38,9 +38,9 @@ function longest(program: Program, target: Target): number {
   const routes: Route[] = ["recorded", "persistent"];
   const plans = routes.map((route) => {
     const on = { ...target, route };
-    return compile(program, on, makersOf(on, mayRunWhole(program, on) ? undefined : "recorded"));
+    return compile(program, on, makersOf(on, mayBePersistent(program, on) ? undefined : "recorded"));
   });
-  const kernels = plans.flatMap(({ step, tail }) => [...step, ...(tail ? [tail] : [])]);
+  const kernels = plans.flatMap(({ step, deferred: tail }) => [...step, ...(tail ? [tail] : [])]);
   return Math.max(...kernels.map(({ source }) => new TextEncoder().encode(source).length));
 }
 

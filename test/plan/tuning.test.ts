@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MatmulTiling } from "../../src/kernels/tiling";
-import { candidates, fits, tilingName } from "../../src/plan/candidates";
-import { compile } from "../../src/plan/compile";
-import { planHash, routeKey, type Target, type Tuned } from "../../src/plan/plan";
-import { readRecord, writeRecord } from "../../src/plan/record";
-import { softwareTiling } from "../../src/plan/software-tiling";
-import { shapeClass } from "../../src/plan/tiling";
+import { candidates, fits, tilingName } from "../../src/webgpu/codegen/candidates";
+import { compile } from "../../src/webgpu/codegen/compile";
+import { planHash, routeKey, type Target, type Tuned } from "../../src/webgpu/codegen/plan";
+import { softwareTiling } from "../../src/webgpu/codegen/software-tiling";
+import { shapeClass } from "../../src/webgpu/codegen/tiling";
+import { readRecord, writeRecord } from "../../src/webgpu/codegen/tuning-file";
 import { classifier, HARDWARE, makersOf, SOFTWARE, twoLayer } from "./programs";
 
 const SUBGROUPS: Target = { ...SOFTWARE, subgroupSize: 4 };
@@ -152,8 +152,8 @@ describe("a plan", () => {
       recorded({ ...HARDWARE, ...tuned }),
       recorded({ ...HARDWARE, ...tuned }),
     ];
-    expect(usual.step[0]?.kernel).toBe("matmul");
-    expect(one.step[0]?.kernel).toBe("product");
+    expect(usual.step[0]?.kernel).toBe("matmul-tiled");
+    expect(one.step[0]?.kernel).toBe("matmul-direct");
     expect(planHash(one)).toBe(planHash(two));
     expect(planHash(one)).not.toBe(planHash(usual));
     const others = (plan: typeof usual) => plan.step.slice(-2).map(({ source }) => source);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { CpuRunner } from "../../src/cpu/runner";
-import { StepsInSlice, Turns } from "../../src/cpu/turns";
 import { dense, input, moons, open, parameter, sequential, sgd, softmaxCrossEntropy, trainer } from "../../src/index";
+import { ReferenceRunner } from "../../src/reference-runner";
+import { StepsInSlice, Turns } from "../../src/util/event-loop";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -93,7 +93,7 @@ describe("where each step takes longer than a slice, the event loop gets a turn 
 
   test("and where there is no WebAssembly", async () => {
     const w = parameter([1]);
-    const runner = new CpuRunner({
+    const runner = new ReferenceRunner({
       inputs: { x: input([1]) },
       parameters: { w },
       outputs: {},

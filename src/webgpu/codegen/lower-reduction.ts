@@ -1,0 +1,37 @@
+import { rowsKernel } from "../../kernels/rows";
+import type { Fusion, Group } from "../../plan/group";
+import { opsOf } from "../../plan/work";
+import type { KernelStores, LoweredDispatch } from "./dispatch";
+import { Lowering, labelOf, outputOf, WORKGROUP } from "./lower";
+import { mostTurns, type Target } from "./plan";
+import { rowsBody } from "./reduction";
+import { lanesFor } from "./tiling";
+
+/** The dispatch of a kernel that reduces along rows. */
+export function lowerRows(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
+  const { split } = group;
+  if (split === null) throw new Error("internal: rows without a split");
+  const write = (lanes: number) => {
+    const lowering = new Lowering(fusion, group, stores);
+    const workgroupSize = Math.min(Math.max(lanes, target.software ? 4 : WORKGROUP), target.maxWorkgroupSize);
+    const body = rowsBody(lowering, { ...split, lanes, rowsPerGroup: workgroupSize / lanes });
+    return { lowering, lanes, workgroupSize, ...body };
+  };
+  let written = write(lanesFor(split.length, split.outer * split.inner, target));
+  // More threads share a row that is too long for one of them.
+  while (written.lowering.turns.total > mostTurns(target) && 2 * written.lanes <= target.maxWorkgroupSize)
+    written = write(2 * written.lanes);
+  const { lowering, lanes, workgroupSize, lines, usesArgmax } = written;
+  const partials = lowering.partialSpecs();
+  const bodyTurns = lowering.turns.total;
+  return lowering.finish(
+    (bindings) =>
+      rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax, bodyTurns }),
+    {
+      label: labelOf(group),
+      output: outputOf(group, stores),
+      shapes: `[${split.outer}, ${split.length}, ${split.inner}]`,
+      flops: opsOf(fusion, group) * group.size,
+    },
+  );
+}

@@ -1,0 +1,164 @@
+import type { Tensor } from "../../graph/tensor";
+import { scatterKernel } from "../../kernels/scatter";
+import { times } from "../../kernels/specialise";
+import { type Fusion, type Group, type Scatter, scatterOf } from "../../plan/group";
+import { opsOf } from "../../plan/work";
+import type { KernelStores, LoweredDispatch } from "./dispatch";
+import { Lowering, labelOf, outputOf, WORKGROUP } from "./lower";
+import type { ScatterPart } from "./part";
+import { mostTurns, type Target } from "./plan";
+import type { Site } from "./site";
+import { Body } from "./wgsl";
+
+/** Threads that a scatter is cut up among, where there are rows enough: what fills a large device, and a few for a software adapter. */
+const OWNERS = { hardware: 2 ** 14, software: 32 };
+/** Indices that a thread looks at before it needs the first of them, on a GPU; and characters of their values' statements, in all. */
+const AT_ONCE = 8;
+const MAX_STATEMENTS = 4096;
+
+/** How rows are shared out: each owner has up to so many of one column. */
+interface Shares {
+  readonly rowsEach: number;
+  readonly owners: number;
+}
+
+/** A scatter's indices from one on up to below another. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+function sharesOf({ outer, rows, inner }: Scatter, owners: number, mostRows: number): Shares {
+  const columns = outer * inner;
+  const wanted = Math.min(rows, Math.max(1, Math.floor(owners / columns)));
+  const rowsEach = Math.min(Math.ceil(rows / wanted), mostRows);
+  return { rowsEach, owners: columns * Math.ceil(rows / rowsEach) };
+}
+
+/** The statements of thread `owner`; those of the rest of the group where the last index is among them. */
+function ownerLines(
+  site: Site,
+  { rowsEach }: Shares,
+  { from, to }: Range,
+  atOnce: number,
+): { lines: string[]; statements: number } {
+  const { fusion, group, turns } = site;
+  const { outer, rows, inner, count, x, indices, values, root } = scatterOf(group);
+  const columns = [
+    { name: "outerIndex", length: outer },
+    { name: "innerIndex", length: inner },
+  ] as const;
+  const axes = (middle: string, length: number) => [columns[0], { name: middle, length }, columns[1]];
+  const eachRow = (statements: readonly string[]) =>
+    turns.loop(rowsEach, () => [
+      "for (var r = 0u; r < rowCount; r++) {",
+      "  let atRow = firstRow + r;",
+      `  let i = begin + r * ${inner}u;`,
+      ...statements.map((line) => `  ${line}`),
+      "}",
+    ]);
+  const lines = [
+    `let column = owner % ${outer * inner}u;`,
+    `let outerIndex = column / ${inner}u;`,
+    `let innerIndex = column % ${inner}u;`,
+    `let firstRow = owner / ${outer * inner}u * ${rowsEach}u;`,
+    `let rowCount = select(0u, min(${rows}u - firstRow, ${rowsEach}u), inRange);`,
+    `let begin = (outerIndex * ${rows}u + firstRow) * ${inner}u + innerIndex;`,
+  ];
+  const held = new Map<Tensor, string>();
+  if (from === 0) {
+    const body = new Body(site.point("i", axes("atRow", rows), held), "v");
+    const value = body.value(fusion.expression(group, x));
+    lines.push(...eachRow([...body.lines, site.assign(root, "i", value)]));
+  }
+  const looks: string[] = [];
+  const additions: string[] = [];
+  const loops = Math.ceil((to - from) / atOnce);
+  for (let each = 0; each < atOnce; each++) {
+    const [k, p, row] = [`k${each}`, `p${each}`, `r${each}`];
+    const last = loops * atOnce === to - from ? "" : ` && ${k} < ${to}u`;
+    looks.push(`let ${k} = k + ${each}u;`, `let ${p} = (outerIndex * ${count}u + ${k}) * ${inner}u + innerIndex;`);
+    const at = new Body(site.point(p, axes(k, count), held), `n${each}_`);
+    const index = at.value(fusion.expression(group, indices));
+    // Below 0 there is no unsigned number: a row before the first of this owner is beyond its last.
+    looks.push(...at.lines, `let ${row} = u32(clamp(${index}, 0i, ${rows - 1}i)) - firstRow;`);
+    const body = new Body(site.point(p, axes(k, count), held), "v");
+    const value = body.value(fusion.expression(group, values));
+    const sum = `${site.load(root, "i")} + ${value}`;
+    additions.push(
+      `if (${row} < rowCount${last}) { let i = begin + ${row} * ${inner}u; ${[...body.lines, site.assign(root, "i", sum)].join(" ")} }`,
+    );
+  }
+  lines.push(
+    ...turns.loop(loops, () => [
+      `for (var k = ${from}u; k < ${to}u; k += ${atOnce}u) {`,
+      ...[...looks, ...additions].map((line) => `  ${line}`),
+      "}",
+    ]),
+  );
+  const wanted = group.members.length + group.partials.length > 0 || site.recorded(root, "").length > 0;
+  if (to === count && wanted) {
+    const own = new Map<Tensor, string>([[root, "total"]]);
+    const body = new Body(site.point("i", axes("atRow", rows), own), "v");
+    const end = site.epilogue(body, own, "i");
+    lines.push(...eachRow([`let total = ${site.load(root, "i")};`, ...body.lines, ...end]));
+  }
+  return { lines, statements: additions.join("").length };
+}
+
+/** As many indices at once as there are, and as their values' statements are not too long for. */
+function atOnceFor(site: Site, shares: Shares, { count }: Scatter): number {
+  const { statements } = ownerLines(site, shares, { from: 0, to: count }, 1);
+  let atOnce = AT_ONCE;
+  while (atOnce > 1 && (atOnce > count || atOnce * statements > MAX_STATEMENTS)) atOnce /= 2;
+  return atOnce;
+}
+
+/** The dispatches of a scatter: one, or several after one another where one thread may not look at all indices in one. */
+export function lowerScatter(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch[] {
+  const scatter = scatterOf(group);
+  const { outer, rows, inner, count } = scatter;
+  // A quarter for what is done with rows before and after, as much for what ends partial results, and the rest for looking.
+  const most = Math.max(8, mostTurns(target));
+  const shares = sharesOf(scatter, target.software ? OWNERS.software : OWNERS.hardware, Math.floor(most / 8) - 1);
+  const atOnce = target.software ? 1 : atOnceFor(new Lowering(fusion, group, stores), shares, scatter);
+  const each = Math.min(count, Math.floor(most / 2) * atOnce);
+  const parts = Math.ceil(count / each);
+  const workgroupSize = Math.min(target.software ? 16 : WORKGROUP, target.maxWorkgroupSize);
+  const before: Group = { ...group, members: [], partials: [] };
+  return times(parts, (part) => {
+    const range = { from: part * each, to: Math.min(count, (part + 1) * each) };
+    const last = part === parts - 1;
+    const lowering = new Lowering(fusion, last ? group : before, stores);
+    const { lines } = ownerLines(lowering, shares, range, atOnce);
+    const looks = shares.owners * (range.to - range.from);
+    const added = outer * inner * (range.to - range.from);
+    return lowering.finish(
+      (bindings) =>
+        scatterKernel({
+          owners: shares.owners,
+          workgroupSize,
+          bindings,
+          body: lines,
+          partials: lowering.partialSpecs(),
+          bodyTurns: lowering.turns.total,
+        }),
+      {
+        label: `${labelOf(last ? group : before)}${parts === 1 ? "" : `, part ${part + 1} of ${parts}`}`,
+        output: outputOf(group, stores),
+        shapes: `[${outer}, ${count}, ${inner}] into [${outer}, ${rows}, ${inner}]`,
+        flops: looks + added + (last ? opsOf(fusion, group) * group.size : 0),
+      },
+    );
+  });
+}
+
+/** A scatter as a part of the persistent kernel. */
+export const scatterPart: ScatterPart = (context, part) => {
+  const scatter = scatterOf(part.group);
+  const shares = sharesOf(scatter, context.workgroupSize, Number.POSITIVE_INFINITY);
+  return context.loop("owner", shares.owners, () => [
+    "let inRange = true;",
+    ...ownerLines(part, shares, { from: 0, to: scatter.count }, 1).lines,
+  ]);
+};

@@ -1,0 +1,434 @@
+import type { Tensor } from "../../graph/tensor";
+import { combineKernel } from "../../kernels/combine";
+import { elementwiseKernel } from "../../kernels/elementwise";
+import type { KernelText } from "../../kernels/kernel";
+import type { PartialSpec } from "../../kernels/partials";
+import { indent } from "../../kernels/specialise";
+import { declareStepArguments, withStepArguments } from "../../kernels/step-arguments";
+import { type OperandSpec, readsVectors } from "../../kernels/tiling";
+import { Turns } from "../../kernels/turns";
+import { type Expression, isInlinable } from "../../plan/expression";
+import { type Fusion, type Group, productOf, shapesOf } from "../../plan/group";
+import type { Storage } from "../../plan/storage";
+import { opsOf } from "../../plan/work";
+import { DeviceError } from "../../util/errors";
+import { formatShape } from "../../util/shape";
+import type { KernelStores, LoweredDispatch } from "./dispatch";
+import { type Kernels, writeProduct } from "./kernel-set";
+import { mostTurns, type ProductShape, type Target } from "./plan";
+import { asFloat, Site } from "./site";
+import { tilingFor } from "./tiling";
+import { type Axis, Body, flatAt } from "./wgsl";
+
+/** One dispatch under way: the buffers it binds, by name. */
+export class Lowering extends Site {
+  private readonly bound: Map<Storage, { name: string; access: "read" | "read_write" }>;
+  private readonly vectors: Map<Storage, string>;
+  override readonly turns = new Turns();
+  usesStepArguments = false;
+  /** WGSL of the place in the history that this step records to. */
+  record = "stepArguments.x";
+
+  constructor(
+    fusion: Fusion,
+    group: Group,
+    readonly stores: KernelStores,
+    /** The kernel that this one is a part of, where it has no dispatch of its own. */
+    host?: Lowering,
+  ) {
+    super(fusion, group);
+    this.bound = host?.bound ?? new Map();
+    this.vectors = host?.vectors ?? new Map();
+  }
+
+  override load(tensor: Tensor, index: string): string {
+    return `${this.bind(this.stores.storageOf(tensor), "read")}[${index}]`;
+  }
+
+  bind(storage: Storage, access: "read" | "read_write"): string {
+    const known = this.bound.get(storage);
+    if (known === undefined) {
+      const name = this.nameFor(storage);
+      this.bound.set(storage, { name, access });
+      return name;
+    }
+    if (access === "read_write") known.access = "read_write";
+    return known.name;
+  }
+
+  /** The name of a buffer read four elements at a time. */
+  bindVectors(storage: Storage): string {
+    const known = this.vectors.get(storage);
+    if (known !== undefined) return known;
+    const name = this.nameFor(storage);
+    this.vectors.set(storage, name);
+    return name;
+  }
+
+  private nameFor(storage: Storage): string {
+    // However long a user's name is, a kernel's text is not.
+    const base = `_${storage.name.replace(/[^A-Za-z0-9]+/g, "_")}`.replace(/^__+/, "_").slice(0, 40);
+    const taken = new Set([...[...this.bound.values()].map(({ name }) => name), ...this.vectors.values()]);
+    let name = `b${base}`;
+    for (let i = 2; taken.has(name); i++) name = `b${base}_${i}`;
+    return name;
+  }
+
+  override assign(node: Tensor, index: string, value: string): string {
+    return `${this.bind(this.stores.storageOf(node), "read_write")}[${index}] = ${value};`;
+  }
+
+  override isStored(node: Tensor): boolean {
+    return this.stores.isStored(node);
+  }
+
+  override recorded(node: Tensor, value: string): string[] {
+    return this.stores.recordsOf(node).map((place) => {
+      if (this.stores.history === null) throw new Error("internal: a record without a history");
+      const name = this.bind(this.stores.history, "read_write");
+      this.usesStepArguments ||= this.record === "stepArguments.x";
+      return `${name}[${this.record} * ${this.stores.recordSize}u + ${place}u] = ${asFloat(node, value)};`;
+    });
+  }
+
+  override partialSpecs(): PartialSpec[] {
+    return this.group.partials.map(({ node, op }, i) => {
+      const deferred = this.fusion.home.get(node) === this.fusion.deferred;
+      if (deferred) this.usesStepArguments = true;
+      return {
+        op,
+        variable: `partial${i}`,
+        buffer: `partials${i}`,
+        offset: (count) => (deferred ? `${this.record} * ${count}u` : "0u"),
+      };
+    });
+  }
+
+  /** The finished dispatch. `make` is called with the text of the bindings. */
+  finish(
+    make: (bindings: string) => KernelText,
+    about: { label: string; output: string; shapes: string; flops: number; product?: ProductShape },
+  ): LoweredDispatch {
+    const declare = (name: string, access: string, type: string, i: number) =>
+      `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`;
+    // A known length is a constant to what tests indices; the length of what has room for records is known only later.
+    const typeOf = ({ dtype, elements, perRecord }: Storage, width = 1) => {
+      const type = width > 1 ? "vec4f" : dtype === "int32" ? "i32" : "f32";
+      return perRecord === undefined ? `${type}, ${elements / width}` : type;
+    };
+    const bound = [
+      ...[...this.bound].map(([storage, { name, access }]) => ({ storage, name, access, type: typeOf(storage) })),
+      ...[...this.vectors].map(
+        ([storage, name]) => ({ storage, name, access: "read", type: typeOf(storage, 4) }) as const,
+      ),
+    ];
+    const lines = bound.map(({ name, access, type }, i) => declare(name, access, type, i));
+    for (const { buffer } of this.partialSpecs()) lines.push(declare(buffer, "read_write", "f32", lines.length));
+    const stepArguments = this.usesStepArguments ? this.stores.stepArguments : null;
+    if (stepArguments) lines.push(declareStepArguments("stepArguments", lines.length, stepArguments));
+    const text = make(lines.map((line) => `${line}\n`).join(""));
+    const bindings: LoweredDispatch["bindings"] = [
+      ...bound.map(({ storage, access }) => ({ storage, access })),
+      // As many as the kernel has threads or workgroups, which is known only now.
+      ...this.group.partials.map((partial) => ({
+        storage: this.stores.partials(
+          partial,
+          text.partials,
+          this.fusion.home.get(partial.node) === this.fusion.deferred,
+        ),
+        access: "read_write" as const,
+      })),
+    ];
+    const bytes = bindings.reduce(
+      (sum, { storage, access }) => sum + storage.elements * 4 * (access === "read" ? 1 : 2),
+      0,
+    );
+    const kernel = { ...text, source: withStepArguments(text.source, stepArguments) };
+    return { kernel, bindings, stepArguments, bytes, ...about };
+  }
+}
+
+export const WORKGROUP = 64;
+
+/** The dispatches of one kernel and of what it carries along: one, or two where its work is split. */
+export function lowerGroup(
+  fusion: Fusion,
+  group: Group,
+  stores: KernelStores,
+  target: Target,
+  kernels: Kernels,
+  columnSum?: Group,
+): LoweredDispatch[] {
+  const dispatches = (() => {
+    switch (group.kind) {
+      case "elementwise":
+        return [lowerElementwise(fusion, group, stores, target)];
+      case "contraction":
+        return lowerContraction(fusion, group, stores, target, kernels, columnSum);
+      case "rows":
+        if (kernels.rows === null) throw new Error("internal: nothing writes reductions");
+        return [kernels.rows(fusion, group, stores, target)];
+      case "scatter":
+        if (kernels.scatter === null) throw new Error("internal: nothing writes scatters");
+        return kernels.scatter.lowerScatter(fusion, group, stores, target);
+      case "combine":
+        return [lowerCombine(fusion, group, stores, target)];
+      case "scan":
+        if (!kernels.scan) throw new Error("internal: nothing lowers scans");
+        return kernels.scan.lowerScan(fusion, group, stores, target, kernels);
+      default:
+        return group.kind satisfies never;
+    }
+  })();
+  for (const { kernel, bindings, label } of dispatches) {
+    if (kernel.turns > mostTurns(target)) {
+      throw new DeviceError(
+        `compile: ${label} needs ${kernel.turns} turns of its loops in one thread, and this adapter ends them after ${mostTurns(target)}; ${group.scan ? "scan over fewer steps, or smaller ones" : "reduce shorter axes, or several one after another"}`,
+      );
+    }
+    for (const { storage } of bindings) {
+      if (storage.elements * 4 > target.maxBindingBytes) {
+        throw new DeviceError(
+          `compile: "${storage.name}" in ${label} needs ${storage.elements * 4} bytes in one binding, this device binds at most ${target.maxBindingBytes}; use smaller batches or layers`,
+        );
+      }
+    }
+  }
+  return dispatches;
+}
+
+export function labelOf(group: Group): string {
+  if (group.scan) return "scan";
+  const names = [group.root, ...group.members].filter((node): node is Tensor => node !== null).map(({ op }) => op);
+  const partials = group.partials.map(({ op }) => `${op} begun`);
+  const ended = group.combines.map(({ op }) => op);
+  const all = [...ended, ...names, ...partials];
+  return all.length > 12 ? `${all.slice(0, 12).join(" ")} … (${all.length})` : all.join(" ");
+}
+
+/** The buffer that a kernel is known by: the last thing it leaves. */
+export function outputOf(group: Group, stores: KernelStores): string {
+  const kept = [group.root, ...group.members].filter((node): node is Tensor => node !== null && stores.isStored(node));
+  const last = kept[kept.length - 1];
+  if (last) return stores.storageOf(last).name;
+  const begun = group.partials[0];
+  return begun ? `${begun.op} of ${formatShape(begun.value.shape)}` : "record";
+}
+
+function lowerElementwise(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
+  const lowering = new Lowering(fusion, group, stores);
+  const values = new Map<Tensor, string>();
+  const body = new Body(lowering.point("i", [], values), "v");
+  const after = lowering.epilogue(body, values, "i");
+  const partials = lowering.partialSpecs();
+  const workgroupSize = Math.min(target.software ? 16 : WORKGROUP * 4, target.maxWorkgroupSize);
+  return lowering.finish(
+    (bindings) =>
+      elementwiseKernel({
+        size: group.size,
+        workgroupSize,
+        bindings,
+        body: [...body.lines, ...after],
+        partials,
+        maxTurns: mostTurns(target),
+      }),
+    { label: labelOf(group), output: outputOf(group, stores), shapes: "", flops: opsOf(fusion, group) * group.size },
+  );
+}
+
+function lowerContraction(
+  fusion: Fusion,
+  group: Group,
+  stores: KernelStores,
+  target: Target,
+  kernels: Kernels,
+  columnSum?: Group,
+): LoweredDispatch[] {
+  const { root, a, b, batch, M, N, K, transposed } = productOf(group);
+  const views = { a: a.kind === "view", b: b.kind === "view" };
+  const size: ProductShape = {
+    ...{ M, N, K, transposed },
+    ...(batch > 1 ? { batch } : {}),
+    ...(views.a || views.b ? { views } : {}),
+  };
+  const tiling = tilingFor(size, target, kernels);
+  const shapes = shapesOf(group);
+  const product = (
+    lowering: Lowering,
+    epilogue: readonly string[],
+    partials: readonly PartialSpec[],
+    columns: readonly string[] = [],
+  ) => {
+    const vectors = readsVectors(size, tiling, size.transposed);
+    const operand = (name: "a" | "b", rows: Axis, columns: Axis): OperandSpec => {
+      const read = name === "a" ? a : b;
+      if (read.kind === "view") {
+        const text = viewFunction(
+          lowering,
+          `${name}At`,
+          read.expression,
+          { name: "batch", length: batch },
+          rows,
+          columns,
+        );
+        return { name: `${name}At`, batchStride: null, vectors: false, text };
+      }
+      const storage = stores.storageOf(read.tensor);
+      const buffer = vectors[name] ? lowering.bindVectors(storage) : lowering.bind(storage, "read");
+      const batchStride = read.repeated ? 0 : rows.length * columns.length;
+      return { name: buffer, batchStride, vectors: vectors[name], text: "" };
+    };
+    const names = {
+      a: operand("a", { name: "row", length: M }, { name: "k", length: K }),
+      b: operand("b", { name: "k", length: K }, { name: "column", length: N }),
+    };
+    return (bindings: string) =>
+      writeProduct(kernels.products, {
+        batch,
+        M,
+        N,
+        K,
+        aTransposed: a.transposed,
+        bTransposed: b.transposed,
+        tiling,
+        bindings,
+        ...names,
+        epilogue,
+        partials,
+        columns,
+      });
+  };
+  const about = { label: labelOf(group), output: outputOf(group, stores), product: size };
+  const elements = group.size;
+  const flops = 2 * elements * K;
+  const after = opsOf(fusion, group) * elements;
+  const lowering = new Lowering(fusion, group, stores);
+  const values = new Map<Tensor, string>([[root, "value"]]);
+  const body = (index: readonly Axis[]) => new Body(lowering.point("i", index, values), "v");
+
+  if (tiling.splits === 1) {
+    const statements = body([
+      ...(batch > 1 ? [{ name: "batch", length: batch }] : []),
+      { name: "row", length: M },
+      { name: "column", length: N },
+    ]);
+    const end = lowering.epilogue(statements, values, "i");
+    const columns = columnSum ? columnLines(new Lowering(fusion, columnSum, stores, lowering)) : [];
+    const make = product(lowering, [...statements.lines, ...end], lowering.partialSpecs(), columns);
+    const label = columnSum ? `${about.label}; ${labelOf(columnSum)}` : about.label;
+    const carried = columnSum ? opsOf(fusion, columnSum) * columnSum.size : 0;
+    return [lowering.finish(make, { ...about, label, shapes, flops: flops + after + carried })];
+  }
+
+  // Split along K: each part leaves its own sums, and a second kernel adds them up and goes on.
+  const parts: Storage = { name: `parts of ${about.output}`, elements: tiling.splits * elements, dtype: "float32" };
+  const first = new Lowering(fusion, { ...group, members: [], partials: [] }, stores);
+  const partsName = first.bind(parts, "read_write");
+  const split = first.finish(
+    product(first, [`${partsName}[split * (${batch === 1 ? "" : `${batch}u * `}M * N) + i] = value;`], []),
+    {
+      label: "matmul, split along K",
+      output: parts.name,
+      shapes,
+      flops,
+      product: size,
+    },
+  );
+  const name = lowering.bind(parts, "read");
+  const statements = body([]);
+  const end = lowering.epilogue(statements, values, "i");
+  const sum = [
+    "var value = 0.0;",
+    `for (var s = 0u; s < ${tiling.splits}u; s++) { value += ${name}[s * ${elements}u + i]; }`,
+  ];
+  const partials = lowering.partialSpecs();
+  const workgroupSize = Math.min(target.software ? 16 : WORKGROUP, target.maxWorkgroupSize);
+  const join = lowering.finish(
+    (bindings) =>
+      elementwiseKernel({
+        size: group.size,
+        workgroupSize,
+        bindings,
+        body: [...sum, ...statements.lines, ...end],
+        partials,
+        bodyTurns: tiling.splits + 1,
+        maxTurns: mostTurns(target),
+      }),
+    { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * elements },
+  );
+  return [split, join];
+}
+
+/** A function that gives an operand's element through its view. */
+function viewFunction(
+  lowering: Lowering,
+  name: string,
+  expression: Expression,
+  batch: Axis,
+  rows: Axis,
+  columns: Axis,
+): string {
+  const axes = [...(batch.length > 1 ? [batch] : []), rows, columns];
+  const body = new Body(lowering.point("at", axes, new Map()), "v");
+  const value = body.value(expression);
+  return [
+    `fn ${name}(${rows.name}: u32, ${columns.name}: u32) -> f32 {\n`,
+    `  let at = ${flatAt(batch, rows, columns)};\n`,
+    indent(body.lines, 2),
+    `  return ${value};\n}\n`,
+  ].join("");
+}
+
+/** What follows from the sum of a column: statements at column `i`, with `columnSum`. */
+function columnLines(lowering: Lowering): string[] {
+  const { fusion, group } = lowering;
+  const values = new Map<Tensor, string>();
+  const body = new Body(lowering.point("i", [], values), "c");
+  const stores: string[] = [];
+  for (const node of group.members) {
+    const value = isInlinable(node) ? body.value(fusion.definition(group, node)) : "columnSum";
+    values.set(node, value);
+    stores.push(...lowering.stored(node, "i", value));
+  }
+  return [...body.lines, ...stores];
+}
+
+export function lowerCombine(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
+  const deferred = group === fusion.deferred;
+  const lowering = new Lowering(fusion, group, stores);
+  // For deferred scalars a workgroup's place is its record; in a step there is one workgroup, and the record is the step's.
+  if (deferred) lowering.record = "place";
+  const values = new Map<Tensor, string>();
+  const reductions = group.combines.map((partial, i) => {
+    // Made before: the kernel that begins a reduction comes first.
+    const storage = stores.partials(partial, 0, deferred);
+    values.set(partial.node, `total${i}`);
+    return {
+      op: partial.op,
+      buffer: lowering.bind(storage, "read"),
+      count: storage.perRecord ?? storage.elements,
+      variable: `total${i}`,
+    };
+  });
+  const body = new Body(lowering.point("0u", [], values), "v");
+  const stored = group.combines.flatMap(({ node }) => lowering.stored(node, "0u", values.get(node) as string));
+  stored.push(...lowering.epilogue(body, values, "0u"));
+  const lanes = target.software ? 4 : WORKGROUP;
+  return lowering.finish(
+    (bindings) =>
+      combineKernel({
+        bindings,
+        lanes,
+        maxLanes: Math.min(256, target.maxWorkgroupSize),
+        maxTurns: mostTurns(target),
+        reductions,
+        body: [...body.lines, ...stored],
+      }),
+    {
+      label: labelOf(group),
+      output: outputOf(group, stores),
+      shapes: "",
+      flops: reductions.reduce((sum, { count }) => sum + count, 0),
+    },
+  );
+}

@@ -1,0 +1,84 @@
+import type { Tensor } from "../../graph/tensor";
+import type { Partial as Begun } from "../../kernels/partials";
+import type { Turns } from "../../kernels/turns";
+import type { Fusion, Group } from "../../plan/group";
+import type { Storage } from "../../plan/storage";
+import type { KernelStores } from "./dispatch";
+import { asFloat, Site } from "./site";
+
+export interface Places {
+  element(storage: Storage, index: string): string;
+  assign(storage: Storage, index: string, value: string): string;
+}
+
+/** The statements of a scatter as a part: the threads side by side, each with rows of its own. */
+export type ScatterPart = (context: Context, part: Part) => string[];
+
+export interface Context {
+  readonly fusion: Fusion;
+  readonly stores: KernelStores;
+  readonly places: Places;
+  readonly functions: Set<string>;
+  readonly turns: Turns;
+  readonly workgroupSize: number;
+  /** Whether the workgroup is one subgroup, whose operations kernels may use. */
+  readonly subgroup: boolean;
+  /** Values that a thread may read before a loop and keep. */
+  readonly maxOnce: number;
+  /** Elements of a product that a thread computes side by side, at most. */
+  readonly maxTile: number;
+  /** Whether what the program changes is held in variables, of which every thread has its own, equal, copy. */
+  readonly held: boolean;
+  /** The statements `body` for each of `count` values of `variable`, the threads side by side. */
+  loop(variable: string, count: number, body: () => readonly string[]): string[];
+  /** Statements for each of `count` elements at an index: by threads side by side, or all by every thread where they are held. */
+  each(count: number, statements: (index: string) => readonly string[]): string[];
+  /** The variable in which a thread begins a reduction to one number. Numbered by use, so that equal programs give equal text. */
+  variableOf(node: Tensor): string;
+  /** Writes scatters; undefined where the program has none. */
+  readonly scatter: ScatterPart | undefined;
+  /** What makes the threads wait for one another, and for what they have left. */
+  readonly barrier: string;
+  /** Writes a scan; null where the program has none. */
+  readonly scan: ((context: Context, group: Group) => string[]) | null;
+  /** A number that no other part of the kernel has. */
+  next(): number;
+}
+
+/** A part of the persistent kernel. */
+export class Part extends Site {
+  override readonly turns: Turns;
+
+  constructor(
+    readonly context: Context,
+    group: Group,
+  ) {
+    super(context.fusion, group);
+    this.turns = context.turns;
+  }
+
+  override load(tensor: Tensor, index: string): string {
+    return this.context.places.element(this.context.stores.storageOf(tensor), index);
+  }
+
+  override assign(node: Tensor, index: string, value: string): string {
+    const { stores, places } = this.context;
+    return places.assign(stores.storageOf(node), index, value);
+  }
+
+  override isStored(node: Tensor): boolean {
+    return this.context.stores.isStored(node);
+  }
+
+  override recorded(node: Tensor, value: string): string[] {
+    const { stores, held } = this.context;
+    const records = held ? "recorded && local == 0u" : "recorded";
+    return stores
+      .recordsOf(node)
+      .map((at) => `if (${records}) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
+  }
+
+  override partialSpecs(): Begun[] {
+    return this.group.partials.map(({ node, op }) => ({ op, variable: this.context.variableOf(node) }));
+  }
+}
