@@ -1,4 +1,5 @@
 import type { Device } from "../device";
+import { safetensorsMetadata } from "../files/safetensors";
 import { checkValues, type Values } from "../graph/program";
 import { parameter, type Tensor } from "../graph/tensor";
 import type { Session } from "../session";
@@ -61,14 +62,14 @@ export interface Trainer {
   setWeights(weights: Record<string, Values>): void;
   /**
    * A safetensors file that `load_state_dict` of the same PyTorch Sequential takes as it is: float32, a weight as
-   * [units, inputs].
+   * [units, inputs]. `metadata` are texts by name that go with it, such as the description of its data in JSON. Throws TypeError.
    */
-  save(): Promise<Uint8Array<ArrayBuffer>>;
+  save(options?: { metadata?: Readonly<Record<string, string>> }): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Takes weights from such a file; with `strict: false` those that both have, with `prefix` those whose names begin with it, which is then
-   * left out. Throws FormatError, ShapeError or RangeError, and then changes nothing.
+   * left out. Gives the metadata that was saved with them. Throws FormatError, ShapeError or RangeError, and then changes nothing.
    */
-  load(file: Uint8Array, options?: LoadOptions): void;
+  load(file: Uint8Array, options?: LoadOptions): Record<string, string>;
   /**
    * All that training goes on from, as a safetensors file: weights, the optimizer's state, the step, and the place in the
    * fit that runs or was stopped last. May be called while a fit runs.
@@ -244,16 +245,18 @@ class NetworkTrainer implements Trainer {
     this.parts.state.write(weights);
   }
 
-  async save(): Promise<Uint8Array<ArrayBuffer>> {
+  async save(options: { metadata?: Readonly<Record<string, string>> } = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.throwIfUnusable("save");
+    checkOptions("save", options, ["metadata"]);
     const { weights } = await this.during("save", this.parts.state.weights());
-    return writeWeights(this.parts.model.held, weights);
+    return writeWeights(this.parts.model.held, weights, options.metadata);
   }
 
-  load(file: Uint8Array, options: LoadOptions = {}): void {
+  load(file: Uint8Array, options: LoadOptions = {}): Record<string, string> {
     this.throwIfUnusable("load", true);
     const { model, state } = this.parts;
     state.write(readWeights(file, model.held, model.passedOver, options));
+    return safetensorsMetadata(file);
   }
 
   async checkpoint(): Promise<Uint8Array<ArrayBuffer>> {

@@ -7,14 +7,18 @@ import type { Arrays } from "./state";
 /** What is held, by name: its shape, and whether PyTorch has its two axes the other way round. */
 type Layouts = Readonly<Record<string, { readonly shape: Shape; readonly turned?: boolean }>>;
 
-/** Weights and state as PyTorch keeps them: of a Linear [units, inputs], the transpose of ours. */
-export function writeWeights(layouts: Layouts, weights: Arrays): Uint8Array<ArrayBuffer> {
+/** Weights and state as PyTorch keeps them: of a Linear [units, inputs], the transpose of ours. "format" is "pt", whatever `metadata` has. */
+export function writeWeights(
+  layouts: Layouts,
+  weights: Arrays,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, FileTensor> = {};
   for (const [name, { shape, turned }] of Object.entries(layouts)) {
     const values = weights[name] as Float32Array;
     tensors[name] = turned ? { shape: [...shape].reverse(), values: transposed(values, shape) } : { shape, values };
   }
-  return writeSafetensors(tensors, { format: "pt" });
+  return writeSafetensors(tensors, { ...metadata, format: "pt" });
 }
 
 export interface LoadOptions {
