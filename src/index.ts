@@ -69,6 +69,7 @@ export {
   multiHeadAttention,
   type OpenFit,
   type Optimizer,
+  type OptimizerStep,
   positionEmbedding,
   type ReduceOnPlateau,
   residual,
@@ -85,6 +86,7 @@ export {
   type Trainer,
   type TrainerOptions,
   trainer,
+  type UpdateOptions,
   upsample2d,
 } from "./nn/index";
 export { fusedKernels } from "./plan/fused";

@@ -1,5 +1,5 @@
+import { slotName } from "./optimizer-step";
 import type { Rule } from "./optimizers";
-import { slotName } from "./programs";
 import { type Arrays, firstNonFinite, type State } from "./state";
 import type { Snapshot, Training } from "./training";
 

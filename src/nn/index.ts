@@ -37,6 +37,7 @@ export {
   squaredError,
 } from "./losses";
 export { type Model, sequential } from "./model";
+export type { OptimizerStep, UpdateOptions } from "./optimizer-step";
 export { adam, type Optimizer, rmsprop, sgd } from "./optimizers";
 export { cosineDecay, type LearningRate, stepDecay } from "./schedules";
 export { splitDataset } from "./split";

@@ -1,20 +1,32 @@
 import type { Tensor } from "../graph/tensor";
 import { checkAmount, checkFlag, checkFraction, checkOptions } from "../util/checks";
+import { type OptimizerStep, optimizerStep, type Updated, type UpdateOptions, type UpdateRule } from "./optimizer-step";
 import { checkRate, type LearningRate } from "./schedules";
 
 /** How weights follow gradients; from `sgd`, `adam` or `rmsprop`. */
 export interface Optimizer {
   readonly name: string;
-}
-
-/** What one parameter becomes, and the state that goes with it. */
-interface Updated {
-  readonly value: Tensor;
-  readonly slots: readonly Tensor[];
+  /**
+   * One step in a program of one's own: the same updates that the trainer makes, from the same numbers. `gradients` are those of the
+   * parameters, in their order.
+   *
+   *     const rule = adam({ lr: 0.01 }).update({ w, b }, grad(loss, [w, b]));
+   *     const session = await device.compile({
+   *       inputs: { x, y }, parameters: { w, b, ...rule.state }, outputs: { loss }, updates: rule.updates,
+   *     });
+   *     await session.run(data, { steps: 500 }); // as often as you like: the state stays
+   *
+   * A rate that is a function wants `steps`; one that is a tensor, an input, goes in `lr`. Throws TypeError, RangeError or ShapeError.
+   */
+  update(
+    parameters: Readonly<Record<string, Tensor>>,
+    gradients: readonly Tensor[],
+    options?: UpdateOptions,
+  ): OptimizerStep;
 }
 
 /** @internal An update rule as expressions of one parameter, its gradient, its state and the step's scalars. */
-export class Rule implements Optimizer {
+export class Rule implements Optimizer, UpdateRule {
   static readonly name = "Optimizer";
 
   constructor(
@@ -26,10 +38,18 @@ export class Rule implements Optimizer {
     readonly tables: readonly string[],
     /** Those numbers, in float64, at step `step` (from 0) with its learning rate. */
     readonly scalars: (step: number, rate: number) => readonly number[],
-    readonly update: (p: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: readonly Tensor[]) => Updated,
+    readonly each: (p: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: readonly Tensor[]) => Updated,
     /** What the update divides by, besides numbers: the root of a state plus epsilon. */
     readonly divisor: { readonly slot: string; readonly epsilon: number } | null = null,
   ) {}
+
+  update(
+    parameters: Readonly<Record<string, Tensor>>,
+    gradients: readonly Tensor[],
+    options: UpdateOptions = {},
+  ): OptimizerStep {
+    return optimizerStep(this, parameters, gradients, options);
+  }
 }
 
 /**
@@ -97,7 +117,7 @@ export function adam(
     const inverseRoot = 1 / Math.sqrt(1 - beta2 ** (step + 1));
     return decays ? [stepSize, inverseRoot, rate * weightDecay] : [stepSize, inverseRoot];
   };
-  const update: Rule["update"] = (p, g, slots, [stepSize, inverseRoot, decay]) => {
+  const each: Rule["each"] = (p, g, slots, [stepSize, inverseRoot, decay]) => {
     const [m, v] = slots as readonly [Tensor, Tensor];
     const nextM = m.mul(beta1).add(g.mul(1 - beta1));
     const nextV = v.mul(beta2).add(g.square().mul(1 - beta2));
@@ -110,7 +130,7 @@ export function adam(
     const kept = decay === undefined ? p : p.sub(p.mul(decay));
     return { value: kept.sub(direction.mul(stepSize as Tensor)), slots: [nextM, nextV] };
   };
-  return new Rule("adam", lr, ["m", "v"], tables, scalars, update, { slot: "v", epsilon });
+  return new Rule("adam", lr, ["m", "v"], tables, scalars, each, { slot: "v", epsilon });
 }
 
 /**

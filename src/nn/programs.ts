@@ -5,14 +5,13 @@ import type { Shape } from "../util/shape";
 import type { TargetKind } from "./dataset";
 import type { Criterion } from "./losses";
 import type { Sequential } from "./model";
+import { ruleStep, slotName } from "./optimizer-step";
 import type { Rule } from "./optimizers";
 
 /** How often data are likely to be evaluated: compiling must repay itself within so many. */
 const EVALUATIONS = 16;
 /** Far below any share that a class may have. */
 const LEAST_SHARE = 2 ** -100;
-/** PyTorch's own. */
-const CLIP_EPSILON = 1e-6;
 
 /** What a training program is compiled for. */
 export interface TrainingShape {
@@ -27,11 +26,6 @@ export interface TrainingShape {
   readonly weighted?: boolean;
   /** Steps that the tables of one run cover at most. */
   readonly steps: number;
-}
-
-/** The name of an optimizer's state of one parameter. */
-export function slotName(slot: string, parameter: string): string {
-  return `${slot}.${parameter}`;
 }
 
 /** What of a network is trained, and how, beyond loss and optimizer. */
@@ -124,22 +118,16 @@ export function trainingProgram(
     inputs[name] = table;
     return table.take(at);
   });
-  const slots: Record<string, Tensor> = {};
-  const updates: Record<string, Tensor> = { step: step.add(1), ...becomes };
   const names = trainedNames(model, trained);
-  const wrt = names.map((name) => held[name] as Tensor);
-  const gradients = clipped(grad(total, wrt), trained.clipNorm);
-  wrt.forEach((weight, i) => {
-    const name = names[i] as string;
-    const own = rule.slots.map(() => parameter(weight.shape));
-    const next = rule.update(weight, gradients[i] as Tensor, own, scalars);
-    updates[name] = next.value;
-    rule.slots.forEach((slot, s) => {
-      slots[slotName(slot, name)] = own[s] as Tensor;
-      updates[slotName(slot, name)] = next.slots[s] as Tensor;
-    });
-  });
-  return { inputs, parameters: { ...held, ...slots, ...data, step }, outputs: { loss: total }, updates };
+  const weightsByName = Object.fromEntries(names.map((name) => [name, held[name] as Tensor]));
+  const gradients = grad(total, Object.values(weightsByName));
+  const { state, updates } = ruleStep(rule, weightsByName, gradients, scalars, trained.clipNorm);
+  return {
+    inputs,
+    parameters: { ...held, ...state, ...data, step },
+    outputs: { loss: total },
+    updates: { step: step.add(1), ...becomes, ...updates },
+  };
 }
 
 /** The network's prediction of `rows` rows: input "x" [rows, inputs], output "prediction" [rows, outputs]. */
@@ -219,15 +207,6 @@ function byPosition(x: Tensor, positions: number): Tensor {
   const rows = x.shape[0] as number;
   const each = x.reshape([rows, 1]);
   return positions === 1 ? each : each.broadcastTo([rows, positions]).reshape([rows * positions, 1]);
-}
-
-/** All gradients times the one factor that holds their norm to `most`, as torch.nn.utils.clip_grad_norm_. */
-function clipped(gradients: readonly Tensor[], most: number | undefined): readonly Tensor[] {
-  if (most === undefined) return gradients;
-  const squares = gradients.map((gradient) => gradient.square().sum());
-  const norm = squares.reduce((sum, square) => sum.add(square)).sqrt();
-  const factor = norm.add(CLIP_EPSILON).reciprocal().mul(most).minimum(1);
-  return gradients.map((gradient) => gradient.mul(factor));
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

@@ -8,6 +8,7 @@ import {
   type Initializer,
   iota,
   type Layer,
+  type Optimizer,
   open,
   reference,
   rmsprop,
@@ -258,7 +259,9 @@ describe("bad arguments are refused with the value and what would be right", () 
     await expect(trainer(device, model, { loss: { name: "huber" }, optimizer })).rejects.toThrow(
       /must come from squaredError/,
     );
-    await expect(trainer(device, model, { loss, optimizer: { name: "lion" } })).rejects.toThrow(/must come from sgd/);
+    await expect(trainer(device, model, { loss, optimizer: { name: "lion" } as Optimizer })).rejects.toThrow(
+      /must come from sgd/,
+    );
     await expect(trainer(device, {} as Sequential, { loss, optimizer })).rejects.toThrow(/must come from sequential/);
     await expect(trainer({} as typeof device, model, { loss: binaryCrossEntropy(), optimizer })).rejects.toThrow(
       /must come from open/,
