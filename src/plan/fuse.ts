@@ -6,6 +6,8 @@ import { sizeOf } from "../util/shape";
 import { findDeferred } from "./deferred";
 import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle, tableOf, walk } from "./expression";
 import {
+  type CombineGroup,
+  combinedBy,
   type Fusion,
   type FusionLimits,
   type Group,
@@ -14,11 +16,15 @@ import {
   operandLoads,
   type PartialReduction,
   resultOf,
-  scanOf,
+  rootOf,
   scatteredBy,
+  splitOf,
   type Update,
 } from "./group";
 import { schedule } from "./schedule";
+
+/** What every kernel begins with. */
+type Begun = Pick<Group, "members" | "partials" | "index">;
 
 /** From this cost on, an expression that two kernels want is computed once and kept. */
 const SHARED_COST = 6;
@@ -45,10 +51,10 @@ class Fuser {
   private readonly latest = new Map<Tensor, number>();
   private readonly cost = new Map<Tensor, number>();
   private readonly loads = new Map<Group, Set<Tensor>>();
-  private readonly combineOf = new Map<Group, Group>();
+  private readonly combineOf = new Map<Group, CombineGroup>();
   private readonly deferredNodes: ReadonlySet<Tensor>;
   private readonly maxMembers: number;
-  private deferred: Group | null = null;
+  private deferred: CombineGroup | null = null;
   private settled = false;
   private readonly kernels = new Map<Group, Expressions>();
 
@@ -126,7 +132,8 @@ class Fuser {
         return;
       case "item": {
         const group = this.home.get(node.operands[0] as Tensor) as Group;
-        scanOf(group).items.push(node);
+        if (group.kind !== "scan") throw new Error("internal: an item of no scan");
+        group.scan.items.push(node);
         this.home.set(node, group);
         this.stored.add(node);
         return;
@@ -143,7 +150,9 @@ class Fuser {
     const { batch, M, N, K } = contractionSizes(a.shape, b.shape, node.attributes);
     const left = this.operand(a, batch, M, K);
     const right = this.operand(b, batch, K, N);
-    const group = this.open({ kind: "contraction", size: batch * M * N, root: node, a: left, b: right });
+    const group = this.open(
+      (begun) => ({ ...begun, kind: "contraction", size: batch * M * N, root: node, a: left, b: right }) as const,
+    );
     this.loads.set(group, new Set([...operandLoads(left), ...operandLoads(right)]));
     this.adopt(group, node);
   }
@@ -171,11 +180,15 @@ class Fuser {
       { ...this.limits, maxBuffers: Number.POSITIVE_INFINITY },
     );
     const { order } = schedule(fusion, new Map());
-    const group = this.open({
-      kind: "scan",
-      size: 0,
-      scan: { node: scan, operands: read, items: [], results, fusion, order },
-    });
+    const group = this.open(
+      (begun) =>
+        ({
+          ...begun,
+          kind: "scan",
+          size: 0,
+          scan: { node: scan, operands: read, items: [], results, fusion, order },
+        }) as const,
+    );
     this.loads.set(group, new Set(read.filter((operand) => operand !== null)));
     this.home.set(scan, group);
     this.latest.set(scan, group.index);
@@ -214,8 +227,11 @@ class Fuser {
     const reads = added.kind === "obstacle" ? new Set() : loadsOf([added]);
     if (this.updates.some(({ parameter }) => reads.has(parameter))) this.materialise(values);
     const scatter = { outer, rows, inner, count, x, indices, values };
-    const shape = { kind: "scatter", size: sizeOf(node.shape), root: node, scatter } as const;
-    this.adopt(this.openFor([x, indices, values], shape), node);
+    const size = sizeOf(node.shape);
+    this.adopt(
+      this.openFor([x, indices, values], (begun) => ({ ...begun, kind: "scatter", size, root: node, scatter })),
+      node,
+    );
     this.stored.add(node);
   }
 
@@ -230,7 +246,7 @@ class Fuser {
       const deferred = this.deferredNodes.has(node);
       let begin = source !== null && this.tryPartial(source, operand) ? source : null;
       if (begin === null && (deferred || split.length > ONE_PASS)) {
-        begin = this.openFor([operand], { kind: "elementwise", size: sizeOf(operand.shape) });
+        begin = this.openFor([operand], (begun) => ({ ...begun, kind: "map", size: sizeOf(operand.shape) }));
       }
       if (begin !== null) {
         begin.partials.push(partial);
@@ -242,8 +258,8 @@ class Fuser {
       }
     }
     const same = (group: Group) =>
-      group.kind === "rows" &&
-      group.split?.outer === split.outer &&
+      group.kind === "reduction" &&
+      group.split.outer === split.outer &&
       group.split.length === split.length &&
       group.split.inner === split.inner;
     for (let i = this.groups.length - 1; i >= Math.max(latest, 0); i--) {
@@ -254,34 +270,27 @@ class Fuser {
         return;
       }
     }
-    this.adopt(this.openFor([operand], { kind: "rows", size: sizeOf(operand.shape), split }), node);
+    this.adopt(
+      this.openFor([operand], (begun) => ({ ...begun, kind: "reduction", size: sizeOf(operand.shape), split })),
+      node,
+    );
   }
 
-  private open(group: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
-    const made: Group = {
-      split: null,
-      root: null,
-      a: null,
-      b: null,
-      members: [],
-      partials: [],
-      combines: [],
-      ...group,
-      index: this.groups.length,
-    };
+  private open<G extends Group>(make: (begun: Begun) => G): G {
+    const made = make({ members: [], partials: [], index: this.groups.length });
     this.groups.push(made);
     this.loads.set(made, new Set());
     return made;
   }
 
   /** A new kernel that can compute `values` at each point of its domain; what stands in the way is copied to memory first. */
-  private openFor(values: readonly Tensor[], shape: Pick<Group, "kind" | "size"> & globalThis.Partial<Group>): Group {
+  private openFor(values: readonly Tensor[], make: (begun: Begun) => Group): Group {
     for (;;) {
       const found = values.map((value) => this.expressionOf(value));
       const expressions = found.filter((each) => each.kind !== "obstacle");
       const loads = loadsOf(expressions);
       if (expressions.length === found.length && loads.size <= this.limits.maxBuffers) {
-        const group = this.open(shape);
+        const group = this.open(make);
         this.loads.set(group, loads);
         return group;
       }
@@ -319,32 +328,21 @@ class Fuser {
     }
   }
 
-  private deferredGroup(): Group {
-    this.deferred ??= {
-      kind: "combine",
-      size: 1,
-      split: null,
-      root: null,
-      a: null,
-      b: null,
-      members: [],
-      partials: [],
-      combines: [],
-      index: -1,
-    };
+  private deferredGroup(): CombineGroup {
+    this.deferred ??= { kind: "combine", size: 1, combines: [], members: [], partials: [], index: -1 };
     return this.deferred;
   }
 
-  private combineGroup(begin: Group): Group {
+  private combineGroup(begin: Group): CombineGroup {
     const known = this.combineOf.get(begin);
     if (known !== undefined) return known;
-    const made = this.open({ kind: "combine", size: 1 });
+    const made = this.open((begun) => ({ ...begun, kind: "combine", size: 1, combines: [] }) as const);
     this.combineOf.set(begin, made);
     return made;
   }
 
   private adopt(group: Group, node: Tensor): void {
-    if (node !== group.root) group.members.push(node);
+    if (node !== rootOf(group)) group.members.push(node);
     this.home.set(node, group);
     this.latest.set(node, group.index);
     this.cost.set(node, 0);
@@ -353,7 +351,7 @@ class Fuser {
   /** Whether a value of `group` is at hand at a point: at every point of the same flat index, or, of a row, anywhere in the row. */
   private reaches(group: Group, node: Tensor, access: Access, level: "element" | "row"): boolean {
     const size = sizeOf(access.shape);
-    const { split } = group;
+    const split = splitOf(group);
     if (split === null) return size === group.size && isAligned(access);
     const rows = split.outer * split.inner;
     if (sizeOf(node.shape) === rows) {
@@ -367,7 +365,8 @@ class Fuser {
   private levelOf(group: Group, node: Tensor): "element" | "row" | null {
     const size = sizeOf(node.shape);
     if (size === group.size) return "element";
-    return group.split !== null && size === group.split.outer * group.split.inner ? "row" : null;
+    const split = splitOf(group);
+    return split !== null && size === split.outer * split.inner ? "row" : null;
   }
 
   /**
@@ -400,7 +399,7 @@ class Fuser {
     const members = node === null ? group.members : [...group.members, node];
     // Of sums that nothing here goes on from it is not known yet whether other kernels want them: they may.
     const apart = (member: Tensor) => !isInlinable(member) && !this.consumes(group, member);
-    const sums = node !== null && !isInlinable(node) && group.split !== null ? members.filter(apart).length : 0;
+    const sums = node !== null && !isInlinable(node) && group.kind === "reduction" ? members.filter(apart).length : 0;
     const writes = Math.max(this.writes(members, joint), sums);
     if (joint.size + writes + group.partials.length > this.limits.maxBuffers) return false;
     this.loads.set(group, joint);
@@ -444,13 +443,13 @@ class Fuser {
     // Independent chains of one size share a kernel.
     for (let i = this.groups.length - 1; i > Math.max(latest, this.groups.length - 9); i--) {
       const group = this.groups[i] as Group;
-      const fits = group.kind === "elementwise" && group.size === sizeOf(node.shape) && !this.consumes(group, node);
+      const fits = group.kind === "map" && group.size === sizeOf(node.shape) && !this.consumes(group, node);
       if (fits && this.tryJoin(group, node)) {
         this.stored.add(node);
         return node;
       }
     }
-    const group = this.openFor([node], { kind: "elementwise", size: sizeOf(node.shape) });
+    const group = this.openFor([node], (begun) => ({ ...begun, kind: "map", size: sizeOf(node.shape) }));
     this.adopt(group, node);
     this.stored.add(node);
     return node;
@@ -482,7 +481,7 @@ class Fuser {
       const node = this.nodes[i] as Tensor;
       const home = this.home.get(node);
       const through = home !== undefined ? [home] : [...(consumers.get(node) ?? [])];
-      const partial = home?.combines.some((each) => each.node === node) ?? false;
+      const partial = home !== undefined && combinedBy(home).some((each) => each.node === node);
       if (!partial) for (const operand of node.operands) for (const group of through) consume(operand, group);
     }
     for (const node of this.nodes) {

@@ -48,41 +48,94 @@ export interface ScanPlan {
   readonly order: readonly Group[];
 }
 
-/** Nodes that one kernel computes. */
-export interface Group {
-  readonly kind: "contraction" | "rows" | "elementwise" | "combine" | "scatter" | "scan";
+/** What every kernel has, whatever it computes. */
+interface Kernel {
   /** Points of the domain: elements of a product or of a chain; a combination has one. */
   readonly size: number;
-  /** rows: the domain as [outer, length, inner], reduced along `length`. */
-  readonly split: { readonly outer: number; readonly length: number; readonly inner: number } | null;
-  readonly scatter?: Scatter;
-  /** A product, or a scatter. */
-  readonly root: Tensor | null;
-  readonly a: MatrixOperand | null;
-  readonly b: MatrixOperand | null;
-  /** Everything computed here beside the root, operands first: elementwise nodes, copies of views, and a rows kernel's reductions. */
+  /** Everything computed here beside the root, operands first: elementwise nodes, copies of views, and a reduction kernel's reductions. */
   readonly members: Tensor[];
   /** What this kernel begins. */
   readonly partials: PartialReduction[];
-  /** combine: what it ends. */
-  readonly combines: PartialReduction[];
-  readonly scan?: ScanPlan;
   readonly index: number;
 }
 
-/** Everything that a kernel computes and that may be in memory after it. */
-export function valuesOf({ root, members, combines, scan }: Group): Tensor[] {
-  return [...(root ? [root] : []), ...members, ...combines.map(({ node }) => node), ...(scan?.items ?? [])];
+/** A product of matrices, or a batch of them. */
+export interface ContractionGroup extends Kernel {
+  readonly kind: "contraction";
+  readonly root: Tensor;
+  readonly a: MatrixOperand;
+  readonly b: MatrixOperand;
 }
 
-export function scanOf({ scan }: Group): ScanPlan {
-  if (scan === undefined) throw new Error("internal: a scan without a step");
-  return scan;
+/** Reductions along one axis: the domain as [outer, length, inner], reduced along `length`. */
+export interface ReductionGroup extends Kernel {
+  readonly kind: "reduction";
+  readonly split: Split;
+}
+
+export interface Split {
+  readonly outer: number;
+  readonly length: number;
+  readonly inner: number;
+}
+
+/** A chain of elementwise operations. */
+export interface MapGroup extends Kernel {
+  readonly kind: "map";
+}
+
+/** The end of reductions to one number, and scalars that follow. */
+export interface CombineGroup extends Kernel {
+  readonly kind: "combine";
+  /** What it ends. */
+  readonly combines: PartialReduction[];
+}
+
+export interface ScatterGroup extends Kernel {
+  readonly kind: "scatter";
+  /** In whose memory it adds up. */
+  readonly root: Tensor;
+  readonly scatter: Scatter;
+}
+
+export interface ScanGroup extends Kernel {
+  readonly kind: "scan";
+  readonly scan: ScanPlan;
+}
+
+/** Nodes that one kernel computes. Whoever asks what a group is handles every kind, or does not compile. */
+export type Group = ContractionGroup | ReductionGroup | MapGroup | CombineGroup | ScatterGroup | ScanGroup;
+
+/** What a kernel is made for: a product, a scatter; null where all that it computes is alike. */
+export function rootOf(group: Group): Tensor | null {
+  return group.kind === "contraction" || group.kind === "scatter" ? group.root : null;
+}
+
+/** How a reduction's domain is reduced; null for every other kernel. */
+export function splitOf(group: Group): Split | null {
+  return group.kind === "reduction" ? group.split : null;
+}
+
+/** Reductions that a kernel ends. */
+export function combinedBy(group: Group): readonly PartialReduction[] {
+  return group.kind === "combine" ? group.combines : [];
+}
+
+/** The root and the members: what is computed at the points of the domain. */
+export function nodesOf(group: Group): Tensor[] {
+  const root = rootOf(group);
+  return [...(root ? [root] : []), ...group.members];
+}
+
+/** Everything that a kernel computes and that may be in memory after it. */
+export function valuesOf(group: Group): Tensor[] {
+  const items = group.kind === "scan" ? group.scan.items : [];
+  return [...nodesOf(group), ...combinedBy(group).map(({ node }) => node), ...items];
 }
 
 /** The most points that one of a kernel's loops has. */
-export function widthOf({ size, scan }: Group): number {
-  return scan ? Math.max(1, ...scan.order.map(widthOf)) : size;
+export function widthOf(group: Group): number {
+  return group.kind === "scan" ? Math.max(1, ...group.scan.order.map(widthOf)) : group.size;
 }
 
 /** A view that shows its operand as it is: as a kernel, a copy. */
@@ -91,21 +144,20 @@ export function copyOf(node: Tensor): Tensor {
 }
 
 /** A contraction's operands and sizes. */
-export function productOf({ root, a, b }: Group) {
-  if (root === null || a === null || b === null) throw new Error("internal: a product without operands");
+export function productOf({ root, a, b }: ContractionGroup) {
   const [aShape, bShape] = root.operands.map(({ shape }) => shape) as [Shape, Shape];
   const sizes = contractionSizes(aShape, bShape, root.attributes);
   return { root, a, b, ...sizes, transposed: { a: a.transposed, b: b.transposed } };
 }
 
 /** One product of two matrices in memory; null for a batch of them, or where an operand is a view of another kind. */
-export function plainProductOf(group: Group) {
+export function plainProductOf(group: ContractionGroup) {
   const { a, b, batch, ...rest } = productOf(group);
   return a.kind === "plain" && b.kind === "plain" && batch === 1 ? { a, b, ...rest } : null;
 }
 
 /** A contraction's shapes in words. */
-export function shapesOf(group: Group): string {
+export function shapesOf(group: ContractionGroup): string {
   const { a, b, batch, M, N, K } = productOf(group);
   const operand = ({ kind, transposed }: MatrixOperand, rows: number, columns: number) =>
     `[${rows}, ${columns}]${kind === "view" ? " through a view" : transposed ? "ᵀ" : ""}`;
@@ -113,10 +165,8 @@ export function shapesOf(group: Group): string {
 }
 
 /** The tensors that an operand is read from. */
-export function operandLoads(operand: MatrixOperand | null): Set<Tensor> {
-  switch (operand?.kind) {
-    case undefined:
-      return new Set();
+export function operandLoads(operand: MatrixOperand): Set<Tensor> {
+  switch (operand.kind) {
     case "plain":
       return new Set([operand.tensor]);
     case "view":
@@ -126,21 +176,15 @@ export function operandLoads(operand: MatrixOperand | null): Set<Tensor> {
   }
 }
 
-/** What a scatter's kernel is made of, and its root, in whose memory it adds up. */
-export function scatterOf({ root, scatter }: Group): Scatter & { readonly root: Tensor } {
-  if (root === null || scatter === undefined) throw new Error("internal: a scatter without operands");
-  return { ...scatter, root };
-}
-
 /** What a scatter reads to begin with: x, indices and values; of another kernel nothing. */
-export function scatteredBy({ scatter }: Group): readonly Tensor[] {
-  return scatter ? [scatter.x, scatter.indices, scatter.values] : [];
+export function scatteredBy(group: Group): readonly Tensor[] {
+  return group.kind === "scatter" ? [group.scatter.x, group.scatter.indices, group.scatter.values] : [];
 }
 
 export interface Fusion {
   readonly groups: readonly Group[];
   /** Scalars that nothing in the step waits for: combined once a submission, for all its steps. */
-  readonly deferred: Group | null;
+  readonly deferred: CombineGroup | null;
   readonly home: ReadonlyMap<Tensor, Group>;
   /** Nodes that must be in memory after their kernel. */
   readonly stored: ReadonlySet<Tensor>;

@@ -1,6 +1,6 @@
 import type { Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
-import { type Group, scanOf, valuesOf } from "./group";
+import { type ScanGroup, valuesOf } from "./group";
 import type { Storage } from "./storage";
 
 /** Where the values of a scan's step lie: one place for each, used again in every step. */
@@ -10,16 +10,16 @@ export interface StepStores {
   readonly own: readonly Storage[];
 }
 
-const known = new WeakMap<Group, StepStores>();
+const known = new WeakMap<ScanGroup, StepStores>();
 
-export function stepStoresOf(group: Group): StepStores {
+export function stepStoresOf(group: ScanGroup): StepStores {
   const made = known.get(group) ?? makeStepStores(group);
   known.set(group, made);
   return made;
 }
 
-function makeStepStores(group: Group): StepStores {
-  const { node, fusion, order } = scanOf(group);
+function makeStepStores({ scan }: ScanGroup): StepStores {
+  const { node, fusion, order } = scan;
   const storages = new Map<Tensor, Storage>();
   const storageOf = (tensor: Tensor): Storage => {
     const made = storages.get(tensor) ?? {

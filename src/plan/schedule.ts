@@ -2,7 +2,7 @@ import type { Tensor } from "../graph/tensor";
 import { isAligned } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { type Expression, isInlinable, loadsOf, walk } from "./expression";
-import { type Fusion, type Group, operandLoads, scatteredBy, valuesOf } from "./group";
+import { combinedBy, type Fusion, type Group, operandLoads, scatteredBy, valuesOf } from "./group";
 import { stepStoresOf } from "./scan-stores";
 import type { Storage, Stores } from "./storage";
 
@@ -26,11 +26,16 @@ export function expressionsOf(fusion: Fusion, group: Group): Expression[] {
   ];
 }
 
+/** What a product or a scan reads whole, beside the expressions at its points. */
+function operandsOf(group: Group): readonly Tensor[] {
+  if (group.kind === "scan") return group.scan.operands.filter((operand) => operand !== null);
+  return group.kind === "contraction" ? [...operandLoads(group.a), ...operandLoads(group.b)] : [];
+}
+
 /** The tensors that a kernel reads from memory. */
 export function readsOf(fusion: Fusion, group: Group): Set<Tensor> {
   const reads = loadsOf(expressionsOf(fusion, group));
-  for (const operand of [group.a, group.b]) for (const tensor of operandLoads(operand)) reads.add(tensor);
-  for (const operand of group.scan?.operands ?? []) if (operand) reads.add(operand);
+  for (const tensor of operandsOf(group)) reads.add(tensor);
   for (const tensor of reads) {
     if (fusion.home.has(tensor) && !fusion.stored.has(tensor))
       throw new Error(`internal: ${tensor.op} #${tensor.id} is read but not stored`);
@@ -76,7 +81,7 @@ export function schedule(fusion: Fusion, updates: ReadonlyMap<Tensor, Tensor>): 
       const source = home.get(tensor);
       if (source !== undefined) own.add(source);
     }
-    for (const { node } of group.combines) own.add(begin.get(node) as Group);
+    for (const { node } of combinedBy(group)) own.add(begin.get(node) as Group);
   }
   let order = sorted(groups, before);
   if (order === null) throw new Error("internal: kernels wait for one another");
@@ -102,19 +107,19 @@ export function schedule(fusion: Fusion, updates: ReadonlyMap<Tensor, Tensor>): 
 
 /** Whether a kernel reads `parameter` only where the same thread, at the same point, will write `update`. */
 function mayOverwrite(fusion: Fusion, group: Group, parameter: Tensor, update: Tensor): boolean {
-  if ([group.a, group.b].some((operand) => operandLoads(operand).has(parameter))) return false;
+  if (group.kind === "contraction" && operandsOf(group).includes(parameter)) return false;
   // Its steps may read again what the last of them writes.
-  if (group.scan) return false;
+  if (group.kind === "scan") return false;
   const touches = (expressions: readonly Expression[]) => loadsOf(expressions).has(parameter);
   const all = expressionsOf(fusion, group);
   if (!touches(all)) return true;
-  if (group.scatter) {
+  if (group.kind === "scatter") {
     // A thread may be done while others still read indices and values; and of what it adds to in place it has the old value only to begin with.
     const [, ...added] = scatteredBy(group).map((node) => fusion.expression(group, node));
     const after = update === group.root ? all.slice(scatteredBy(group).length) : [];
     if (touches([...added, ...after])) return false;
   }
-  if (group.split !== null) {
+  if (group.kind === "reduction") {
     // A pass over a row may compute an element again, and several threads read what belongs to the row: only a value of
     // the row may go where its own definition alone has read.
     const ofRow = sizeOf(update.shape) === group.split.outer * group.split.inner;

@@ -3,7 +3,7 @@ import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { countOps, type Expression, isInlinable, walk } from "./expression";
-import { type Fusion, type Group, plainProductOf } from "./group";
+import { type ContractionGroup, combinedBy, type Fusion, type Group, nodesOf, plainProductOf, splitOf } from "./group";
 import { expressionsOf, overlap, readsOf, touchesOf } from "./schedule";
 import type { Stores } from "./storage";
 import { opsOf } from "./work";
@@ -84,8 +84,8 @@ export function passedOn(
   for (const segment of rowLoopsOf(segments)) {
     for (const group of segment.groups) {
       if (segment.sums.has(group)) continue;
-      for (const node of [group.root, ...group.members]) {
-        if (node === null || lasts(node)) continue;
+      for (const node of nodesOf(group)) {
+        if (lasts(node)) continue;
         if ([...(readers.get(node) ?? [])].every((reader) => reader === segment)) passed.add(node);
       }
     }
@@ -132,14 +132,15 @@ function readsOwnRow(access: Access, rows: number, columns: number, width: numbe
 function commonRows(order: readonly Group[], workOf: (group: Group) => number): number {
   const work = new Map<number, number>();
   for (const group of order) {
-    const { root, split, size } = group;
     if (group.kind === "scatter") continue;
     const first = group.members[0]?.shape[0] ?? 0;
-    const candidates = root
-      ? rowsOfProduct(group)
-      : split
-        ? [split.outer, split.outer === 1 ? split.length : 0]
-        : [size % Math.max(first, 1) === 0 ? first : 0];
+    const split = splitOf(group);
+    const candidates =
+      group.kind === "contraction"
+        ? rowsOfProduct(group)
+        : split
+          ? [split.outer, split.outer === 1 ? split.length : 0]
+          : [group.size % Math.max(first, 1) === 0 ? first : 0];
     for (const rows of new Set(candidates)) work.set(rows, (work.get(rows) ?? 0) + workOf(group));
   }
   work.delete(0);
@@ -149,7 +150,7 @@ function commonRows(order: readonly Group[], workOf: (group: Group) => number): 
 }
 
 /** What a loop over rows could take a product along. */
-function rowsOfProduct(group: Group): number[] {
+function rowsOfProduct(group: ContractionGroup): number[] {
   const plain = plainProductOf(group);
   return plain === null ? [] : [plain.M, plain.K];
 }
@@ -283,7 +284,7 @@ class Segmenting {
   private take(group: Group, { sum, operations, totals }: Form): void {
     this.groups.push(group);
     if (sum) this.sums.add(group);
-    else for (const node of [group.root, ...group.members]) if (node) this.values.add(node);
+    else for (const node of nodesOf(group)) this.values.add(node);
     this.operations += operations;
     this.totals += totals;
   }
@@ -303,7 +304,7 @@ class Segmenting {
     if (known) return known;
     const { reads, writes } = touchesOf(this.fusion, this.stores, group);
     const made = {
-      reads: new Set<unknown>([...reads, ...group.combines.map(({ node }) => node)]),
+      reads: new Set<unknown>([...reads, ...combinedBy(group).map(({ node }) => node)]),
       writes: new Set<unknown>([...writes, ...group.partials.map(({ node }) => node)]),
     };
     this.known.set(group, made);
@@ -347,7 +348,7 @@ class Segmenting {
       case "scatter":
       case "scan":
         return null;
-      case "elementwise": {
+      case "map": {
         const columns = group.size / rows;
         if (!Number.isInteger(columns) || !inRow(all, columns)) return null;
         return { sum: false, operations: operations(columns), totals: 0 };
@@ -361,10 +362,8 @@ class Segmenting {
         if (M !== rows || a.transposed || values.has(b.tensor) || !inRow(all, N)) return null;
         return { sum: false, operations: (K + opsOf(fusion, group)) * N, totals: 0 };
       }
-      case "rows": {
-        const { split } = group;
-        if (split === null) return null;
-        const { outer, length, inner } = split;
+      case "reduction": {
+        const { outer, length, inner } = group.split;
         const isReduction = (node: Tensor) => !isInlinable(node);
         if (outer === rows) {
           const ofRow = (node: Tensor) => sizeOf(node.shape) === outer * inner;
@@ -393,7 +392,7 @@ class Segmenting {
         return { sum: true, operations: written * inner, totals: reductions.length * inner };
       }
       default:
-        return group.kind satisfies never;
+        return group satisfies never;
     }
   }
 }

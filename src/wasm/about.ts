@@ -1,5 +1,6 @@
 import type { Tensor } from "../graph/tensor";
 import { type Group, productOf, shapesOf } from "../plan/group";
+import { addedBy } from "../plan/work";
 import type { Buffer } from "./layout";
 
 /** A kernel as explain() and profile() name it. */
@@ -30,13 +31,11 @@ export function about(
 }
 
 function flopsOf(group: Group): number {
-  const { scan, members, size } = group;
-  if (scan) return scan.node.body.length * scan.order.reduce((sum, inner) => sum + flopsOf(inner), 0);
-  return addedBy(group) + 2 * termsOf(group) * size + members.length * size;
-}
-
-function addedBy({ scatter }: Group): number {
-  return scatter ? scatter.outer * scatter.count * scatter.inner : 0;
+  const { members, size } = group;
+  if (group.kind === "scan")
+    return group.scan.node.body.length * group.scan.order.reduce((sum, inner) => sum + flopsOf(inner), 0);
+  const added = group.kind === "scatter" ? addedBy(group) : 0;
+  return added + 2 * termsOf(group) * size + members.length * size;
 }
 
 function termsOf(group: Group): number {
@@ -44,12 +43,23 @@ function termsOf(group: Group): number {
 }
 
 function domainOf(group: Group): string {
-  const { kind, split, size, scatter, scan } = group;
-  if (scan) return `${scan.node.body.length} steps, ${scan.order.length} operations each`;
-  if (scatter) {
-    const { outer, count, rows, inner } = scatter;
-    return `[${outer}, ${count}, ${inner}] into [${outer}, ${rows}, ${inner}]`;
+  switch (group.kind) {
+    case "scan":
+      return `${group.scan.node.body.length} steps, ${group.scan.order.length} operations each`;
+    case "scatter": {
+      const { outer, count, rows, inner } = group.scatter;
+      return `[${outer}, ${count}, ${inner}] into [${outer}, ${rows}, ${inner}]`;
+    }
+    case "contraction":
+      return shapesOf(group);
+    case "reduction": {
+      const { outer, length, inner } = group.split;
+      return `[${outer}, ${length}, ${inner}]`;
+    }
+    case "map":
+    case "combine":
+      return `[${group.size}]`;
+    default:
+      return group satisfies never;
   }
-  if (kind === "contraction") return shapesOf(group);
-  return split ? `[${split.outer}, ${split.length}, ${split.inner}]` : `[${size}]`;
 }

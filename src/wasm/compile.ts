@@ -59,7 +59,12 @@ export async function compile(program: Program, relaxed: boolean): Promise<Compi
 function needsMore({ groups }: Fusion, nodes: readonly Tensor[]): boolean {
   return (
     nodes.some(({ op }) => elementwiseRow(op)?.operations !== undefined) ||
-    groups.some(({ kind, a, b }) => kind === "scan" || kind === "scatter" || a?.kind === "view" || b?.kind === "view")
+    groups.some(
+      (group) =>
+        group.kind === "scan" ||
+        group.kind === "scatter" ||
+        (group.kind === "contraction" && (group.a.kind === "view" || group.b.kind === "view")),
+    )
   );
 }
 

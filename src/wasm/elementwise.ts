@@ -1,5 +1,6 @@
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
+import type { CombineGroup } from "../plan/group";
 import { Axes, overVectors, type Site } from "./domain";
 import { FLAT, type Kernel } from "./kernel";
 import { V_STORE32_LANE } from "./opcodes";
@@ -62,12 +63,12 @@ function emitSite(
 }
 
 /** Ends reductions that other kernels have begun, and goes on with their results. */
-export function emitCombine(kernel: Kernel): void {
+export function emitCombine(kernel: Kernel, { combines }: CombineGroup): void {
   const { f, group, places } = kernel;
   const frame: Frame = { axes: new Axes([]), through: (access) => access, flat: [] };
   const own = new Map<Tensor, Value>();
   const values = kernel.values(frame, { coordinates: [], valid: 1 }, (tensor) => own.get(tensor));
-  for (const partial of group.combines) own.set(partial.node, values.at(places.partialAddress(partial), []));
+  for (const partial of combines) own.set(partial.node, values.at(places.partialAddress(partial), []));
   for (const node of group.members) own.set(node, values.value(kernel.definition(node)));
   for (const [node, value] of own) kernel.store(f.root, values, node, value);
   if (group.partials.length > 0) throw new Error("internal: a combination begins a reduction");

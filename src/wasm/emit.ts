@@ -1,3 +1,4 @@
+import type { ContractionGroup } from "../plan/group";
 import { loaded } from "./arithmetic";
 import { emitCombine, emitPoints } from "./elementwise";
 import type { Kernel } from "./kernel";
@@ -17,39 +18,40 @@ export function emitGroup(kernel: Kernel, scratch: Scratch): void {
   const { group } = kernel;
   switch (group.kind) {
     case "contraction":
-      emitContraction(kernel, scratch);
+      emitContraction(kernel, group, scratch);
       break;
-    case "rows":
-      emitRows(kernel);
+    case "reduction":
+      emitRows(kernel, group);
       break;
-    case "elementwise":
+    case "map":
       emitPoints(kernel, [group.size], null);
       break;
     case "scatter":
-      loaded(kernel.places.more).emitScatter(kernel);
+      loaded(kernel.places.more).emitScatter(kernel, group);
       break;
     case "combine":
-      emitCombine(kernel);
+      emitCombine(kernel, group);
       break;
     case "scan":
       throw new Error("internal: a scan's kernels are functions of their own");
     default:
-      group.kind satisfies never;
+      group satisfies never;
   }
 }
 
-function emitContraction(kernel: Kernel, scratch: Scratch): void {
-  const { f, group, places } = kernel;
+function emitContraction(kernel: Kernel, group: ContractionGroup, scratch: Scratch): void {
+  const { f, places } = kernel;
   const { root, members, partials } = group;
-  if (root === null) throw new Error("internal: a product without a root");
   const product = matricesOf(group, { addressOf: (tensor) => places.addressOf(tensor), left: scratch.left });
   if (asShort(group)) {
     emitPoints(kernel, [product.batch, product.M, product.N], shortRoot(group, product));
     return;
   }
   const c = scratch.c ?? places.addressOf(root);
-  const plain = group.a?.kind !== "view" && group.b?.kind !== "view";
-  const viewed = plain ? { a: null, b: null } : loaded(places.more).viewedOf(kernel, scratch.left, scratch.panels);
+  const plain = group.a.kind !== "view" && group.b.kind !== "view";
+  const viewed = plain
+    ? { a: null, b: null }
+    : loaded(places.more).viewedOf(kernel, group, scratch.left, scratch.panels);
   emitProduct(f, { ...product, c, packed: scratch.panels }, viewed);
   // The product first, whole; then what is made of it, element by element.
   const store = places.recordsOf(root).length > 0 || (scratch.c !== null && places.isStored(root));

@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import { type Access, canonical } from "../graph/view";
 import { accessesOf, type Expression, walk } from "../plan/expression";
-import type { Fusion, Group, PartialReduction, ScanPlan } from "../plan/group";
+import type { ContractionGroup, Fusion, Group, PartialReduction, ScanPlan, ScatterGroup } from "../plan/group";
 import { expressionsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
 import type { LongFunctions } from "./arithmetic";
@@ -36,8 +36,8 @@ export interface More extends LongFunctions {
     inside: (tensor: Tensor) => Buffer,
     functions: readonly number[],
   ): ModuleFunction;
-  emitScatter(kernel: Kernel): void;
-  viewedOf(kernel: Kernel, left: number, packed: number): Viewed;
+  emitScatter(kernel: Kernel, group: ScatterGroup): void;
+  viewedOf(kernel: Kernel, group: ContractionGroup, left: number, packed: number): Viewed;
 }
 
 /** One kernel under way. */

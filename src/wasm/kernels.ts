@@ -1,5 +1,13 @@
 import { literalOf, type Tensor } from "../graph/tensor";
-import { type Fusion, type Group, type PartialReduction, type ScanPlan, scanOf, valuesOf } from "../plan/group";
+import {
+  type ContractionGroup,
+  combinedBy,
+  type Fusion,
+  type Group,
+  type PartialReduction,
+  type ScanPlan,
+  valuesOf,
+} from "../plan/group";
 import { readsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
 import { loaded } from "./arithmetic";
@@ -55,13 +63,13 @@ export class Kernels {
     const { layout, fusion } = this;
     for (const tensor of readsOf(fusion, group)) layout.touch(this.bufferOf(tensor), at);
     for (const node of valuesOf(group)) if (this.home.isStored(node)) layout.touch(this.bufferOf(node), at);
-    if (group.kind === "scan") this.steps.set(group, this.stepOf(scanOf(group), at));
+    if (group.kind === "scan") this.steps.set(group, this.stepOf(group.scan, at));
     for (const partial of group.partials) {
       const buffer = layout.add(`${partial.op} ${layout.buffers.length}`, "partials", 1);
       this.home.buffers.set(partial, buffer);
       layout.touch(buffer, at);
     }
-    for (const partial of group.combines) layout.touch(this.home.buffers.get(partial) as Buffer, at);
+    for (const partial of combinedBy(group)) layout.touch(this.home.buffers.get(partial) as Buffer, at);
     if (group.kind !== "contraction" || asShort(group)) return;
     const scratch = (name: string, bytes: number) => {
       if (bytes === 0) return null;
@@ -71,16 +79,16 @@ export class Kernels {
     };
     const c = this.direct(group) ? null : scratch("product", group.size * 4);
     const product = matricesOf(group);
-    const panels = scratch("panels", packedBytes(product, this.relaxed, group.b?.kind === "view"));
-    const left = scratch("left operand", group.a?.kind === "view" ? 4 * product.M * product.K : 0);
+    const panels = scratch("panels", packedBytes(product, this.relaxed, group.b.kind === "view"));
+    const left = scratch("left operand", group.a.kind === "view" ? 4 * product.M * product.K : 0);
     this.scratch.set(group, { c, panels, left });
   }
 
   /** A kernel's function, once memory is settled. */
   write(group: Group, name: string, called: Called): ModuleFunction {
     const step = this.steps.get(group);
-    if (step !== undefined) {
-      const plan = scanOf(group);
+    if (group.kind === "scan" && step !== undefined) {
+      const plan = group.scan;
       const functions = plan.order.map((inner) => called((name) => step.write(inner, name, called)));
       const [outside, inside] = [this, step].map((kernels) => (tensor: Tensor) => kernels.bufferOf(tensor));
       return loaded(this.more).stepLoop(
@@ -135,9 +143,9 @@ export class Kernels {
   }
 
   /** Whether a product can be left where its root is stored, nothing else there being read any more. */
-  private direct(group: Group): boolean {
+  private direct(group: ContractionGroup): boolean {
     const { root } = group;
-    if (root === null || !this.home.isStored(root)) return false;
+    if (!this.home.isStored(root)) return false;
     const into = this.bufferOf(root);
     return ![...readsOf(this.fusion, group)].some((tensor) => this.bufferOf(tensor) === into);
   }

@@ -2,7 +2,7 @@ import { isFold, type ReductionOp } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
 import { type Expression, isInlinable, walk } from "../plan/expression";
-import type { Group } from "../plan/group";
+import type { Group, ReductionGroup } from "../plan/group";
 import { sizeOf } from "../util/shape";
 import { Axes, alongRows, type Coordinate, overScalars, overVectors, type Site, unrolled } from "./domain";
 import { FLAT, type Kernel } from "./kernel";
@@ -35,10 +35,8 @@ interface Row {
   readonly elements: Map<number, Values>;
 }
 
-export function emitRows(kernel: Kernel): void {
+export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
   const { f, group, places } = kernel;
-  const { split } = group;
-  if (split === null) throw new Error("internal: rows without a split");
   const { outer, length, inner } = split;
   const rows = outer * inner;
   const axes = new Axes([outer, length, inner]);

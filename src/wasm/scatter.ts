@@ -1,6 +1,6 @@
 import { canonical, isAligned } from "../graph/view";
 import { accessesOf, type Expression, walk } from "../plan/expression";
-import { scatterOf } from "../plan/group";
+import type { ScatterGroup } from "../plan/group";
 import { sizeOf } from "../util/shape";
 import { Axes, overVectors } from "./domain";
 import { emitPoints } from "./elementwise";
@@ -9,9 +9,9 @@ import * as O from "./opcodes";
 import type { Frame } from "./values";
 
 /** x where the result is to be; then every value added to its place, in the order of memory; then what follows, element by element. */
-export function emitScatter(kernel: Kernel): void {
+export function emitScatter(kernel: Kernel, { scatter, root }: ScatterGroup): void {
   const { f, fusion, group, places } = kernel;
-  const { outer, rows, inner, count, x, indices, values, root } = scatterOf(group);
+  const { outer, rows, inner, count, x, indices, values } = scatter;
   const expression = (node: typeof x) => fusion.expression(group, node);
   const address = places.addressOf(root);
   const none = () => undefined;

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { type Group, type MatrixOperand, productOf } from "../plan/group";
+import { type ContractionGroup, type MatrixOperand, productOf } from "../plan/group";
 import type { Root } from "./elementwise";
 import type { Matrix, Product } from "./packing";
 import type { Value } from "./scope";
@@ -16,7 +16,7 @@ export interface Addresses {
 
 /** The product of a contraction, without addresses where they are not known yet. */
 export function matricesOf(
-  group: Group,
+  group: ContractionGroup,
   { addressOf, left }: Addresses = { addressOf: () => 0, left: 0 },
 ): Product & { c: 0; packed: 0 } {
   const { a, b, batch, M, N, K } = productOf(group);
@@ -33,13 +33,12 @@ export function matricesOf(
 }
 
 /** Whether a product has so few terms that its elements are expressions like others. */
-export function asShort(group: Group): boolean {
+export function asShort(group: ContractionGroup): boolean {
   const { a, b, K } = productOf(group);
   return a.kind === "plain" && b.kind === "plain" && K <= MAX_TERMS && group.size <= 2 ** 20;
 }
 
-export function shortRoot(group: Group, { batch, M, N, K, a, b }: Product): Root {
-  const node = group.root as Tensor;
+export function shortRoot({ root: node }: ContractionGroup, { batch, M, N, K, a, b }: Product): Root {
   return {
     node,
     accesses: [],

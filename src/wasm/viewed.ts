@@ -1,5 +1,5 @@
 import { accessesOf, type Expression, walk } from "../plan/expression";
-import { productOf } from "../plan/group";
+import { type ContractionGroup, productOf } from "../plan/group";
 import { Axes, type Coordinate, overScalars, overVectors } from "./domain";
 import { I32 } from "./encoder";
 import { FLAT, type Kernel } from "./kernel";
@@ -9,8 +9,8 @@ import type { FunctionBody, Value } from "./scope";
 import type { Frame } from "./values";
 
 /** A contraction's operands that are read through views; `left` and `packed` are the addresses of their copies. */
-export function viewedOf(kernel: Kernel, left: number, packed: number): Viewed {
-  const { a, b, batch, M, N, K } = productOf(kernel.group);
+export function viewedOf(kernel: Kernel, group: ContractionGroup, left: number, packed: number): Viewed {
+  const { a, b, batch, M, N, K } = productOf(group);
   return {
     a: a.kind === "view" ? copies(new Reader(kernel, a.expression, batch, M, K), left) : null,
     b: b.kind === "view" ? panels(new Reader(kernel, b.expression, batch, K, N), packed) : null,

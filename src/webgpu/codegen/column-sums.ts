@@ -1,7 +1,7 @@
 import type { Tensor } from "../../graph/tensor";
 import { isAligned } from "../../graph/view";
 import { isInlinable } from "../../plan/expression";
-import { type Fusion, type Group, plainProductOf } from "../../plan/group";
+import { type Fusion, type Group, plainProductOf, type ReductionGroup } from "../../plan/group";
 import { overlap, touchesOf } from "../../plan/schedule";
 import { sizeOf } from "../../util/shape";
 import type { KernelStores } from "./dispatch";
@@ -21,7 +21,7 @@ export function columnSumsOf(
   kernels: Kernels,
 ): WithColumnSums {
   const columnSums = new Map<Group, Group>();
-  if (!order.some(({ kind }) => kind === "rows")) return { order, columnSums: columnSums };
+  if (!order.some(({ kind }) => kind === "reduction")) return { order, columnSums };
   const touches = new Map(
     order.map((group) => {
       const { reads, writes } = touchesOf(fusion, stores, group);
@@ -33,12 +33,12 @@ export function columnSumsOf(
     const [one, other] = [touched(a), touched(b)];
     return !overlap(one.reads, other.writes) && !overlap(one.writes, other.reads) && !overlap(one.writes, other.writes);
   };
-  const carries = (product: Group, sums: Group): boolean => {
+  const carries = (product: Group, sums: ReductionGroup): boolean => {
     if (product.kind !== "contraction" || columnSums.has(product) || product.partials.length > 0) return false;
     const plain = plainProductOf(product);
     if (plain === null) return false;
     const { b, N, K } = plain;
-    const { outer, length, inner } = sums.split as NonNullable<Group["split"]>;
+    const { outer, length, inner } = sums.split;
     if (b.transposed || outer !== 1 || length !== K || inner !== N || b.tensor !== summedBy(fusion, sums)) return false;
     if (sums.members.some((node) => stores.recordsOf(node).length > 0)) return false;
     const tiling = tilingFor(plain, target, kernels);
@@ -49,7 +49,7 @@ export function columnSumsOf(
     return buffers < target.maxStorageBuffers && apart(product, sums);
   };
   const left = order.filter((sums, at) => {
-    if (sums.kind !== "rows") return true;
+    if (sums.kind !== "reduction") return true;
     const product = order.find(
       (each, to) =>
         carries(each, sums) && order.slice(Math.min(at, to) + 1, Math.max(at, to)).every((other) => apart(other, sums)),
@@ -62,7 +62,7 @@ export function columnSumsOf(
 }
 
 /** The tensor whose rows a kernel sums as they lie in memory, where that is all it reads of them; else null. */
-function summedBy(fusion: Fusion, group: Group): Tensor | null {
+function summedBy(fusion: Fusion, group: ReductionGroup): Tensor | null {
   let summed: Tensor | null = null;
   for (const node of group.members) {
     if (isInlinable(node)) continue;
@@ -71,7 +71,7 @@ function summedBy(fusion: Fusion, group: Group): Tensor | null {
     if (summed !== null && summed !== value.tensor) return null;
     summed = value.tensor;
   }
-  const { inner } = group.split as NonNullable<Group["split"]>;
+  const { inner } = group.split;
   const ofColumns = group.members.every(({ shape }) => sizeOf(shape) === inner);
   return ofColumns && group.partials.length === 0 ? summed : null;
 }

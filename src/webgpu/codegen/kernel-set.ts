@@ -1,6 +1,6 @@
 import type { KernelText } from "../../kernels/kernel";
 import type { MatmulSpec, MatmulTiling } from "../../kernels/tiling";
-import type { Fusion, Group } from "../../plan/group";
+import type { Fusion, Group, ReductionGroup, ScanGroup, ScatterGroup } from "../../plan/group";
 import type { KernelStores, LoweredDispatch } from "./dispatch";
 import type { Context, ScatterPart } from "./part";
 import type { ProductShape, Target } from "./plan";
@@ -33,12 +33,14 @@ export interface Kernels {
       ) => WithColumnSums)
     | null;
   /** Reductions along rows. */
-  readonly rows: ((fusion: Fusion, group: Group, stores: KernelStores, target: Target) => LoweredDispatch) | null;
+  readonly rows:
+    | ((fusion: Fusion, group: ReductionGroup, stores: KernelStores, target: Target) => LoweredDispatch)
+    | null;
   /** Scans, as dispatches of their own and as parts. */
   readonly scan: {
     readonly lowerScan: (
       fusion: Fusion,
-      group: Group,
+      group: ScanGroup,
       stores: KernelStores,
       target: Target,
       kernels: Kernels,
@@ -47,7 +49,12 @@ export interface Kernels {
   } | null;
   /** Scatters, as dispatches and as parts of a persistent kernel. */
   readonly scatter: {
-    readonly lowerScatter: (fusion: Fusion, group: Group, stores: KernelStores, target: Target) => LoweredDispatch[];
+    readonly lowerScatter: (
+      fusion: Fusion,
+      group: ScatterGroup,
+      stores: KernelStores,
+      target: Target,
+    ) => LoweredDispatch[];
     readonly scatterPart: ScatterPart;
   } | null;
 }

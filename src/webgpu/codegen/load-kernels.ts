@@ -43,7 +43,7 @@ async function load(
   const [defaults, products, reductions, scatter, persistent, scan] = await Promise.all([
     target.software ? software() : hardware(),
     productsOf([...new Set(kinds)]),
-    has("rows") ? import("./lower-reduction") : null,
+    has("reduction") ? import("./lower-reduction") : null,
     has("scatter") ? import("./lower-scatter") : null,
     mayBePersistent(program, target) ? inOneWorkgroup() : null,
     has("scan") ? scanKernels() : null,
@@ -54,7 +54,7 @@ async function load(
 
 /** Groups, and those of the steps of scans. */
 function withSteps(groups: readonly Group[]): Group[] {
-  return groups.flatMap((group) => [group, ...withSteps(group.scan?.order ?? [])]);
+  return groups.flatMap((group) => [group, ...(group.kind === "scan" ? withSteps(group.scan.order) : [])]);
 }
 
 /** Text of functions that few kernels call. */

@@ -1,5 +1,5 @@
 import { rowsKernel } from "../../kernels/rows";
-import type { Fusion, Group } from "../../plan/group";
+import type { Fusion, ReductionGroup } from "../../plan/group";
 import { opsOf } from "../../plan/work";
 import type { KernelStores, LoweredDispatch } from "./dispatch";
 import { Lowering, labelOf, outputOf, WORKGROUP } from "./lower";
@@ -8,7 +8,12 @@ import { rowsBody } from "./reduction";
 import { lanesFor } from "./tiling";
 
 /** The dispatch of a kernel that reduces along rows. */
-export function lowerRows(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
+export function lowerRows(
+  fusion: Fusion,
+  group: ReductionGroup,
+  stores: KernelStores,
+  target: Target,
+): LoweredDispatch {
   const { split } = group;
   if (split === null) throw new Error("internal: rows without a split");
   const write = (lanes: number) => {

@@ -1,7 +1,7 @@
 import type { Tensor } from "../../graph/tensor";
 import { elementwiseKernel } from "../../kernels/elementwise";
 import { scanKernel } from "../../kernels/scan";
-import { type Fusion, type Group, scanOf, widthOf } from "../../plan/group";
+import { type Fusion, type ScanGroup, widthOf } from "../../plan/group";
 import { stepStoresOf } from "../../plan/scan-stores";
 import type { Storage } from "../../plan/storage";
 import { workOf } from "../../plan/work";
@@ -29,12 +29,12 @@ class Packing {
 /** The dispatches of a scan: one, or where it has more operands and results than a kernel binds, with copies of some before and after it. */
 export function lowerScan(
   fusion: Fusion,
-  group: Group,
+  group: ScanGroup,
   stores: KernelStores,
   target: Target,
   { scatter }: Kernels,
 ): LoweredDispatch[] {
-  const { node, operands, items } = scanOf(group);
+  const { node, operands, items } = group.scan;
   const workgroupSize = workgroupSizeFor(group, target);
   const { own } = stepStoresOf(group);
   const storagesOf = (tensors: readonly Tensor[]) => [...new Set(tensors.map((tensor) => stores.storageOf(tensor)))];
@@ -120,7 +120,7 @@ export function lowerScan(
     {
       label: labelOf(group),
       output,
-      shapes: `${node.body.length} steps, ${scanOf(group).order.length} operations each, ${memory.elements * 4} bytes of workgroup memory`,
+      shapes: `${node.body.length} steps, ${group.scan.order.length} operations each, ${memory.elements * 4} bytes of workgroup memory`,
       flops: workOf(fusion, group),
     },
   );
@@ -135,7 +135,7 @@ export function lowerScan(
 /** Copies storages to their places in the pack, or back. */
 function copyDispatch(
   fusion: Fusion,
-  group: Group,
+  group: ScanGroup,
   stores: KernelStores,
   target: Target,
   storages: readonly Storage[],
@@ -179,7 +179,7 @@ function batches<T>(items: readonly T[], size: number): T[][] {
 }
 
 /** As the persistent route's: a GPU's barrier costs about as little for many threads as for few; a software adapter's threads have their price. */
-function workgroupSizeFor(group: Group, { software, maxWorkgroupSize }: Target): number {
+function workgroupSizeFor(group: ScanGroup, { software, maxWorkgroupSize }: Target): number {
   if (software) return 4;
   let size = 64;
   while (size < 256 && size < widthOf(group) && size * 2 <= maxWorkgroupSize) size *= 2;

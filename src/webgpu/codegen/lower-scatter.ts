@@ -1,7 +1,7 @@
 import type { Tensor } from "../../graph/tensor";
 import { scatterKernel } from "../../kernels/scatter";
 import { times } from "../../kernels/specialise";
-import { type Fusion, type Group, type Scatter, scatterOf } from "../../plan/group";
+import type { Fusion, Scatter, ScatterGroup } from "../../plan/group";
 import { opsOf } from "../../plan/work";
 import type { KernelStores, LoweredDispatch } from "./dispatch";
 import { Lowering, labelOf, outputOf, WORKGROUP } from "./lower";
@@ -38,12 +38,13 @@ function sharesOf({ outer, rows, inner }: Scatter, owners: number, mostRows: num
 /** The statements of thread `owner`; those of the rest of the group where the last index is among them. */
 function ownerLines(
   site: Site,
+  { scatter, root }: ScatterGroup,
   { rowsEach }: Shares,
   { from, to }: Range,
   atOnce: number,
 ): { lines: string[]; statements: number } {
   const { fusion, group, turns } = site;
-  const { outer, rows, inner, count, x, indices, values, root } = scatterOf(group);
+  const { outer, rows, inner, count, x, indices, values } = scatter;
   const columns = [
     { name: "outerIndex", length: outer },
     { name: "innerIndex", length: inner },
@@ -107,30 +108,36 @@ function ownerLines(
 }
 
 /** As many indices at once as there are, and as their values' statements are not too long for. */
-function atOnceFor(site: Site, shares: Shares, { count }: Scatter): number {
-  const { statements } = ownerLines(site, shares, { from: 0, to: count }, 1);
+function atOnceFor(site: Site, group: ScatterGroup, shares: Shares): number {
+  const { count } = group.scatter;
+  const { statements } = ownerLines(site, group, shares, { from: 0, to: count }, 1);
   let atOnce = AT_ONCE;
   while (atOnce > 1 && (atOnce > count || atOnce * statements > MAX_STATEMENTS)) atOnce /= 2;
   return atOnce;
 }
 
 /** The dispatches of a scatter: one, or several after one another where one thread may not look at all indices in one. */
-export function lowerScatter(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch[] {
-  const scatter = scatterOf(group);
+export function lowerScatter(
+  fusion: Fusion,
+  group: ScatterGroup,
+  stores: KernelStores,
+  target: Target,
+): LoweredDispatch[] {
+  const { scatter } = group;
   const { outer, rows, inner, count } = scatter;
   // A quarter for what is done with rows before and after, as much for what ends partial results, and the rest for looking.
   const most = Math.max(8, mostTurns(target));
   const shares = sharesOf(scatter, target.software ? OWNERS.software : OWNERS.hardware, Math.floor(most / 8) - 1);
-  const atOnce = target.software ? 1 : atOnceFor(new Lowering(fusion, group, stores), shares, scatter);
+  const atOnce = target.software ? 1 : atOnceFor(new Lowering(fusion, group, stores), group, shares);
   const each = Math.min(count, Math.floor(most / 2) * atOnce);
   const parts = Math.ceil(count / each);
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP, target.maxWorkgroupSize);
-  const before: Group = { ...group, members: [], partials: [] };
+  const before: ScatterGroup = { ...group, members: [], partials: [] };
   return times(parts, (part) => {
     const range = { from: part * each, to: Math.min(count, (part + 1) * each) };
     const last = part === parts - 1;
     const lowering = new Lowering(fusion, last ? group : before, stores);
-    const { lines } = ownerLines(lowering, shares, range, atOnce);
+    const { lines } = ownerLines(lowering, group, shares, range, atOnce);
     const looks = shares.owners * (range.to - range.from);
     const added = outer * inner * (range.to - range.from);
     return lowering.finish(
@@ -154,11 +161,11 @@ export function lowerScatter(fusion: Fusion, group: Group, stores: KernelStores,
 }
 
 /** A scatter as a part of the persistent kernel. */
-export const scatterPart: ScatterPart = (context, part) => {
-  const scatter = scatterOf(part.group);
+export const scatterPart: ScatterPart = (context, part, group) => {
+  const { scatter } = group;
   const shares = sharesOf(scatter, context.workgroupSize, Number.POSITIVE_INFINITY);
   return context.loop("owner", shares.owners, () => [
     "let inRange = true;",
-    ...ownerLines(part, shares, { from: 0, to: scatter.count }, 1).lines,
+    ...ownerLines(part, group, shares, { from: 0, to: scatter.count }, 1).lines,
   ]);
 };

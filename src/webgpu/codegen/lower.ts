@@ -8,7 +8,16 @@ import { declareStepArguments, withStepArguments } from "../../kernels/step-argu
 import { type OperandSpec, readsVectors } from "../../kernels/tiling";
 import { Turns } from "../../kernels/turns";
 import { type Expression, isInlinable } from "../../plan/expression";
-import { type Fusion, type Group, productOf, shapesOf } from "../../plan/group";
+import {
+  type CombineGroup,
+  type ContractionGroup,
+  combinedBy,
+  type Fusion,
+  type Group,
+  nodesOf,
+  productOf,
+  shapesOf,
+} from "../../plan/group";
 import type { Storage } from "../../plan/storage";
 import { opsOf } from "../../plan/work";
 import { DeviceError } from "../../util/errors";
@@ -161,11 +170,11 @@ export function lowerGroup(
 ): LoweredDispatch[] {
   const dispatches = (() => {
     switch (group.kind) {
-      case "elementwise":
-        return [lowerElementwise(fusion, group, stores, target)];
+      case "map":
+        return [lowerMap(fusion, group, stores, target)];
       case "contraction":
         return lowerContraction(fusion, group, stores, target, kernels, columnSum);
-      case "rows":
+      case "reduction":
         if (kernels.rows === null) throw new Error("internal: nothing writes reductions");
         return [kernels.rows(fusion, group, stores, target)];
       case "scatter":
@@ -177,13 +186,13 @@ export function lowerGroup(
         if (!kernels.scan) throw new Error("internal: nothing lowers scans");
         return kernels.scan.lowerScan(fusion, group, stores, target, kernels);
       default:
-        return group.kind satisfies never;
+        return group satisfies never;
     }
   })();
   for (const { kernel, bindings, label } of dispatches) {
     if (kernel.turns > mostTurns(target)) {
       throw new DeviceError(
-        `compile: ${label} needs ${kernel.turns} turns of its loops in one thread, and this adapter ends them after ${mostTurns(target)}; ${group.scan ? "scan over fewer steps, or smaller ones" : "reduce shorter axes, or several one after another"}`,
+        `compile: ${label} needs ${kernel.turns} turns of its loops in one thread, and this adapter ends them after ${mostTurns(target)}; ${group.kind === "scan" ? "scan over fewer steps, or smaller ones" : "reduce shorter axes, or several one after another"}`,
       );
     }
     for (const { storage } of bindings) {
@@ -198,24 +207,24 @@ export function lowerGroup(
 }
 
 export function labelOf(group: Group): string {
-  if (group.scan) return "scan";
-  const names = [group.root, ...group.members].filter((node): node is Tensor => node !== null).map(({ op }) => op);
+  if (group.kind === "scan") return "scan";
+  const names = nodesOf(group).map(({ op }) => op);
   const partials = group.partials.map(({ op }) => `${op} begun`);
-  const ended = group.combines.map(({ op }) => op);
+  const ended = combinedBy(group).map(({ op }) => op);
   const all = [...ended, ...names, ...partials];
   return all.length > 12 ? `${all.slice(0, 12).join(" ")} … (${all.length})` : all.join(" ");
 }
 
 /** The buffer that a kernel is known by: the last thing it leaves. */
 export function outputOf(group: Group, stores: KernelStores): string {
-  const kept = [group.root, ...group.members].filter((node): node is Tensor => node !== null && stores.isStored(node));
+  const kept = nodesOf(group).filter((node) => stores.isStored(node));
   const last = kept[kept.length - 1];
   if (last) return stores.storageOf(last).name;
   const begun = group.partials[0];
   return begun ? `${begun.op} of ${formatShape(begun.value.shape)}` : "record";
 }
 
-function lowerElementwise(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
+function lowerMap(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
   const lowering = new Lowering(fusion, group, stores);
   const values = new Map<Tensor, string>();
   const body = new Body(lowering.point("i", [], values), "v");
@@ -238,7 +247,7 @@ function lowerElementwise(fusion: Fusion, group: Group, stores: KernelStores, ta
 
 function lowerContraction(
   fusion: Fusion,
-  group: Group,
+  group: ContractionGroup,
   stores: KernelStores,
   target: Target,
   kernels: Kernels,
@@ -393,7 +402,12 @@ function columnLines(lowering: Lowering): string[] {
   return [...body.lines, ...stores];
 }
 
-export function lowerCombine(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
+export function lowerCombine(
+  fusion: Fusion,
+  group: CombineGroup,
+  stores: KernelStores,
+  target: Target,
+): LoweredDispatch {
   const deferred = group === fusion.deferred;
   const lowering = new Lowering(fusion, group, stores);
   // For deferred scalars a workgroup's place is its record; in a step there is one workgroup, and the record is the step's.

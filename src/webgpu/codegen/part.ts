@@ -1,7 +1,7 @@
 import type { Tensor } from "../../graph/tensor";
 import type { Partial as Begun } from "../../kernels/partials";
 import type { Turns } from "../../kernels/turns";
-import type { Fusion, Group } from "../../plan/group";
+import type { Fusion, Group, ScanGroup, ScatterGroup } from "../../plan/group";
 import type { Storage } from "../../plan/storage";
 import type { KernelStores } from "./dispatch";
 import { asFloat, Site } from "./site";
@@ -12,7 +12,7 @@ export interface Places {
 }
 
 /** The statements of a scatter as a part: the threads side by side, each with rows of its own. */
-export type ScatterPart = (context: Context, part: Part) => string[];
+export type ScatterPart = (context: Context, part: Part, group: ScatterGroup) => string[];
 
 export interface Context {
   readonly fusion: Fusion;
@@ -40,7 +40,7 @@ export interface Context {
   /** What makes the threads wait for one another, and for what they have left. */
   readonly barrier: string;
   /** Writes a scan; null where the program has none. */
-  readonly scan: ((context: Context, group: Group) => string[]) | null;
+  readonly scan: ((context: Context, group: ScanGroup) => string[]) | null;
   /** A number that no other part of the kernel has. */
   next(): number;
 }

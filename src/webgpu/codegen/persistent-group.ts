@@ -2,7 +2,14 @@ import type { Tensor } from "../../graph/tensor";
 import { declarePartials, inBlocks, initial } from "../../kernels/partials";
 import { registerTile } from "../../kernels/register-tile";
 import type { Turns } from "../../kernels/turns";
-import { type Group, type MatrixOperand, productOf } from "../../plan/group";
+import {
+  type CombineGroup,
+  type ContractionGroup,
+  type Group,
+  type MatrixOperand,
+  productOf,
+  type ReductionGroup,
+} from "../../plan/group";
 import { type Context, Part } from "./part";
 import { rowsBody } from "./reduction";
 import { type Axis, Body, flatAt } from "./wgsl";
@@ -12,7 +19,7 @@ export function writeGroup(context: Context, group: Group): string[] {
   const part = new Part(context, group);
   const begins = declarePartials(part.partialSpecs());
   switch (group.kind) {
-    case "elementwise": {
+    case "map": {
       const terms = Math.ceil(group.size / context.workgroupSize);
       const blocks = inBlocks(part.partialSpecs(), terms, `inBlock${group.partials.length > 0 ? context.next() : ""}`);
       const lines = context.each(group.size, (i) => {
@@ -27,19 +34,19 @@ export function writeGroup(context: Context, group: Group): string[] {
       return [...begins, ...blocks.before, ...lines, ...blocks.after, ...once];
     }
     case "contraction":
-      return [...begins, ...product(context, part)];
-    case "rows":
-      return [...begins, ...rows(context, part)];
+      return [...begins, ...product(context, part, group)];
+    case "reduction":
+      return [...begins, ...rows(context, part, group)];
     case "scatter":
       if (context.scatter === undefined) throw new Error("internal: nothing writes scatters");
-      return [...begins, ...context.scatter(context, part)];
+      return [...begins, ...context.scatter(context, part, group)];
     case "combine":
-      return combination(context, part);
+      return combination(context, part, group);
     case "scan":
       if (context.scan === null) throw new Error("internal: nothing writes scans");
       return context.scan(context, group);
     default:
-      return group.kind satisfies never;
+      return group satisfies never;
   }
 }
 
@@ -62,8 +69,8 @@ export function loop(
 /** Characters of what follows a tile's sums. */
 const MAX_EPILOGUES = 4096;
 
-function product(context: Context, part: Part): string[] {
-  const { root, a, b, batch, M, N, K } = productOf(part.group);
+function product(context: Context, part: Part, group: ContractionGroup): string[] {
+  const { root, a, b, batch, M, N, K } = productOf(group);
   const values = new Map<Tensor, string>([[root, "value"]]);
   const inBatch = { name: "batch", length: batch };
   const axes: readonly Axis[] = [
@@ -146,9 +153,7 @@ function element(part: Part, name: string, operand: MatrixOperand, batch: Axis, 
   return [`let ${name} = ${part.load(tensor, `${first}${outer.name} * ${inner.length}u + ${inner.name}`)};`];
 }
 
-function rows(context: Context, part: Part): string[] {
-  const { split } = part.group;
-  if (split === null) throw new Error("internal: rows without a split");
+function rows(context: Context, part: Part, { split }: ReductionGroup): string[] {
   const { outer, length, inner } = split;
   const count = outer * inner;
   let lanes = 1;
@@ -183,9 +188,9 @@ function rows(context: Context, part: Part): string[] {
   ];
 }
 
-function combination(context: Context, part: Part): string[] {
+function combination(context: Context, part: Part, { combines }: CombineGroup): string[] {
   const values = new Map<Tensor, string>();
-  const totals = part.group.combines.map(({ node, op }) => {
+  const totals = combines.map(({ node, op }) => {
     const total = `total${context.next()}`;
     values.set(node, total);
     // What the kernel's own function does where a subgroup cannot.
@@ -193,7 +198,7 @@ function combination(context: Context, part: Part): string[] {
     return `let ${total} = join_${op}(${context.variableOf(node)}, local);`;
   });
   const body = new Body(part.point("0u", [], values), "v");
-  const stored = part.group.combines.flatMap(({ node }) => part.stored(node, "0u", values.get(node) as string));
+  const stored = combines.flatMap(({ node }) => part.stored(node, "0u", values.get(node) as string));
   stored.push(...part.epilogue(body, values, "0u"));
   const first = context.held ? "{" : "if (local == 0u) {";
   return [...totals, first, ...[...body.lines, ...stored].map((line) => `  ${line}`), "}"];

@@ -78,7 +78,7 @@ function writeSegments(
   // Every thread does all of what is written out.
   const short = (group: Group) =>
     group.kind === "combine" ||
-    (group.kind === "elementwise" && group.size <= MAX_HELD && opsOf(fusion, group) * group.size <= MAX_WRITTEN);
+    (group.kind === "map" && group.size <= MAX_HELD && opsOf(fusion, group) * group.size <= MAX_WRITTEN);
   const mayHold =
     subgroup && elements <= MAX_HELD && segments.every((segment) => segment.kind === "rowLoop" || short(segment.group));
   const whole: Whole = { segments, layout, passed, workgroupSize, subgroup, joined, readOnly, kernels: parts };
@@ -293,8 +293,9 @@ function loops(rowLoops: readonly RowLoop[]): string {
 }
 
 /** Barriers of a scan's steps, about. */
-function barriersIn({ scan }: Group): number {
-  if (!scan) return 0;
+function barriersIn(group: Group): number {
+  if (group.kind !== "scan") return 0;
+  const { scan } = group;
   return scan.node.body.length * scan.order.reduce((sum, inner) => sum + 1 + barriersIn(inner), 2);
 }
 

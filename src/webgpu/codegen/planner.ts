@@ -300,15 +300,10 @@ function withCopies(
     const copy = copyOf(from);
     const size = sizeOf(from.shape);
     const group: Group = {
-      kind: "elementwise",
+      kind: "map",
       size,
-      split: null,
-      root: null,
-      a: null,
-      b: null,
       members: [copy],
       partials: [],
-      combines: [],
       index: first + i,
     };
     home.set(copy, group);

@@ -2,7 +2,14 @@ import { elementwiseRow, type FoldOp, isFold, OPS } from "../../graph/ops";
 import { type Tensor, topological } from "../../graph/tensor";
 import { accumulate, declarePartials, initial, joined } from "../../kernels/partials";
 import { isInlinable } from "../../plan/expression";
-import { type Group, plainProductOf } from "../../plan/group";
+import {
+  type ContractionGroup,
+  type Group,
+  nodesOf,
+  plainProductOf,
+  type ReductionGroup,
+  rootOf,
+} from "../../plan/group";
 import { alongRows, type RowLoop } from "../../plan/segments";
 import { sizeOf } from "../../util/shape";
 import { type Context, Part } from "./part";
@@ -59,10 +66,10 @@ class RowLoopWriter {
       for (const group of groups) {
         const part = new Part(this.context, group);
         this.partials.push(...declarePartials(part.partialSpecs()));
-        if (sums.has(group)) group.kind === "contraction" ? this.sumOfProducts(part) : this.sumOfRows(part);
-        else if (group.kind === "contraction") this.product(part);
-        else if (group.kind === "elementwise") this.elements(part);
-        else this.reductions(part);
+        const isSum = sums.has(group);
+        if (group.kind === "contraction") isSum ? this.sumOfProducts(part, group) : this.product(part, group);
+        else if (group.kind === "reduction") isSum ? this.sumOfRows(part, group) : this.reductions(part, group);
+        else this.elements(part);
       }
     });
     const over = (lines: readonly string[]) => [
@@ -138,11 +145,12 @@ class RowLoopWriter {
   /** Members at each column, from the values that `root` may have there. */
   private members(part: Part, columns: number, root: readonly string[] | null): void {
     const { group } = part;
-    const nodes = [group.root, ...group.members].filter((node): node is Tensor => node !== null);
+    const nodes = nodesOf(group);
+    const product = rootOf(group);
     for (const node of nodes) this.values.set(node, []);
     for (let column = 0; column < columns; column++) {
       const values = new Map<Tensor, string>();
-      if (group.root && root) values.set(group.root, root[column] as string);
+      if (product && root) values.set(product, root[column] as string);
       const point = this.at(part, columns, column, (tensor) => atHand(values, tensor));
       this.row.lines.push(...part.epilogue(this.body(point), values, affine(columns, column)));
       for (const node of nodes) (this.values.get(node) as string[]).push(atHand(values, node));
@@ -153,8 +161,8 @@ class RowLoopWriter {
     this.members(part, part.group.size / this.rowLoop.rows, null);
   }
 
-  private product(part: Part): void {
-    const { a, b, N, K } = plainOf(part.group);
+  private product(part: Part, group: ContractionGroup): void {
+    const { a, b, N, K } = plainOf(group);
     const products = Array.from({ length: N }, (_, j) => {
       const terms = Array.from({ length: K }, (_, k) => {
         const weight = this.read(part, b.tensor, 0, b.transposed ? j * K + k : k * N + j);
@@ -166,9 +174,9 @@ class RowLoopWriter {
   }
 
   /** Reductions within the row, and what follows from them. */
-  private reductions(part: Part): void {
-    const { fusion, group } = part;
-    const { length, inner } = group.split as NonNullable<Group["split"]>;
+  private reductions(part: Part, group: ReductionGroup): void {
+    const { fusion } = part;
+    const { length, inner } = group.split;
     const columns = length * inner;
     const bodies = new Map<string, Body>();
     const bodyAt = (count: number, column: number): Body => {
@@ -222,8 +230,8 @@ class RowLoopWriter {
     this.row.lines.push(accumulate(total, value));
   }
 
-  private sumOfProducts(part: Part): void {
-    const { root, a, b, M, N } = plainOf(part.group);
+  private sumOfProducts(part: Part, group: ContractionGroup): void {
+    const { root, a, b, M, N } = plainOf(group);
     const first = this.totals.length;
     for (let i = 0; i < M; i++) {
       for (let j = 0; j < N; j++)
@@ -236,13 +244,13 @@ class RowLoopWriter {
         const end = part.epilogue(body, values, i);
         return [...this.joined("value", "sum", first, i), ...body.lines, ...end];
       });
-      return { group: part.group, lines };
+      return { group, lines };
     });
   }
 
-  private sumOfRows(part: Part): void {
-    const { fusion, group } = part;
-    const { inner } = group.split as NonNullable<Group["split"]>;
+  private sumOfRows(part: Part, group: ReductionGroup): void {
+    const { fusion } = part;
+    const { inner } = group.split;
     const firsts = new Map<Tensor, number>();
     for (const node of group.members) {
       if (isInlinable(node)) continue;
@@ -313,7 +321,7 @@ class RowLoopWriter {
 }
 
 /** A row loop takes up no other products. */
-function plainOf(group: Group) {
+function plainOf(group: ContractionGroup) {
   const plain = plainProductOf(group);
   if (plain === null) throw new Error("internal: a row loop of a product that is not plain");
   return plain;

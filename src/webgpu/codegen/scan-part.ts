@@ -1,5 +1,5 @@
 import type { Tensor } from "../../graph/tensor";
-import { type Group, scanOf } from "../../plan/group";
+import type { ScanGroup } from "../../plan/group";
 import { stepStoresOf } from "../../plan/scan-stores";
 import { touchesOf } from "../../plan/schedule";
 import type { Storage } from "../../plan/storage";
@@ -12,8 +12,8 @@ import { writeGroup } from "./persistent-group";
  * The statements of a scan as a part of a kernel of one workgroup: a loop over the steps, in which the step's kernels are parts. What has
  * one value for each step is read and written where it lies; carries and what the kernels pass on have places of their own.
  */
-export function writeScan(context: Context, group: Group): string[] {
-  const { node, operands, items, results, fusion, order } = scanOf(group);
+export function writeScan(context: Context, group: ScanGroup): string[] {
+  const { node, operands, items, results, fusion, order } = group.scan;
   const { body, parts } = node;
   const { length, reverse, carries, xs, closed, ys } = body;
   const { stores, places } = context;

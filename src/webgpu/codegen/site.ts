@@ -2,7 +2,7 @@ import type { Tensor } from "../../graph/tensor";
 import type { Access } from "../../graph/view";
 import { accumulate, type Partial as Begun } from "../../kernels/partials";
 import type { Turns } from "../../kernels/turns";
-import type { Fusion, Group } from "../../plan/group";
+import { type Fusion, type Group, rootOf } from "../../plan/group";
 import { type Axis, type Body, indexAt, type Point } from "./wgsl";
 
 /** Where a group of nodes is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */
@@ -33,10 +33,13 @@ export abstract class Site {
   /** The statements of members at one point, in order, their stores last. */
   epilogue(body: Body, values: Map<Tensor, string>, index: string): string[] {
     const stores: string[] = [];
-    const { root, members, partials, scatter } = this.group;
+    const { group } = this;
+    const { members, partials } = group;
+    const root = rootOf(group);
     const value = root === null ? "" : (values.get(root) as string);
     // A scatter has added up in its place.
-    if (root !== null) stores.push(...(scatter ? this.recorded(root, value) : this.stored(root, index, value)));
+    if (root !== null)
+      stores.push(...(group.kind === "scatter" ? this.recorded(root, value) : this.stored(root, index, value)));
     for (const node of members) {
       const value = body.value(this.fusion.definition(this.group, node));
       values.set(node, value);
