@@ -82,26 +82,26 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
       `open: gpu is ${shown(gpu)}; it must be navigator.gpu, or in Node create([]) of the package "webgpu"`,
     );
   }
-  if (backend === "cpu") return openCpu();
+  if (backend === "cpu") return openCpu(options);
   const adapter: Adapter = {
     ...(gpu && { gpu }),
     ...(powerPreference && { powerPreference }),
     ...(route && { route }),
     tuning: tuning === undefined ? browserStore() : tuning,
   };
-  if (backend === "webgpu") return new OpenDevice(await openWebGpu(adapter));
+  if (backend === "webgpu") return new OpenDevice(await openWebGpu(adapter), options);
   let found: Device;
   try {
-    found = new OpenDevice(await openWebGpu(adapter));
+    found = new OpenDevice(await openWebGpu(adapter), options);
   } catch (error) {
-    if (error instanceof DeviceError) return openCpu();
+    if (error instanceof DeviceError) return openCpu(options);
     throw error;
   }
   if (!found.info.isFallback) return found;
   try {
     // A chunk of its own: a page on a GPU does not download it.
     const { faster } = await import("./faster");
-    return await faster(found, await openCpu());
+    return await faster(found, await openCpu(options));
   } catch (error) {
     found.close();
     throw error;
@@ -109,16 +109,24 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
 }
 
 /** A chunk of its own: a page that has a GPU does not download it. */
-async function openCpu(): Promise<Device> {
+async function openCpu(asked: OpenOptions): Promise<Device> {
   const { openCpuBackend } = await import("./fallback");
-  return new OpenDevice(await openCpuBackend());
+  return new OpenDevice(await openCpuBackend(), asked);
+}
+
+/** @internal What `open` was asked for when it gave this device; nothing where it comes from elsewhere. */
+export function askedOf(device: Device): OpenOptions {
+  return device instanceof OpenDevice ? device.asked : {};
 }
 
 class OpenDevice implements Device {
   private readonly sessions = new Set<Session>();
   private tuning: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly runs: Backend) {}
+  constructor(
+    private readonly runs: Backend,
+    readonly asked: OpenOptions,
+  ) {}
 
   get backend(): "webgpu" | "cpu" {
     return this.runs.backend;

@@ -71,6 +71,8 @@ export {
   type Optimizer,
   type OptimizerStep,
   positionEmbedding,
+  type Recover,
+  type Recovered,
   type ReduceOnPlateau,
   residual,
   rmsNorm,

@@ -34,9 +34,10 @@ export class ReferenceRunner implements Runner {
 
   async run(
     inputs: Arrays,
-    { steps, every, signal, progress, state = [] }: RunRequest,
+    { steps, every, signal, progress, state = [], recording }: RunRequest,
   ): Promise<Record<string, Float32Array>> {
     const histories = new Map(this.scalars.map((name) => [name, new Float32Array(Math.ceil(steps / every))]));
+    recording?.(Object.fromEntries(histories));
     let results: Record<string, Float64Array> = {};
     for (let step = 0; step < steps; step++) {
       await TURNS.given();

@@ -11,6 +11,8 @@ export interface RunRequest {
   progress?: ((step: number, outputs: Record<string, number>) => void) | undefined;
   /** Parameters that come back beside the outputs, as of the last step. */
   readonly state?: readonly string[];
+  /** Told at the start where the scalar outputs are written down as the run goes on. */
+  recording?: ((histories: Record<string, Float32Array>) => void) | undefined;
   /** Told when all of the run is on its way: what the device is given from then on comes after it. */
   sent?: () => void;
 }

@@ -1,7 +1,7 @@
 import type { ParityReport } from "./cpu/parity";
 import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
 import type { Arrays, KernelTime, Runner } from "./runner";
-import { checkCallback, checkSignal } from "./util/checks";
+import { checkCallback, checkOptions, checkSignal } from "./util/checks";
 import { DeviceError } from "./util/errors";
 import { byName } from "./util/names";
 import { stopBy } from "./util/stop";
@@ -13,6 +13,16 @@ export interface RunOptions {
   onProgress?(progress: { step: number; steps: number; outputs: Record<string, number> }): void;
   /** Stops between submissions; the promise rejects with the signal's reason, parameters as of the last whole step. */
   signal?: AbortSignal;
+}
+
+const RUN_OPTIONS = ["steps", "every", "onProgress", "signal"];
+
+/** @internal A run whose state is wanted along with its outputs. */
+export interface RunAndRead extends RunOptions {
+  /** Parameters that come back beside the outputs, as of the last step. */
+  readonly read?: readonly string[];
+  /** Told at the start where scalar outputs are written down: what was done is there, also of a run that is stopped. */
+  recording?(histories: Record<string, Float32Array>): void;
 }
 
 /** A compiled program with its state on the device. Made by `device.compile`; calls on one session run in their order. */
@@ -62,19 +72,16 @@ export class Session {
    * comes back as of the last step. Throws TypeError, ShapeError or RangeError for inputs that do not fit, before anything runs.
    */
   async run(inputs: Record<string, Values>, options: RunOptions = {}): Promise<Record<string, Float32Array>> {
-    return this.runAndRead(inputs, options, []);
+    checkOptions("run", options, RUN_OPTIONS);
+    return this.runAndRead(inputs, options);
   }
 
-  /** @internal As `run`; the parameters `state` come back beside the outputs, as of the last step. */
-  async runAndRead(
-    inputs: Record<string, Values>,
-    options: RunOptions,
-    state: readonly string[],
-  ): Promise<Record<string, Float32Array>> {
+  /** @internal */
+  async runAndRead(inputs: Record<string, Values>, options: RunAndRead): Promise<Record<string, Float32Array>> {
     this.throwIfUnusable("run");
     checkValues("run", this.program.inputs, inputs, true);
-    const { steps, every } = checkSteps("run", options, ["steps", "every", "onProgress", "signal"]);
-    const { onProgress, signal } = options;
+    const { steps, every } = checkSteps("run", options, [...RUN_OPTIONS, "read", "recording"]);
+    const { onProgress, signal, read: state = [], recording } = options;
     checkCallback("run", "onProgress", onProgress);
     checkSignal("run", signal);
     signal?.throwIfAborted();
@@ -93,7 +100,7 @@ export class Session {
     );
     return this.queue((sent) => {
       stop.throwIfAborted();
-      return this.runner.run(copies, { steps, every, signal: stop, progress, state, sent });
+      return this.runner.run(copies, { steps, every, signal: stop, progress, state, recording, sent });
     }, signal);
   }
 

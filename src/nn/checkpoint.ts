@@ -1,51 +1,49 @@
 import { readSafetensors, safetensorsMetadata, writeSafetensors } from "../files/safetensors";
 import { FormatError } from "../util/errors";
 import type { Shape } from "../util/shape";
+import type { EpochStanding } from "./epochs";
+import type { Order, Place, Standing } from "./standing";
 import type { Arrays } from "./state";
+import type { Factor } from "./training";
+import type { Waited } from "./watch";
 import { matching } from "./weights-file";
 
-/** Where in a fit training stands: what the order of its batches depends on, and how many of its steps are done. */
-export interface Place extends Order {
-  readonly position: number;
-}
-
-/** What the order of batches depends on. */
-export interface Order {
-  readonly rows: number;
-  readonly batchSize: number;
-  readonly shuffle: boolean;
-  readonly seed: number;
-  /** Epochs of this order that fits before have gone through: the next takes the permutation after theirs. */
-  readonly epoch: number;
-}
-
-export interface Checkpoint {
+export interface Checkpoint extends Standing {
   /** Weights and the optimizer's state, by their names in training. */
   readonly values: Arrays;
   readonly optimizer: string;
-  /** Steps of the trainer, over all its fits. */
-  readonly steps: number;
-  /** Null between fits. */
-  readonly place: Place | null;
-  /** Between fits: how far the shuffle has come; null before the first. */
-  readonly order: Order | null;
 }
 
 const FORMAT = "wgrad checkpoint 1";
+/** Before the names of what is kept of the best epoch. */
+const BEST = "best.";
+
+/** Of a trainer's state, what its checkpoints depend on. */
+interface Stated {
+  readonly shapes: Record<string, Shape>;
+  readonly weightNames: readonly string[];
+}
 
 export function writeCheckpoint(
   { values, optimizer, steps, place, order }: Checkpoint,
-  shapes: Record<string, Shape>,
+  { shapes }: Stated,
 ): Uint8Array<ArrayBuffer> {
-  const tensors = Object.entries(shapes).map(([name, shape]) => [
-    name,
-    { shape, values: values[name] as Float32Array },
-  ]);
+  const { epochs = null, ...fit } = place ?? {};
+  const { best = null, ...seen } = epochs ?? {};
+  const tensor = (name: string, array: Float32Array | undefined) => ({
+    shape: shapes[name] as Shape,
+    values: array as Float32Array,
+  });
+  const tensors = [
+    ...Object.keys(shapes).map((name) => [name, tensor(name, values[name])]),
+    ...Object.entries(best ?? {}).map(([name, array]) => [BEST + name, tensor(name, array)]),
+  ];
   return writeSafetensors(Object.fromEntries(tensors), {
     format: FORMAT,
     optimizer,
     steps: String(steps),
-    ...(place && { fit: JSON.stringify(place) }),
+    ...(place && { fit: JSON.stringify(fit) }),
+    ...(epochs && { epochs: JSON.stringify(seen) }),
     ...(!place && order && { order: JSON.stringify(order) }),
   });
 }
@@ -54,7 +52,7 @@ export function writeCheckpoint(
  * Reads a checkpoint for a network and optimizer with state of these shapes. Throws FormatError for what is no
  * checkpoint, TypeError for another optimizer's, ShapeError or RangeError for another network's.
  */
-export function readCheckpoint(file: Uint8Array, shapes: Record<string, Shape>, optimizer: string): Checkpoint {
+export function readCheckpoint(file: Uint8Array, { shapes, weightNames }: Stated, optimizer: string): Checkpoint {
   const tensors = readSafetensors(file);
   const metadata = safetensorsMetadata(file);
   if (metadata.format !== FORMAT) {
@@ -73,7 +71,17 @@ export function readCheckpoint(file: Uint8Array, shapes: Record<string, Shape>, 
       `resume: the checkpoint's steps are "${metadata.steps}"; they must be an integer of at least 0.`,
     );
   }
-  const place = metadata.fit === undefined ? null : parsePlace(metadata.fit);
+  const [bestOnes, others] = [true, false].map((best) =>
+    Object.fromEntries(
+      Object.entries(tensors)
+        .filter(([name]) => name.startsWith(BEST) === best)
+        .map(([name, tensor]) => [best ? name.slice(BEST.length) : name, tensor]),
+    ),
+  ) as [typeof tensors, typeof tensors];
+  const seen = metadata.epochs === undefined ? null : parseEpochs(metadata.epochs);
+  const kept = Object.fromEntries(weightNames.map((name) => [name, shapes[name] as Shape]));
+  const best = Object.keys(bestOnes).length === 0 ? null : matching("resume: best epoch", bestOnes, kept);
+  const place = metadata.fit === undefined ? null : parsePlace(metadata.fit, seen && { ...seen, best });
   if (place !== null && place.position > steps) {
     throw new FormatError(
       `resume: the checkpoint stands at step ${place.position} of a fit, but has only ${steps} steps in all.`,
@@ -81,14 +89,14 @@ export function readCheckpoint(file: Uint8Array, shapes: Record<string, Shape>, 
   }
   const order =
     metadata.order === undefined ? null : parseOrder("order of batches", metadata.order, parsed(metadata.order));
-  return { values: matching("resume", tensors, shapes), optimizer, steps, place, order };
+  return { values: matching("resume", others, shapes), optimizer, steps, place, order };
 }
 
-function parsePlace(text: string): Place {
+function parsePlace(text: string, epochs: EpochStanding | null): Place {
   const place = parsed(text);
   const order = parseOrder("place in its fit", text, place);
   const { position } = place;
-  if (isCount(position, 0)) return { position, ...order };
+  if (isCount(position, 0)) return { position, epochs, ...order };
   throw wrongPlace("place in its fit", text);
 }
 
@@ -104,7 +112,30 @@ function parseOrder(what: string, text: string, { rows, batchSize, shuffle, seed
   throw wrongPlace(what, text);
 }
 
-function parsed(text: string): Partial<Place> {
+/** Infinity, the best loss before the first, is null in JSON. */
+function parseEpochs(text: string): Omit<EpochStanding, "best"> {
+  const { seenTo, lossSum, rows, stopping, plateau, factors } = parsed<Omit<EpochStanding, "best">>(text);
+  const isWaited = (waited: Partial<Waited> | null | undefined) =>
+    waited === null || (isCount(waited?.epochs, 0) && (waited.best === null || typeof waited.best === "number"));
+  const isFactor = (factor: Partial<Factor> | null) => isCount(factor?.from, 0) && typeof factor.factor === "number";
+  if (
+    isCount(seenTo, 0) &&
+    isCount(rows, 0) &&
+    typeof lossSum === "number" &&
+    isWaited(stopping) &&
+    isWaited(plateau) &&
+    Array.isArray(factors) &&
+    factors.every(isFactor)
+  ) {
+    const waited = (given: Waited | null | undefined) => given && { ...given, best: given.best ?? Infinity };
+    return { seenTo, lossSum, rows, factors, stopping: waited(stopping) ?? null, plateau: waited(plateau) ?? null };
+  }
+  throw new FormatError(
+    `resume: what the checkpoint says of epochs is ${text}; it must be JSON with seenTo, lossSum, rows, stopping, plateau and factors.`,
+  );
+}
+
+function parsed<T = Place>(text: string): Partial<T> {
   try {
     return JSON.parse(text) ?? {};
   } catch {

@@ -42,7 +42,7 @@ export class Forward {
   private disposed = false;
 
   constructor(
-    private readonly device: Device,
+    private device: Device,
     private readonly model: Sequential,
     private readonly loss: Criterion,
     private readonly state: State,
@@ -153,6 +153,15 @@ export class Forward {
     this.versions.set(session, version);
   }
 
+  /** What was compiled is gone with its device. */
+  moveTo(device: Device): void {
+    for (const session of this.sessions) session.dispose();
+    this.sessions.clear();
+    this.predicting.clear();
+    this.evaluating.clear();
+    this.device = device;
+  }
+
   dispose(): void {
     this.disposed = true;
     for (const session of this.sessions) session.dispose();
@@ -181,7 +190,9 @@ function once<K, V>(made: Map<K, Promise<V>>, key: K, make: () => Promise<V>): P
   if (known) return known;
   const value = make();
   made.set(key, value);
-  value.catch(() => made.delete(key));
+  value.catch(() => {
+    if (made.get(key) === value) made.delete(key);
+  });
   return value;
 }
 

@@ -1,6 +1,6 @@
 export type { Dataset, DataValues } from "./dataset";
-export type { FitProgress, History } from "./fit";
-export type { BeginOptions, FitOptions, OpenFit } from "./fitter";
+export type { BeginOptions, FitOptions, OpenFit, Recover } from "./fit-options";
+export type { History, Recovered } from "./history";
 export type { Initializer } from "./initializers";
 export { type Activation, activation } from "./layers/activation";
 export { multiHeadAttention } from "./layers/attention";
@@ -39,6 +39,7 @@ export {
 export { type Model, sequential } from "./model";
 export type { OptimizerStep, UpdateOptions } from "./optimizer-step";
 export { adam, type Optimizer, rmsprop, sgd } from "./optimizers";
+export type { FitProgress } from "./progress";
 export { cosineDecay, type LearningRate, stepDecay } from "./schedules";
 export { splitDataset } from "./split";
 export { type Standardized, standardize } from "./standardize";

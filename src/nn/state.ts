@@ -54,16 +54,34 @@ export class State {
     return Object.fromEntries(names.map((name, i) => [name, arrays[i] as Float32Array]));
   }
 
-  /** Takes in everything as it is now, read beside something else. */
-  took(values: Arrays): void {
-    this.known = { version: this.version, values, whole: true };
+  /** Takes in everything as it is now in the session that has it, read beside something else. */
+  took(session: Session, values: Arrays): void {
+    if (this.owner === session) this.known = { version: this.version, values, whole: true };
   }
 
   /** Replaces some or all. */
   write(values: Record<string, Values>): void {
+    const copies = Object.fromEntries(Object.entries(values).map(([name, array]) => [name, Float32Array.from(array)]));
+    if (this.owner !== null) this.owner.write(copies);
+    else Object.assign(this.values, copies);
+    const { known, version } = this;
     this.version++;
-    if (this.owner !== null) this.owner.write(values);
-    else for (const [name, array] of Object.entries(values)) this.values[name] = Float32Array.from(array);
+    // What was read stays known, with what replaces a part of it.
+    if (known?.version === version)
+      this.known = { version: this.version, values: { ...known.values, ...copies }, whole: known.whole };
+  }
+
+  /** Everything where it is known without asking a session, for reading only. */
+  get whole(): Arrays | null {
+    if (this.owner === null) return this.values;
+    return this.known?.whole && this.known.version === this.version ? this.known.values : null;
+  }
+
+  /** Takes everything back to the host as it was: the session that had it has no part in it any more. */
+  restore(values: Arrays): void {
+    this.version++;
+    this.owner = null;
+    this.values = { ...values };
   }
 
   /** Hands everything to a session that will train; the session before has no part in it any more. */
@@ -73,7 +91,7 @@ export class State {
     session.write(values);
     this.owner = session;
     this.values = {};
-    this.took(values);
+    this.took(session, values);
   }
 
   /** To be called when the owner runs steps. */

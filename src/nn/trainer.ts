@@ -8,9 +8,11 @@ import { DeviceError } from "../util/errors";
 import { formatShape } from "../util/shape";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { checkDataset, checkInputs, type Dataset, type DataValues } from "./dataset";
-import type { History } from "./fit";
-import { type BeginOptions, type FitOptions, Fitter, type FitterParts, type OpenFit } from "./fitter";
+import type { BeginOptions, FitOptions, OpenFit } from "./fit-options";
+import { Fitter, type FitterParts } from "./fitter";
 import { Forward } from "./forward";
+import type { History } from "./history";
+import { Home } from "./home";
 import { Criterion, type Loss } from "./losses";
 import { type Model, Sequential } from "./model";
 import { type Optimizer, Rule } from "./optimizers";
@@ -85,6 +87,9 @@ export interface Trainer {
   readonly steps: number;
   /** That of the last fit's training step; before the first fit, that of the forward pass. */
   readonly session: Session;
+  /** The one given, or the one that took over when that was lost: see `recover` of `FitOptions`. */
+  readonly device: Device;
+  /** Frees what the trainer holds. The device stays open, but for one that took over. */
   dispose(): void;
 }
 
@@ -142,7 +147,7 @@ export async function createTrainer(
   const forward = new Forward(device, model, loss, state, limits.pieceBytes);
   const session = await forward.predictionOf(forward.predictedRows(256));
   return new NetworkTrainer(
-    { device, model, loss, rule: optimizer, trained, batchSize, state, forward, ...limits },
+    { home: new Home(device), model, loss, rule: optimizer, trained, batchSize, state, forward, ...limits },
     session,
   );
 }
@@ -206,6 +211,10 @@ class NetworkTrainer implements Trainer {
     return this.fitter.steps;
   }
 
+  get device(): Device {
+    return this.parts.home.device;
+  }
+
   async fit(data: Dataset<DataValues>, options: FitOptions): Promise<History> {
     this.throwIfUnusable("fit", true);
     return this.during("fit", this.fitter.fit(data, options));
@@ -223,39 +232,39 @@ class NetworkTrainer implements Trainer {
   async predict(x: DataValues): Promise<Float32Array> {
     this.throwIfUnusable("predict");
     const rows = checkInputs("predict", x, this.parts.model);
-    return this.during("predict", this.parts.forward.predict(rows.x, rows.count));
+    return this.outliving("predict", () => this.parts.forward.predict(rows.x, rows.count));
   }
 
   async evaluate(data: Dataset<DataValues>): Promise<{ loss: number; accuracy?: number }> {
     this.throwIfUnusable("evaluate");
     const { model, loss, forward } = this.parts;
     const rows = checkDataset("evaluate", data, model, loss);
-    return this.during("evaluate", forward.evaluate(rows));
+    return this.outliving("evaluate", () => forward.evaluate(rows));
   }
 
   async weights(): Promise<Record<string, Float32Array>> {
     this.throwIfUnusable("weights");
-    const { weights } = await this.during("weights", this.parts.state.weights());
+    const { weights } = await this.outliving("weights", () => this.parts.state.weights());
     return Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, values.slice()]));
   }
 
   setWeights(weights: Record<string, Values>): void {
     this.throwIfUnusable("setWeights", true);
     checkValues("setWeights", this.tensors, weights, false);
-    this.parts.state.write(weights);
+    this.fitter.write(weights);
   }
 
   async save(options: { metadata?: Readonly<Record<string, string>> } = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.throwIfUnusable("save");
     checkOptions("save", options, ["metadata"]);
-    const { weights } = await this.during("save", this.parts.state.weights());
+    const { weights } = await this.outliving("save", () => this.parts.state.weights());
     return writeWeights(this.parts.model.held, weights, options.metadata);
   }
 
   load(file: Uint8Array, options: LoadOptions = {}): Record<string, string> {
     this.throwIfUnusable("load", true);
-    const { model, state } = this.parts;
-    state.write(readWeights(file, model.held, model.passedOver, options));
+    const { model } = this.parts;
+    this.fitter.write(readWeights(file, model.held, model.passedOver, options));
     return safetensorsMetadata(file);
   }
 
@@ -263,16 +272,16 @@ class NetworkTrainer implements Trainer {
     this.throwIfUnusable("checkpoint");
     const { rule, state } = this.parts;
     // Queued together, so that the step is the one that the weights belong to.
-    const read = Promise.all([state.all(), this.fitter.reached()]);
-    const [values, standing] = await this.during("checkpoint", read);
-    return writeCheckpoint({ values, optimizer: rule.name, ...standing }, state.shapes);
+    const read = () => Promise.all([state.all(), this.fitter.reached()]);
+    const [values, standing] = await this.outliving("checkpoint", read);
+    return writeCheckpoint({ values, optimizer: rule.name, ...standing }, state);
   }
 
   resume(file: Uint8Array): void {
     this.throwIfUnusable("resume", true);
     const { rule, state } = this.parts;
-    const { values, ...standing } = readCheckpoint(file, state.shapes, rule.name);
-    state.write(values);
+    const { values, ...standing } = readCheckpoint(file, state, rule.name);
+    this.fitter.write(values);
     this.fitter.goTo(standing);
   }
 
@@ -280,6 +289,12 @@ class NetworkTrainer implements Trainer {
     this.disposed = true;
     this.fitter.dispose();
     this.parts.forward.dispose();
+    this.parts.home.dispose();
+  }
+
+  /** What changes nothing, asked again on another device where the fit before was to outlive its own. */
+  private outliving<T>(call: string, ask: () => Promise<T>): Promise<T> {
+    return this.during(call, this.fitter.outliving(ask));
   }
 
   /** What a call waits for. Where the trainer is disposed meanwhile its sessions are gone, and their errors do not say why. */

@@ -45,25 +45,41 @@ export function checkPlateau(options: ReduceOnPlateau | undefined): void {
   checkCount("fit: reduceOnPlateau", "patience", options.patience);
 }
 
+/** The best loss so far, Infinity before the first, and how many epochs have passed without a better one. */
+export interface Waited {
+  readonly best: number;
+  readonly epochs: number;
+}
+
 /** How long no loss was better than the best. */
 export class Patience {
   private best = Infinity;
-  private waited = 0;
+  private epochs = 0;
 
   constructor(
     private readonly patience: number,
     private readonly minDelta = 0,
   ) {}
 
+  waited(): Waited {
+    return { best: this.best, epochs: this.epochs };
+  }
+
+  /** From the beginning where there is nothing to go on from. */
+  goTo(waited: Waited | null): void {
+    this.best = waited?.best ?? Infinity;
+    this.epochs = waited?.epochs ?? 0;
+  }
+
   /** What the loss of another epoch says: it is the best, or patience is at an end, which then begins anew. */
   after(loss: number): "better" | "waiting" | "over" {
     if (loss < this.best - this.minDelta) {
       this.best = loss;
-      this.waited = 0;
+      this.epochs = 0;
       return "better";
     }
-    if (++this.waited < this.patience) return "waiting";
-    this.waited = 0;
+    if (++this.epochs < this.patience) return "waiting";
+    this.epochs = 0;
     return "over";
   }
 }

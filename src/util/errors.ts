@@ -8,9 +8,16 @@ export class DeviceError extends Error {
   override readonly name = "DeviceError";
 }
 
+const CLOSED = "the device was closed; open() gives a new one";
+
 /** What the calls of a device reject with once it was closed. */
 export function closedError(): DeviceError {
-  return new DeviceError("the device was closed; open() gives a new one");
+  return new DeviceError(CLOSED);
+}
+
+/** Whether it is what a closed device rejects with, wherever it was made. */
+export function isClosedError(error: DeviceError): boolean {
+  return error.message === CLOSED;
 }
 
 /** A file that breaks the rules of its format. */

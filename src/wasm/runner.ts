@@ -74,11 +74,12 @@ export class WasmRunner implements Runner {
 
   async run(
     inputs: Arrays,
-    { steps, every, signal, progress, state = [] }: RunRequest,
+    { steps, every, signal, progress, state = [], recording }: RunRequest,
   ): Promise<Record<string, Float32Array>> {
     const { scalars, outputs, parameters, records } = this.compiled;
     this.set(this.compiled.inputs, inputs);
     const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
+    recording?.(Object.fromEntries(scalars.map((name, i) => [name, histories[i] as Float32Array])));
     for (let done = 0; done < steps; ) {
       await TURNS.given();
       signal?.throwIfAborted();

@@ -91,11 +91,12 @@ export class GpuRunner implements Runner {
 
   /** The steps of a run: submissions go ahead while news of earlier ones is under way, and what is read at the end goes with the last. */
   private async steps(
-    { steps, every, signal, progress, state = [], sent }: RunRequest,
+    { steps, every, signal, progress, state = [], recording, sent }: RunRequest,
     latest: Map<string, number>,
   ): Promise<Record<string, Float32Array>> {
     const { scalars, outputs, records } = this.plan;
     const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
+    recording?.(Object.fromEntries(scalars.map((name, i) => [name, histories[i] as Float32Array])));
     const names = [...Object.keys(outputs), ...state];
     let values: Promise<Float32Array[]> | null = null;
     let submitted = 0;

@@ -225,6 +225,103 @@ describe("reduceOnPlateau", () => {
   });
 });
 
+describe("a checkpoint within a fit", () => {
+  const kept = () =>
+    trainer(device, sequential(2, [dense(5), batchNorm(), dropout(0.2), dense(2)], { seed: 2 }), {
+      loss: softmaxCrossEntropy(),
+      optimizer: sgd({ lr: (step) => (step < 15 ? 0.3 : 3), momentum: 0.5 }),
+      batchSize: 4,
+    });
+  /** Told of each epoch and asked for a checkpoint at it; stopped at a step where that is given. */
+  async function watched(net: Trainer, options: Partial<FitOptions>, stopAt = Infinity) {
+    const [epochs, files, stop]: [EpochReport[], Uint8Array[], AbortController] = [[], [], new AbortController()];
+    const history = await net
+      .fit(DATA, {
+        epochs: 40,
+        earlyStopping: { patience: 5 },
+        reduceOnPlateau: { factor: 0.5, patience: 2 },
+        ...options,
+        signal: stop.signal,
+        onEpoch: async (epoch) => {
+          epochs.push(epoch);
+          files.push(await net.checkpoint());
+        },
+        onProgress: ({ step }) => {
+          if (step >= stopAt) stop.abort(new Error("enough"));
+        },
+      })
+      .catch((error: Error & { history: History }) => error.history);
+    return { epochs, files, loss: history.loss, weights: await net.weights() };
+  }
+
+  test.each([
+    ["by the validation", { validation: VALIDATION }],
+    ["by the training loss", {}],
+  ] as const)(
+    "is gone on from with the same bits %s, where patience, rate and best weights stood",
+    async (_, options) => {
+      const whole = await watched(await kept(), options);
+      const { length } = whole.epochs;
+      expect(length).toBeGreaterThan(6);
+      expect(length).toBeLessThan(40);
+      expect(new Set(whole.epochs.map(({ learningRate }) => learningRate)).size).toBeGreaterThan(2);
+      for (const epoch of [0, 3, length - 3]) {
+        const net = await kept();
+        net.resume(whole.files[epoch] as Uint8Array);
+        const rest = await watched(net, options);
+        expect(rest.epochs).toEqual(whole.epochs.slice(epoch + 1));
+        expect(rest.loss).toEqual(whole.loss.slice(3 * (epoch + 1)));
+        expect(rest.weights).toEqual(whole.weights);
+        expect(rest.files).toEqual(whole.files.slice(epoch + 1));
+      }
+    },
+  );
+
+  test("that was stopped in the middle of an epoch, or asked for while a run is under way", async () => {
+    const rows = moons(4000, { noise: 0.2 }); // 1000 steps an epoch
+    const train = (net: Trainer, options: Partial<FitOptions>, told: EpochReport[]) =>
+      net.fit(rows, {
+        epochs: 2,
+        earlyStopping: { patience: 1, minDelta: 0.001 },
+        ...options,
+        onEpoch: (epoch) => void told.push(epoch),
+      });
+    const make = () =>
+      trainer(device, sequential(2, [dense(5), batchNorm(), dropout(0.2), dense(2)]), {
+        loss: softmaxCrossEntropy(),
+        optimizer: sgd({ lr: 0.01 }),
+        batchSize: 4,
+      });
+    const [whole, stopped, asked] = [await make(), await make(), await make()];
+    const told: EpochReport[][] = [[], [], [], []];
+    const { loss } = await train(whole, {}, told[0] as EpochReport[]);
+    const stop = new AbortController();
+    const ending = train(stopped, { signal: stop.signal, onProgress: () => stop.abort(new Error("enough")) }, []);
+    const { history } = await ending.then(
+      () => Promise.reject(new Error("it was not stopped")),
+      (error: Error & { history: History }) => error,
+    );
+    // All that was done is told, whenever onProgress was called.
+    expect(stopped.steps % 1000).toBeGreaterThan(0);
+    expect(history.loss).toEqual(loss.slice(0, stopped.steps));
+    let during: Promise<Uint8Array> | undefined;
+    const onProgress = () => {
+      during ??= asked.checkpoint();
+    };
+    await train(asked, { onProgress }, []);
+    const files = [await stopped.checkpoint(), (await during) as Uint8Array];
+    for (const [i, file] of files.entries()) {
+      const net = await make();
+      net.resume(file);
+      expect(net.steps % 1000).toBeGreaterThan(0);
+      expect(net.steps).toBeLessThan(1000);
+      await train(net, {}, told[i + 1] as EpochReport[]);
+      expect(await net.weights()).toEqual(await whole.weights());
+      expect(told[i + 1]).toEqual(told[0]);
+    }
+  });
+});
+
 describe("the shuffle", () => {
   test("goes on over repeated fits, as one fit would", async () => {
     const [whole, parts, other] = [await make(), await make(), await make()];

@@ -108,7 +108,7 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "fit without options",
       () => train({ x, y }, null),
       TypeError,
-      "fit: the options are null; they must be an object with epochs, steps, shuffle, seed, validation, sampleWeights, every, onProgress, onEpoch, earlyStopping, reduceOnPlateau, signal.",
+      "fit: the options are null; they must be an object with epochs, steps, shuffle, seed, validation, sampleWeights, every, onProgress, onEpoch, earlyStopping, reduceOnPlateau, signal, recover.",
     ],
     // What stands in the wrong place.
     ["fit(x, y)", () => train(x, y), TypeError, "fit: the data are an array of 4; they must be an object {x, y}."],
@@ -134,7 +134,7 @@ describe("a mistake is named for what it is, and nothing changes", () => {
       "epochs for the options",
       () => train({ x, y }, 5),
       TypeError,
-      "fit: the options are 5; they must be an object with epochs, steps, shuffle, seed, validation, sampleWeights, every, onProgress, onEpoch, earlyStopping, reduceOnPlateau, signal.",
+      "fit: the options are 5; they must be an object with epochs, steps, shuffle, seed, validation, sampleWeights, every, onProgress, onEpoch, earlyStopping, reduceOnPlateau, signal, recover.",
     ],
     [
       "layers for the inputs",
