@@ -1,31 +1,20 @@
 import { afterEach, expect, test, vi } from "vitest";
-import {
-  adam,
-  batchNorm,
-  dense,
-  dropout,
-  moons,
-  open,
-  sequential,
-  softmaxCrossEntropy,
-  trainer,
-} from "../../src/index";
+import { adam, dense, dropout, moons, open, sequential, softmaxCrossEntropy, trainer } from "../../src/index";
 import { Session } from "../../src/session";
 import { witnessed } from "../support/lost-device";
 
 afterEach(() => vi.restoreAllMocks());
 
 const DATA = moons(20, { noise: 0.2 });
-/** What goes on from step to step: moments, a step's masks, running statistics where these are not left out to compile less. */
-const network = (route: string) =>
-  sequential(2, [dense(4), ...(route === "persistent" ? [batchNorm()] : []), dropout(0.2), dense(2)], { seed: 1 });
+/** Small, since it is compiled many times; on the CPU more is tried. */
+const network = () => sequential(2, [dense(4), dropout(0.2), dense(2)], { seed: 1 });
 const OPTIONS = { loss: softmaxCrossEntropy(), optimizer: adam({ lr: 0.02 }), batchSize: 8 };
 
 /** A trainer on the WebGPU of this machine, and what ends its device in the middle of the first run from a step on. */
 async function made(route: "recorded" | "persistent") {
   const seen = witnessed();
   const device = await open({ backend: "webgpu", gpu: seen.gpu, route, tuning: null });
-  const net = await trainer(device, network(route), OPTIONS);
+  const net = await trainer(device, network(), OPTIONS);
   const ending = (...steps: number[]) => {
     const run = Session.prototype.runAndRead;
     vi.spyOn(Session.prototype, "runAndRead").mockImplementation(function (this: Session, inputs, given) {
@@ -42,7 +31,7 @@ async function made(route: "recorded" | "persistent") {
 
 test.each([
   ["recorded", [10]],
-  ["persistent", [4, 20]],
+  ["persistent", [0, 16]],
 ] as const)(
   "a fit whose WebGPU device is destroyed goes on on another, as it was opened, with the same bits: %s",
   async (route, steps) => {
@@ -75,7 +64,7 @@ test("where no WebGPU comes back, the CPU takes over", async () => {
   expect(recovered?.map(({ device }) => device.backend)).toEqual(["cpu"]);
   expect(net.device.backend).toBe("cpu");
   expect(loss).toHaveLength(18);
-  const other = await trainer(await open({ backend: "cpu" }), network("recorded"), OPTIONS);
+  const other = await trainer(await open({ backend: "cpu" }), network(), OPTIONS);
   // Another kind of device rounds otherwise, and trains the same network.
   const { loss: wanted } = await other.fit(DATA, { epochs: 6, seed: 3 });
   expect([...loss]).toEqual(Array.from(wanted, (value) => expect.closeTo(value, 4)));
