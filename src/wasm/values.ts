@@ -219,9 +219,9 @@ export class Values {
   private loadAt(address: number, access: Access): Value {
     const { f, memory } = this;
     const [least, most] = rangeOf(access);
-    if (!countsBelow0(access)) return this.load(address, this.places(access));
     if (address + 4 * least < 0 || address + 4 * most + 16 > memory.sizeBytes)
       return this.load(address, this.within(access));
+    if (!countsBelow0(access)) return this.load(address, this.places(access));
     // An instruction adds its own offset to a base that must not be below 0.
     const places = this.places(access);
     const from = (base: Value, bytes: number) => f.int(O.I32_ADD, base, f.i32(bytes));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { input, type Program, parameter, reference, type Tensor, type Values } from "../../src/index";
+import { concat, input, type Program, parameter, reference, type Tensor, type Values } from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "../graph/numbers";
 import { randomGraphs } from "../graph/random-graphs";
@@ -121,6 +121,13 @@ test("random graphs agree with float64", async () => {
     }),
     { numRuns: 150, seed: 11, interruptAfterTimeLimit: 60_000, endOnFailure: false },
   );
+});
+
+test("what is joined lies last in memory, which is not read beyond its end", async () => {
+  const [x, w] = [input([4, 8]), parameter([8, 20_000])];
+  const y = x.matmul(w);
+  // Of y as the first half a row is twice as long: the last one ends 80 kB behind y's end.
+  await verified({ inputs: { x }, parameters: { w }, outputs: { z: concat([y, y.square()], 1).square().sum() } });
 });
 
 test("parameters are replaced all at once, whatever reads and writes whatever", async () => {
