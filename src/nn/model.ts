@@ -3,11 +3,12 @@ import type { OnnxNodes } from "../files/nodes";
 import type { Tensor } from "../graph/tensor";
 import { checkOptions, checkSeed, shown } from "../util/checks";
 import { formatShape, type Shape, sizeOf } from "../util/shape";
-import { Chain, checkLayers, type Place } from "./layers/chain";
+import { Chain, checkLayers } from "./layers/chain";
 import type { Held, Layer, Part } from "./layers/layer";
 import { LayerPass, type Step } from "./pass";
 
-export interface Model {
+/** A network that can be trained; given to `sequential` as a layer, it is a part of a larger one: a backbone, with a head behind it. */
+export interface Model extends Layer {
   /** Numbers in an example. */
   readonly inputs: number;
   /** An example's shape: [features], [C, H, W], [T, features], or [T] tokens. */
@@ -46,50 +47,52 @@ export class Sequential implements Model {
   /** How many rows of a loss an example has: the positions of a sequence, else 1; and the numbers in each. */
   readonly positions: number;
   readonly units: number;
-  private readonly chain: Chain;
-  private readonly places: readonly Place[];
 
   constructor(
     readonly inputShape: Shape,
     readonly layers: readonly Part[],
     private readonly seed: number,
+    /** All of it as one layer. */
+    readonly whole: Part = new Chain(layers),
   ) {
-    this.chain = new Chain(layers);
-    this.places = this.chain.places(inputShape);
-    this.held = this.chain.held(inputShape);
+    this.held = whole.held(inputShape);
     for (const [name, { shape, state }] of Object.entries(this.held)) {
       if (state) this.state[name] = shape;
       else this.parameters[name] = shape;
     }
-    this.outputShape = this.chain.output(inputShape);
+    this.outputShape = this.whole.output(inputShape);
     this.inputs = sizeOf(inputShape);
     this.outputs = sizeOf(this.outputShape);
-    this.widest = Math.max(this.inputs, this.chain.widest(inputShape));
-    this.vocabulary = layers[0]?.vocabulary ?? null;
+    this.widest = Math.max(this.inputs, this.whole.widest(inputShape));
+    this.vocabulary = whole.vocabulary;
     this.positions = this.outputShape.length === 2 ? (this.outputShape[0] as number) : 1;
     this.units = this.outputs / this.positions;
   }
 
+  get name(): string {
+    return this.whole.name;
+  }
+
   /** By what the last layer makes probabilities of its outputs, or null. */
   get squashes(): string | null {
-    return this.layers.at(-1)?.squashes ?? null;
+    return this.whole.squashes;
   }
 
   /** Names that PyTorch's file of the network may have besides those that are held. */
   get passedOver(): readonly string[] {
-    return this.chain.passedOver;
+    return this.whole.passedOver;
   }
 
   /** How many rows a batch must have in training. */
   get leastRows(): number {
-    return this.chain.leastRows(this.inputShape);
+    return this.whole.leastRows(this.inputShape);
   }
 
   /** x [rows, inputs] -> [rows, ...outputShape]. Without `step` it is a prediction. */
   forward(x: Tensor, held: Record<string, Tensor>, step: Step | null = null): Tensor {
     const rows = x.shape[0] as number;
     const examples = (this.vocabulary === null ? x : x.toInt32()).reshape([rows, ...this.inputShape]);
-    return this.chain.apply(examples, held, new LayerPass(step, this.seed));
+    return this.whole.apply(examples, held, new LayerPass(step, this.seed));
   }
 
   /** The sum over what is held of l2/2 * sum(values²), or null where nothing has one. */
@@ -116,17 +119,15 @@ export class Sequential implements Model {
 
   /** The network's nodes, from the name of its input to that of its output. */
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
-    return this.chain.onnx(to, x, own, this.inputShape);
+    return this.whole.onnx(to, x, own, this.inputShape);
   }
 
   summary(): string {
     const rows = [["", "layer", "output", "parameters"]];
     let total = 0;
-    for (const { layer, index, inputs, outputs } of this.places) {
-      const shapes = Object.values(layer.held(inputs)).filter(({ state }) => !state);
-      const count = shapes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-      total += count;
-      rows.push([String(index), layer.told, `[rows, ${outputs.join(", ")}]`, String(count)]);
+    for (const { name, told, outputs, parameters } of this.whole.lines(this.inputShape)) {
+      total += parameters;
+      rows.push([name, told, `[rows, ${outputs.join(", ")}]`, String(parameters)]);
     }
     const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)));
     const lines = rows.map((row) =>
@@ -142,7 +143,8 @@ export class Sequential implements Model {
 
 /**
  * A network of layers, each fed by the one before. `inputs` is a number of features, or the shape of one example: [features],
- * [C, H, W], [T, features], or [T] for int32 tokens before an embedding(). `seed` (default 0) draws the first weights and the masks of
+ * [C, H, W], [T, features], or [T] for int32 tokens before an embedding(). A model among the layers is a part of this one, as a Sequential
+ * within another: its layers as they are, its parameters as "0.0.weight", … `seed` (default 0) draws the first weights and the masks of
  * dropout. Throws RangeError, TypeError or ShapeError for what makes no network.
  */
 export function sequential(

@@ -5,6 +5,7 @@ import {
   cosineDecay,
   dense,
   dropout,
+  embedding,
   type Initializer,
   iota,
   type Layer,
@@ -274,4 +275,14 @@ test("warmup rises in equal parts to the rate, and the cosine ends at final and 
   expect([0, 1, 2, 3, 4].map((step) => Number(rate(step).toFixed(12)))).toEqual([0.1, 0.2, 0.3, 0.4, 0.4]);
   expect(rate(12)).toBeCloseTo(0.25, 12);
   expect([rate(20), rate(1000)]).toEqual([0.1, 0.1]);
+});
+
+test("a model is a layer of another, as a Sequential within a Sequential", async () => {
+  const first = sequential(4, [dense(3, { activation: "relu" }), dropout(0.5)]);
+  const model = sequential(4, [first, dense(2)]);
+  expect(model.parameters).toEqual({ "0.0.weight": [4, 3], "0.0.bias": [3], "1.weight": [3, 2], "1.bias": [2] });
+  expect(model.summary()).toMatch(/^0 +sequential of 2 +\[rows, 3\] +15$/m);
+  expect(() => sequential(5, [dense(5), sequential(4, [embedding(3, 2)])])).toThrow(
+    "layer 1 is sequential, which takes tokens",
+  );
 });

@@ -5,7 +5,8 @@ import { type Shape, sizeOf } from "../../util/shape";
 import { type Held, type Layer, Part, type Pass } from "./layer";
 import { alongChannels, checkEpsilon, scaleAndShift } from "./norm";
 
-class BatchNorm extends Part {
+/** @internal */
+export class BatchNorm extends Part {
   static override readonly name = "Layer";
   readonly name = "batchNorm";
 

@@ -3,7 +3,7 @@ import type { Tensor } from "../../graph/tensor";
 import { shown } from "../../util/checks";
 import { ShapeError } from "../../util/errors";
 import type { Shape } from "../../util/shape";
-import { type Held, type Layer, Part, type Pass } from "./layer";
+import { type Held, type Layer, type Line, Part, type Pass } from "./layer";
 
 /** One layer of a chain: `index` is the number of its first module in the PyTorch Sequential. */
 export interface Place {
@@ -13,16 +13,31 @@ export interface Place {
   readonly outputs: Shape;
 }
 
-/** Layers one after another, as a PyTorch Sequential has them: their arrays are "0.weight", "2.bias", … */
-export class Chain {
+/** Layers one after another, as a PyTorch Sequential has them: their arrays are "0.weight", "2.bias", … Itself a layer, of a network within another. */
+export class Chain extends Part {
+  static override readonly name = "Layer";
+  readonly name = "sequential";
   private readonly indices: readonly number[];
 
   constructor(readonly layers: readonly Part[]) {
+    super();
     let index = 0;
     this.indices = layers.map((layer) => {
       index += layer.modules;
       return index - layer.modules;
     });
+  }
+
+  override get told(): string {
+    return `sequential of ${this.layers.length}`;
+  }
+
+  override get vocabulary(): number | null {
+    return this.layers[0]?.vocabulary ?? null;
+  }
+
+  override get squashes(): string | null {
+    return this.layers.at(-1)?.squashes ?? null;
   }
 
   /** Throws ShapeError where a layer cannot take what the one before it gives. */
@@ -40,11 +55,11 @@ export class Chain {
     });
   }
 
-  output(inputs: Shape): Shape {
+  override output(inputs: Shape): Shape {
     return this.places(inputs).at(-1)?.outputs ?? inputs;
   }
 
-  held(inputs: Shape): Record<string, Held> {
+  override held(inputs: Shape): Record<string, Held> {
     const all: Record<string, Held> = {};
     for (const place of this.places(inputs)) {
       for (const [name, held] of Object.entries(place.layer.held(place.inputs))) all[`${place.index}.${name}`] = held;
@@ -53,15 +68,15 @@ export class Chain {
   }
 
   /** Names that a file may have besides. */
-  get passedOver(): string[] {
+  override get passedOver(): string[] {
     return this.layers.flatMap((layer, i) => layer.passedOver.map((name) => `${this.indices[i]}.${name}`));
   }
 
-  widest(inputs: Shape): number {
+  override widest(inputs: Shape): number {
     return Math.max(...this.places(inputs).map((place) => place.layer.widest(place.inputs)));
   }
 
-  leastRows(inputs: Shape): number {
+  override leastRows(inputs: Shape): number {
     return Math.max(1, ...this.places(inputs).map((place) => place.layer.leastRows(place.inputs)));
   }
 
@@ -78,6 +93,13 @@ export class Chain {
     return value;
   }
 
+  override lines(inputs: Shape): Line[] {
+    return this.places(inputs).map(({ layer, index, inputs: before }) => ({
+      ...layer.line(before),
+      name: String(index),
+    }));
+  }
+
   onnx(to: OnnxNodes, x: string, own: (name: string) => string, inputs: Shape): string {
     return this.places(inputs).reduce(
       (last, { layer, index, inputs: before }) => layer.onnx(to, last, (name) => own(`${index}.${name}`), before),
@@ -86,13 +108,14 @@ export class Chain {
   }
 }
 
-/** Layers as they were given, once each is one. Throws TypeError. */
+/** Layers as they were given, once each is one; of a model its layers as one. Throws TypeError. */
 export function checkLayers(part: string, layers: readonly Layer[]): Part[] {
   if (!Array.isArray(layers)) {
     throw new TypeError(`${part}: layers is ${shown(layers)}; it must be an array of layers, such as dense(…).`);
   }
   return layers.map((layer: unknown, i) => {
-    if (layer instanceof Part) return layer;
+    const whole: unknown = layer instanceof Part ? layer : (layer as { readonly whole?: unknown } | null)?.whole;
+    if (whole instanceof Part) return whole;
     throw new TypeError(
       `${part}: layer ${i} is ${shown(layer, Part)}; it must come from dense() or another function that makes a layer.`,
     );

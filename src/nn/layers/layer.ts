@@ -21,6 +21,15 @@ export interface Held {
   readonly state?: boolean;
 }
 
+/** @internal A line of a model's summary. */
+export interface Line {
+  readonly name: string;
+  readonly told: string;
+  readonly outputs: Shape;
+  /** How many numbers its parameters have. */
+  readonly parameters: number;
+}
+
 /** @internal What a forward pass gives a layer besides x and what it holds. */
 export interface Pass {
   readonly training: boolean;
@@ -84,6 +93,20 @@ export abstract class Part implements Layer {
   /** Numbers that it has of one example at most, besides its input. */
   widest(inputs: Shape): number {
     return sizeOf(this.output(inputs));
+  }
+
+  /** What a summary says of it, as a part of a network. */
+  line(inputs: Shape): Line {
+    const parameters = Object.values(this.held(inputs)).reduce(
+      (sum, { shape, state }) => sum + (state ? 0 : sizeOf(shape)),
+      0,
+    );
+    return { name: "", told: this.told, outputs: this.output(inputs), parameters };
+  }
+
+  /** And as the whole: of what it is made of. */
+  lines(inputs: Shape): Line[] {
+    return [this.line(inputs)];
   }
 
   /** x [rows, ...inputs] -> [rows, ...output(inputs)]. */
