@@ -21,7 +21,7 @@ const provide = { fuzz: { runs: FUZZ_RUNS ? Number(FUZZ_RUNS) : null, seed: Numb
 /** Many kernels to compile: `npm run test:long`. */
 const LONG = [
   "test/kernels/{torch-functions,onnx-conformance,properties}.gpu.test.ts",
-  "test/nn/golden-networks.gpu.test.ts",
+  "test/nn/{golden-networks,read-onnx}.gpu.test.ts",
   "test/networks/sweeps.gpu.test.ts",
 ];
 

@@ -13,38 +13,27 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 rmSync(dist, { recursive: true, force: true });
 
-/** @type {import("vite").InlineConfig} */
-const common = { root, configFile: false, publicDir: false, logLevel: "warn" };
-/** @type {import("vite").BuildOptions} */
-const output = { target: "es2022", minify: "oxc", sourcemap: true, emptyOutDir: false };
-
-await build({
-  ...common,
-  plugins: [smallWgsl()],
-  build: {
-    ...output,
-    outDir: dist,
-    lib: { entry: join(root, "src/index.ts"), formats: ["es"], fileName: "index" },
-  },
-});
-
-// These bring the libraries that they need. The errors are the core's own, so that `instanceof FormatError` holds.
+// All in one build, so that what the core and a file's entry both need is there once: the errors are the same class, and a network that
+// readOnnx makes is one that the core can train.
 const files = ["csv", "idx", "npy", "onnx", "tuning"];
 await build({
-  ...common,
-  plugins: [
-    {
-      name: "errors-of-the-core",
-      enforce: "pre",
-      resolveId: (source) => (source.endsWith("/util/errors") ? { id: "../index.js", external: "relative" } : null),
-    },
-  ],
+  root,
+  configFile: false,
+  publicDir: false,
+  logLevel: "warn",
+  plugins: [smallWgsl()],
   build: {
-    ...output,
-    outDir: join(dist, "files"),
+    target: "es2022",
+    minify: "oxc",
+    sourcemap: true,
+    emptyOutDir: false,
+    outDir: dist,
     rolldownOptions: { external: /^node:/ },
     lib: {
-      entry: Object.fromEntries(files.map((name) => [name, join(root, `src/files/${name}.ts`)])),
+      entry: {
+        index: join(root, "src/index.ts"),
+        ...Object.fromEntries(files.map((name) => [`files/${name}`, join(root, `src/files/${name}.ts`)])),
+      },
       formats: ["es"],
     },
   },

@@ -33,7 +33,7 @@ export interface DecodedTensor {
   readonly shape: readonly number[];
   /** "integer" of any width and bool; "float" of 32 or 64 bits. */
   readonly type: "float" | "integer";
-  readonly values: Float64Array;
+  readonly values: Float64Array | Float32Array;
 }
 
 /** `shape` has null where a length is not fixed. */
@@ -224,6 +224,14 @@ function readTensor(reader: BinaryReader, end: number): DecodedTensor {
     throw new FormatError(`onnx: the tensor "${name}" has the type ${dataType}, which is not known`);
   const bytes = raw as Uint8Array | null;
   if (bytes === null) return { name, shape, type: type.type, values: Float64Array.from(listed) };
+  // A copy begins where its numbers are aligned; its bytes are little-endian, as every machine with WebGPU is.
+  if (dataType === 1)
+    return {
+      name,
+      shape,
+      type: type.type,
+      values: new Float32Array(new Uint8Array(bytes.subarray(0, bytes.length & ~3)).buffer),
+    };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = Float64Array.from({ length: Math.floor(bytes.byteLength / type.bytes) }, (_, i) =>
     type.read(view, i * type.bytes),

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { readSafetensors } from "../../src/index";
+import { readSafetensors, type Trainer } from "../../src/index";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Inside the project, so that "wgrad" is found as it is for the examples. */
@@ -34,8 +34,16 @@ test("the quickstart: 15 lines at most from import to a trained, saved network",
   expect(saved).toEqual(["0.bias", "0.weight", "2.bias", "2.weight"]);
 });
 
+test("a head on a network that PyTorch exported", async () => {
+  const file = readFileSync(join(root, "test/golden/torch-network-resnet18.onnx"));
+  vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response(file));
+  const { module, said } = await run(1, "net");
+  expect(said[0]?.[0]).toMatch(/^layer4\.1\.conv2 +Conv +\[rows, 32, 1, 1\] +9216$/m);
+  (module.net as Trainer).dispose();
+});
+
 test("a training step of your own", async () => {
-  const { module, said } = await run(1, "losses, trained");
+  const { module, said } = await run(2, "losses, trained");
   const losses = module.losses as Float32Array;
   expect(String(said[0]?.[0])).toContain("all 3 results are within their bounds");
   expect(losses).toHaveLength(500);
@@ -43,4 +51,4 @@ test("a training step of your own", async () => {
   expect(module.trained).toHaveLength(100_000);
 });
 
-test("there is no other code", () => expect(blocks).toHaveLength(2));
+test("there is no other code", () => expect(blocks).toHaveLength(3));

@@ -21,7 +21,7 @@ await build({
     lib: { entry: join(here, "../support/onnx-case.ts"), formats: ["es"], fileName: "case" },
   },
 });
-const { tryCase } = await import(pathToFileURL(join(outDir, "case.js")).href);
+const { toldOfModels, tryCase } = await import(pathToFileURL(join(outDir, "case.js")).href);
 rmSync(outDir, { recursive: true });
 
 /** @type {Record<string, Uint8Array>} */
@@ -60,6 +60,7 @@ ${[...counts].map(([group, count]) => `${count} of ${group}`).join(", ")}. The o
 | why | cases |
 |---|---|
 ${lines.map(([reason, names]) => `| ${reason.replaceAll("|", "\\|")} | ${names.length}: ${names.slice(0, 6).join(", ")}${names.length > 6 ? ", …" : ""} |`).join("\n")}
-`,
+
+${toldOfModels(packed)}`,
 );
 console.log(`${kept} of ${total} cases`);

@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-web";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { writeOnnx } from "../../src/files/onnx";
+import { readOnnx, writeOnnx } from "../../src/files/onnx";
 import {
   avgPool2d,
   conv1d,
@@ -48,13 +48,13 @@ beforeAll(async () => {
 });
 afterAll(() => device.close());
 
-test.each(Object.keys(CASES))("%s: ONNX Runtime predicts what we do", async (name) => {
+test.each(Object.keys(CASES))("%s: ONNX Runtime predicts what we do, and so does the file read back", async (name) => {
   const [inputs, layers] = CASES[name] as [number | Shape, () => Layer[]];
   const model = sequential(inputs, layers(), { seed: 5 });
   const trained = await trainer(device, model, { loss: squaredError(), optimizer: sgd({ lr: 0.01 }), batchSize: 3 });
-  const session = await ort.InferenceSession.create(writeOnnx(model, await trained.weights()), {
-    executionProviders: ["wasm"],
-  });
+  const file = writeOnnx(model, await trained.weights());
+  const session = await ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
+  const back = await trainer(device, readOnnx(file), { loss: squaredError(), optimizer: sgd({ lr: 0.01 }) });
   for (const count of [1, 3]) {
     const size = count * model.inputs;
     const tokens = name === "gpt";
@@ -62,8 +62,11 @@ test.each(Object.keys(CASES))("%s: ONNX Runtime predicts what we do", async (nam
     const fed = new ort.Tensor(tokens ? "int32" : "float32", x, [count, ...model.inputShape]);
     const { output } = await session.run({ input: fed });
     expect(output?.dims).toEqual([count, ...model.outputShape]);
-    expect(relativeError(output?.data as Float32Array, await trained.predict(x))).toBeLessThan(2e-5);
+    const predicted = await trained.predict(x);
+    expect(relativeError(output?.data as Float32Array, predicted)).toBeLessThan(2e-5);
+    expect(relativeError(await back.predict(x), predicted), "read back").toBeLessThan(2e-5);
   }
   await session.release();
   trained.dispose();
+  back.dispose();
 });

@@ -9,11 +9,13 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "wgrad-consumer-"));
 
 const program = `
-import { type Device, FormatError, grad, input, open, parameter, type Program, ShapeError } from "wgrad";
+import {
+  type Device, dense, FormatError, grad, input, open, parameter, type Program, sequential, sgd, ShapeError, squaredError, trainer,
+} from "wgrad";
 import { readCsv } from "wgrad/files/csv";
 import { readMnist } from "wgrad/files/idx";
 import { readNpy, readNpz, writeNpy, writeNpz } from "wgrad/files/npy";
-import { writeOnnx } from "wgrad/files/onnx";
+import { readOnnx, writeOnnx } from "wgrad/files/onnx";
 
 const x = input([4, 1]);
 const y = input([4, 1]);
@@ -34,14 +36,19 @@ try { x.matmul(y); } catch (error) { refused = error instanceof ShapeError; }
 const table = readCsv("a,kind\\n1,x\\n2,y", { label: "kind" });
 const array = readNpz(writeNpz({ a: { shape: [2], values: readNpy(writeNpy({ shape: [2], values: table.x })).values } })).a;
 const layer = { name: "dense", units: 1, bias: false } as const;
-const onnx = writeOnnx({ inputs: 1, layers: [layer] }, { "0.weight": [trained ?? 0] }).length > 0;
+const onnx = writeOnnx({ inputs: 1, layers: [layer] }, { "0.weight": [trained ?? 0] });
+// What an entry of files makes, the core trains.
+const read = sequential(1, [readOnnx(onnx), dense(1)]);
+const net = await trainer(device, read, { loss: squaredError(), optimizer: sgd({ lr: 0.1 }), frozen: ["0"] });
+await net.fit({ x: [1, 2, 3, 4], y: [2, 4, 6, 8] }, { steps: 3 });
+const [kept] = (await net.weights())["0.0.weight"] ?? [];
 // Each by the class that the core exports.
 const files = [() => readCsv("a\\nx"), () => readNpy(new Uint8Array(4)), () => readMnist(new Uint8Array(4), new Uint8Array(4))];
 let refusals = 0;
 for (const read of files) {
   try { await read(); } catch (error) { if (error instanceof FormatError) refusals++; }
 }
-console.log(JSON.stringify({ backend: device.backend, trained, refused, array: [...array?.values ?? []], onnx, refusals }));
+console.log(JSON.stringify({ backend: device.backend, trained, refused, array: [...array?.values ?? []], onnx: kept === trained, refusals }));
 `;
 
 /** What is written goes into a Blob as it is, to be downloaded or stored: its memory is no other thread's. */

@@ -37,7 +37,8 @@ export async function readGolden(name: string): Promise<Golden> {
   };
 }
 
-async function bytes(url: URL): Promise<Uint8Array> {
+/** A file of the project, in Node and in the browser. */
+export async function bytes(url: URL): Promise<Uint8Array> {
   if (url.protocol === "file:") {
     const { readFile } = await import("node:fs/promises");
     return readFile(url);

@@ -1,12 +1,15 @@
 import { type DecodedTensor, decodeModel, decodeTensor } from "../../src/files/onnx-decode";
-import { apply, isKnown, known, type OnnxValue } from "../../src/files/onnx-operators";
+
 import { input, type Program, reference, type Tensor, type Values } from "../../src/index";
+import { known, OnnxValue } from "../../src/onnx/call";
+import { apply, isKnown } from "../../src/onnx/operators/index";
+import { predictionOf } from "./torch-networks";
 
 /** A conformance case of ONNX as a program: what it is given, and what must come out. */
 export interface OnnxCase {
   readonly program: Program;
   readonly inputs: Record<string, Values>;
-  readonly expected: Record<string, Float64Array>;
+  readonly expected: Record<string, DecodedTensor["values"]>;
 }
 
 /** Files of a case by name: model.onnx, input_0.pb, …, output_0.pb, … Throws FormatError with what is not known. */
@@ -28,7 +31,7 @@ export function readCase(files: Readonly<Record<string, Uint8Array>>): OnnxCase 
     inputs[key] = tensor;
     given[key] = numbers;
     // Shapes and axes are known where they are wanted; what is computed with is given.
-    return values.set(name, { tensor, numbers: type === "integer" || numbers.length === 1 ? numbers : null });
+    return values.set(name, new OnnxValue(tensor, type === "integer" || numbers.length <= 8 ? numbers : null));
   };
   for (const [name, tensor] of graph.initializers) take(name, tensor);
   for (const [i, tensor] of numbered("input_").entries()) take(graph.inputs[i]?.name ?? "", tensor);
@@ -36,19 +39,20 @@ export function readCase(files: Readonly<Record<string, Uint8Array>>): OnnxCase 
     const made = apply(
       node,
       node.inputs.map((name) => values.get(name) ?? null),
-      opset,
+      { opset },
     );
     node.outputs.forEach((name, i) => {
       if (name !== "") values.set(name, made[i] ?? null);
     });
   }
   const outputs: Record<string, Tensor> = {};
-  const expected: Record<string, Float64Array> = {};
+  const expected: Record<string, DecodedTensor["values"]> = {};
   const results = numbered("output_");
   graph.outputs.forEach((name, i) => {
     const value = values.get(name);
     const result = results[i];
     if (!value || !result) throw new Error(`output ${name} is not made`);
+    if (value.empty) throw new Error(`output ${name} is empty`);
     if (value.tensor.shape.join() !== result.shape.join())
       throw new Error(`output is [${value.tensor.shape}], it should be [${result.shape}]`);
     outputs[`o ${name}`] = value.tensor.toFloat32();
@@ -89,15 +93,20 @@ export function tryCase(files: Readonly<Record<string, Uint8Array>>): string | n
   }
 }
 
-/** The cases of the packed file by their names. */
-export function casesOf(files: Readonly<Record<string, Uint8Array>>): Map<string, OnnxCase> {
+/** Each case's own files. */
+function casesIn(files: Readonly<Record<string, Uint8Array>>): Map<string, Record<string, Uint8Array>> {
   const byCase = new Map<string, Record<string, Uint8Array>>();
   for (const [path, bytes] of Object.entries(files)) {
     const at = path.lastIndexOf("/");
     const name = path.slice(0, at);
     byCase.set(name, { ...byCase.get(name), [path.slice(at + 1)]: bytes });
   }
-  return new Map([...byCase].map(([name, own]) => [name, readCase(own)]));
+  return byCase;
+}
+
+/** The cases of the packed file by their names. */
+export function casesOf(files: Readonly<Record<string, Uint8Array>>): Map<string, OnnxCase> {
+  return new Map([...casesIn(files)].map(([name, own]) => [name, readCase(own)]));
 }
 
 /** Cases of one program: one is compiled where each would take its time. */
@@ -124,4 +133,33 @@ export function inGroups(
       names: group.map(([name]) => name).join(", "),
     };
   });
+}
+
+/** Why a case of PyTorch's is no model, or null where readOnnx makes one that holds in float64. */
+export function tryModel(files: Readonly<Record<string, Uint8Array>>): string | null {
+  const [given, wanted] = ["input_0.pb", "output_0.pb"].map((file) => decodeTensor(files[file] as Uint8Array));
+  try {
+    const { program, weights } = predictionOf(files["model.onnx"] as Uint8Array, given?.shape[0] ?? 1);
+    const judge = reference(program);
+    judge.write(weights);
+    const off = furthest(judge.run({ x: given?.values ?? [] }).prediction ?? [], wanted?.values ?? []);
+    return off < 1e-5 ? null : `off by ${off.toPrecision(2)}`;
+  } catch (error) {
+    return (error as Error).message.replace(/^onnx: (\w+) "[^"]*"( of [^:]*)?:/, "$1:");
+  }
+}
+
+/** What the list says of cases as models: how many there are, and the others by why they are none. */
+export function toldOfModels(files: Readonly<Record<string, Uint8Array>>): string {
+  const cases = [...casesIn(files)].filter(([name]) => name.startsWith("pytorch-"));
+  const others = cases.flatMap(([name, own]) => {
+    const reason = tryModel(own);
+    return reason === null ? [] : [`| ${name} | ${reason.replaceAll("|", "\\|")} |`];
+  });
+  return `Of the ${cases.length} of PyTorch, \`readOnnx\` makes ${cases.length - others.length} a model that gives what is expected. The others:
+
+| case | why it is none |
+|---|---|
+${others.join("\n")}
+`;
 }
