@@ -23,6 +23,7 @@ const LONG = [
   "test/kernels/{torch-functions,onnx-conformance,properties}.gpu.test.ts",
   "test/nn/{golden-networks,read-onnx}.gpu.test.ts",
   "test/networks/sweeps.gpu.test.ts",
+  "test/examples/networks.gpu.test.ts",
 ];
 
 /** Every operation and product by every kernel, and the seeds: `npm run test:browsers` has them in each browser, Chrome among them. */

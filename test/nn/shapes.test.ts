@@ -72,6 +72,19 @@ total 197 parameters
     ]);
   });
 
+  test("an embedding begins with the deviation that is asked for, 1 where none is", async () => {
+    const options = { loss: softmaxCrossEntropy(), optimizer: sgd({ lr: 0.5 }) };
+    const first = async (layer: Layer) => {
+      const net = await trainer(device, sequential([3], [layer, dense(5)], { seed: 1 }), options);
+      const { "0.weight": weight = new Float32Array() } = await net.weights();
+      net.dispose();
+      return weight;
+    };
+    const [usual, small] = [await first(embedding(500, 4)), await first(embedding(500, 4, { deviation: 0.02 }))];
+    expect(Math.sqrt(usual.reduce((sum, value) => sum + value ** 2, 0) / 2000)).toBeCloseTo(1, 1);
+    expect(small).toEqual(Float32Array.from(randomState(1).randn(2000), (value) => 0.02 * value));
+  });
+
   test("a sequence's positions are rows to the loss: a class each", async () => {
     const model = sequential([3], [embedding(5, 4), dense(5)], { seed: 1 });
     const flat = sequential([1], [embedding(5, 4), dense(5)], { seed: 1 });
@@ -276,6 +289,7 @@ test("shapes that do not fit are refused with both", () => {
     [of([], dense(1)), "inputs is []; it must be"],
     [of([2, 0.5], dense(1)), "inputs is [2, 0.5]; it must be"],
     [() => embedding(2 ** 25, 1), "at most 16777216 tokens"],
+    [() => embedding(4, 2, { deviation: -1 }), "embedding: deviation is -1"],
     [() => layerNorm({ epsilon: 0 }), "layerNorm: epsilon is 0; it must be at least 2^-126"],
     [() => rmsNorm({ epsilon: -1 }), "rmsNorm: epsilon is -1"],
     [() => groupNorm(0), "groups is 0"],

@@ -1,9 +1,8 @@
 import type { OnnxNodes } from "../../files/nodes";
 import type { Tensor } from "../../graph/tensor";
-import { checkCount } from "../../util/checks";
+import { checkAmount, checkCount, checkOptions } from "../../util/checks";
 import { ShapeError } from "../../util/errors";
 import { formatShape, type Shape } from "../../util/shape";
-import { INITIALIZERS } from "../initializers";
 import { type Held, type Layer, Part } from "./layer";
 
 /** The largest integer up to which float32, in which data lie on the device, has all. */
@@ -16,6 +15,7 @@ class Embedding extends Part {
   constructor(
     readonly tokens: number,
     readonly size: number,
+    readonly deviation: number,
   ) {
     super();
   }
@@ -30,8 +30,8 @@ class Embedding extends Part {
   }
 
   override held(): Record<string, Held> {
-    const { tokens, size } = this;
-    const first: Held["first"] = (random) => INITIALIZERS.normal(random, tokens, size, tokens * size);
+    const { tokens, size, deviation } = this;
+    const first: Held["first"] = (random) => random.normal(0, deviation, tokens * size);
     return { weight: { shape: [tokens, size], first } };
   }
 
@@ -46,13 +46,17 @@ class Embedding extends Part {
 
 /**
  * A row of `size` numbers for each token: int32 tokens [rows, T] from 0 to `vocabulary` - 1 -> [rows, T, size]. It is the first layer, and
- * the weight [vocabulary, size] begins standard normal: PyTorch's Embedding. A token that has no row is refused where it comes in.
- * Throws RangeError.
+ * the weight [vocabulary, size] begins normal, with a `deviation` of 1 where left out: PyTorch's Embedding. Before a positionEmbedding()
+ * give it that one's 0.02, as GPT-2 does: beside larger rows the positions are long not seen. A token that has no row is refused where
+ * it comes in. Throws RangeError or TypeError.
  */
-export function embedding(vocabulary: number, size: number): Layer {
+export function embedding(vocabulary: number, size: number, options: { deviation?: number } = {}): Layer {
+  checkOptions("embedding", options, ["deviation"]);
+  const { deviation = 1 } = options;
+  checkAmount("embedding", "deviation", deviation);
   checkCount("embedding", "vocabulary", vocabulary);
   checkCount("embedding", "size", size);
   if (vocabulary > MOST_TOKENS)
     throw new RangeError(`embedding: vocabulary is ${vocabulary}; at most ${MOST_TOKENS} tokens can be told apart.`);
-  return new Embedding(vocabulary, size);
+  return new Embedding(vocabulary, size, deviation);
 }
