@@ -51,6 +51,7 @@ export const GRADIENTS: Record<Op, Gradient> = {
     const length = operands(node)[0].shape[axis] as number;
     const size = g.shape[g.shape.length - 1] as number;
     const reach = (size - 1) * dilation;
+    if (dilation === 1 && stride >= size) return [apart(g, axis, stride, length)];
     const x = g.slice(-1, undefined, undefined, -1).spaced(axis, stride);
     const behind = length - (x.shape[axis] as number);
     const around = x.shape.map((_, each) => (each === axis ? ([reach, behind] as const) : ([0, 0] as const)));
@@ -208,6 +209,20 @@ function productBefore(x: Tensor, direction: 1 | -1): Tensor {
   let product = moved(x, 1);
   for (let by = 1; by < length - 1; by *= 2) product = product.mul(moved(product, by));
   return product;
+}
+
+/** Windows [..., places, ..., size] that do not meet, side by side again along `axis`, each `stride` long, zeros where none was: a view. */
+function apart(g: Tensor, axis: number, stride: number, length: number): Tensor {
+  const last = g.shape.length - 1;
+  const axes = [...g.shape.keys()].slice(0, -1);
+  const beside = g.permute([...axes.slice(0, axis + 1), last, ...axes.slice(axis + 1)]);
+  const widened = (x: Tensor, along: number, behind: number) =>
+    x.pad(x.shape.map((_, each) => (each === along ? ([0, behind] as const) : ([0, 0] as const))));
+  const [places, size] = [g.shape[axis] as number, g.shape[last] as number];
+  const whole = stride === size ? beside : widened(beside, axis + 1, stride - size);
+  const joined = whole.reshape([...g.shape.slice(0, axis), places * stride, ...g.shape.slice(axis + 1, last)]);
+  if (places * stride > length) return joined.slice(axis, 0, length);
+  return places * stride < length ? widened(joined, axis, length - places * stride) : joined;
 }
 
 /** For operations that broadcast: each gradient is summed back to its operand's shape. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { concat, input, type Program, parameter, reference, type Tensor, type Values } from "../../src/index";
+import { concat, grad, input, type Program, parameter, reference, type Tensor, type Values } from "../../src/index";
 import { sizeOf } from "../../src/util/shape";
 import { normal } from "../graph/numbers";
 import { randomGraphs } from "../graph/random-graphs";
@@ -72,6 +72,34 @@ describe("products", () => {
     const y = x.T.matmul(x);
     await verified({ inputs: { x }, parameters: { w }, outputs: { kept: w.sub(y) }, updates: { w: w.add(y) } });
     await verified({ inputs: { x }, parameters: { w }, outputs: { both: w.add(y) }, updates: { w: y } });
+  });
+});
+
+describe("convolutions", () => {
+  test.each([
+    ["of one piece a row, with zeros around it", [2, 3, 9, 14], [5, 3, 3, 3], { padding: "same" }],
+    ["of every second place", [2, 2, 17, 19], [4, 2, 3, 3], { stride: 2, padding: 1 }],
+    ["of elements that lie apart", [1, 2, 12, 21], [3, 2, 3, 5], { dilation: 2, padding: [0, [3, 1]] }],
+    ["of short rows", [2, 3, 6, 5], [4, 3, 2, 3], {}],
+    ["in groups", [2, 4, 8, 10], [6, 2, 3, 3], { groups: 2, padding: 1 }],
+  ] as const)("%s, and their derivatives", async (_name, xShape, weightShape, options) => {
+    const [x, weight] = [parameter(xShape), parameter(weightShape)];
+    const y = x.conv(weight, options);
+    const [ofX, ofWeight] = grad(y.tanh().sum(), [x, weight]);
+    await verified({ inputs: {}, parameters: { x, weight }, outputs: { y, ofX, ofWeight } });
+  });
+
+  test("and pools, whose windows meet or lie apart", async () => {
+    const x = parameter([2, 3, 11, 13]);
+    for (const [size, options] of [
+      [2, {}],
+      [3, { stride: 4, padding: 1 }],
+      [3, { stride: 2 }],
+    ] as const) {
+      const y = x.maxPool(size, options).add(x.avgPool(size, options));
+      const [ofX] = grad(y.square().sum(), [x]);
+      await verified({ inputs: {}, parameters: { x }, outputs: { y, ofX } });
+    }
   });
 });
 
