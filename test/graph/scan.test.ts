@@ -109,6 +109,48 @@ describe("scan", () => {
   });
 });
 
+test("what is closed over as a product's factor is derived by one product of all steps", () => {
+  const [T, B, H] = [4, 3, 5];
+  const p = { xs: parameter([T, B, H]), w: parameter([H, H]), k: parameter([H, H]), b: parameter([H]) };
+  // w stands on both sides and is turned; k is multiplied with what is the same in all steps; b is added and is a factor.
+  const step = (h: Tensor, x: Tensor) =>
+    x
+      .matmul(p.w)
+      .add(h.matmul(p.w.T))
+      .add(p.w.matmul(h.T).T.mul(0.5))
+      .add(p.k.matmul(p.w).sum(0))
+      .add(p.b)
+      .mul(p.b)
+      .tanh();
+  const { ys } = scan(
+    ({ h }, x) => {
+      const next = step(h as Tensor, x);
+      return { carry: { h: next }, y: next };
+    },
+    { h: constant(new Array(B * H).fill(0.1), [B, H]) },
+    p.xs,
+    { reverse: true },
+  );
+  let h: Tensor = constant(new Array(B * H).fill(0.1), [B, H]);
+  let plain: Tensor = constant([0], []);
+  for (let t = T - 1; t >= 0; t--) {
+    h = step(h, p.xs.slice(0, t, t + 1).reshape([B, H]));
+    plain = plain.add(h.square().sum());
+  }
+  const wrt = Object.values(p);
+  const [scanned, written] = [ys.square().sum(), plain].map((loss) => grad(loss, wrt)) as [Tensor[], Tensor[]];
+  const given = Object.fromEntries(
+    Object.entries(p).map(([name, { shape }], i) => [name, numbers(shape, i + 7).map((x) => x / 3)]),
+  );
+  const named = (all: Tensor[]) => Object.fromEntries(all.map((x, i) => [`${i}`, x]));
+  const [got, expected] = [values(named(scanned), p, given), values(named(written), p, given)];
+  for (const [name, want] of Object.entries(expected)) {
+    want.forEach((value, i) => {
+      expect(got[name]?.[i]).toBeCloseTo(value, 8);
+    });
+  }
+});
+
 describe("a scan refuses", () => {
   const xs = input([3, 2]);
   const h = input([2]);
