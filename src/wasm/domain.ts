@@ -1,4 +1,4 @@
-import { type Access, canonical } from "../graph/view";
+import { type Access, type Bound, canonical } from "../graph/view";
 import type { Scope, Value } from "./scope";
 
 /** Where along one axis the lanes of a vector are: a counter in bytes of float32 (or none), plus a number for each lane in use. */
@@ -8,6 +8,8 @@ export interface Coordinate {
   readonly lanes: readonly number[];
   /** Instead of both, a counter for each lane. */
   readonly apart?: readonly Value[];
+  /** The least and the most elements that the counter counts to, where that is known. */
+  readonly range?: readonly [number, number];
 }
 
 /** Up to four points of a domain that one vector computes. */
@@ -21,11 +23,17 @@ export interface Site {
 const MAX_PERIOD = 7;
 /** From this length on a row has its own loop, however it divides by four. */
 const LONG_ROW = 32;
+/** Loops that one is cut into at most; and the shortest piece of a row that is worth vectors of its own. */
+const MAX_PIECES = 9;
+const MIN_PIECE = 16;
 
 /** Stands at `at` all along an axis. */
 export function fixed(at: number): Coordinate {
   return { counter: null, lanes: [at] };
 }
+
+/** Places along each axis at which loops are cut in two, so that on either side it is known what a guard makes of it. */
+export type Cuts = readonly (readonly number[])[];
 
 /** Visits every point of a domain with these axes once, four at a time as far as they go; a visit's sites share their loop. */
 export function overVectors(
@@ -33,13 +41,16 @@ export function overVectors(
   lengths: readonly number[],
   visit: (scope: Scope, sites: readonly Site[]) => void,
   unroll = 1,
+  cuts: Cuts = [],
 ): void {
   const last = lengths.length - 1;
   const length = lengths[last] ?? 1;
   const rows = lengths[last - 1];
   const period = multipleOf4(length) / 4;
   const grouped = rows !== undefined && length % 4 !== 0 && length < LONG_ROW && period <= MAX_PERIOD;
-  overScalars(scope, lengths.slice(0, grouped ? -2 : -1), (scope, outer) => {
+  const pieces = piecesOf(lengths, cuts, grouped);
+  const lead = lengths.slice(0, grouped ? -2 : -1);
+  const visitRow = (scope: Scope, outer: readonly Coordinate[]) => {
     const site = (...inner: readonly Coordinate[]): Site => ({
       coordinates: [...outer, ...inner],
       valid: Math.max(1, ...inner.map(({ lanes }) => lanes.length)),
@@ -60,13 +71,37 @@ export function overVectors(
       if (rows > whole) visit(scope, sites(null, whole, rows - whole));
       return;
     }
-    const sites = (counter: Value | null, from: number, to: number) =>
-      vectors(from, to).map((lanes) => (lengths.length === 0 ? site() : site({ counter, lanes })));
+    const sites = (counter: Value | null, from: number, to: number, range?: readonly [number, number]) =>
+      vectors(from, to).map((lanes) =>
+        lengths.length === 0 ? site() : site({ counter, lanes, ...(range && { range }) }),
+      );
     const step = 4 * unroll;
-    const whole = Math.floor(length / step) * step;
-    if (whole > step) scope.loop(0, 4 * whole, 4 * step, (scope, counter) => visit(scope, sites(counter, 0, step)));
-    else if (whole > 0) visit(scope, sites(null, 0, whole));
-    if (length > whole) visit(scope, sites(null, whole, length));
+    for (const [from, to] of pieces[last] ?? [[0, length]]) {
+      const whole = from + Math.floor((to - from) / step) * step;
+      if (whole > from + step) {
+        scope.loop(4 * from, 4 * whole, 4 * step, (scope, counter) =>
+          visit(scope, sites(counter, 0, step, [from, whole - step])),
+        );
+      } else if (whole > from) visit(scope, sites(null, from, whole));
+      if (to > whole) visit(scope, sites(null, whole, to));
+    }
+  };
+  overScalars(scope, lead, visitRow, pieces);
+}
+
+/** Each axis as pieces [from, to), the loops of all being few. */
+function piecesOf(lengths: readonly number[], cuts: Cuts, grouped: boolean): (readonly [number, number])[][] {
+  let loops = 1;
+  return lengths.map((length, axis) => {
+    const whole = [[0, length] as const];
+    const within = [...new Set(cuts[axis] ?? [])].filter((at) => at > 0 && at < length).sort((a, b) => a - b);
+    const ends = [0, ...within, length];
+    const pieces = ends.slice(1).map((to, i) => [ends[i] as number, to] as const);
+    const isLast = axis >= lengths.length - (grouped ? 2 : 1);
+    if (isLast && (grouped || pieces.some(([from, to]) => to - from < MIN_PIECE))) return whole;
+    if (loops * pieces.length > MAX_PIECES) return whole;
+    loops *= pieces.length;
+    return pieces;
   });
 }
 
@@ -75,12 +110,20 @@ export function overScalars(
   scope: Scope,
   lengths: readonly number[],
   visit: (scope: Scope, coordinates: readonly Coordinate[]) => void,
+  pieces: readonly (readonly (readonly [number, number])[])[] = [],
 ): void {
   const go = (scope: Scope, axis: number, before: readonly Coordinate[]): void => {
     const length = lengths[axis];
-    if (length === undefined) visit(scope, before);
-    else if (length === 1) go(scope, axis + 1, [...before, fixed(0)]);
-    else scope.loop(0, 4 * length, 4, (inner, counter) => go(inner, axis + 1, [...before, { counter, lanes: [0] }]));
+    if (length === undefined) {
+      visit(scope, before);
+      return;
+    }
+    for (const [from, to] of pieces[axis] ?? [[0, length]]) {
+      const at = (inner: Scope, coordinate: Coordinate) => go(inner, axis + 1, [...before, coordinate]);
+      if (to === from + 1) at(scope, fixed(from));
+      else
+        scope.loop(4 * from, 4 * to, 4, (inner, counter) => at(inner, { counter, lanes: [0], range: [from, to - 1] }));
+    }
   };
   go(scope, 0, []);
 }
@@ -153,6 +196,24 @@ export class Axes {
       })
       .reverse();
   }
+}
+
+/** Where along each axis it changes whether a coordinate is at least 0 and below its length, as far as it depends on one axis alone. */
+export function cutsOf(axes: Axes, bounds: readonly Bound[]): Cuts {
+  const { lengths } = axes;
+  const cuts: number[][] = lengths.map(() => []);
+  for (const { access, length } of bounds) {
+    const strides = axes.strides(access);
+    const along = strides?.flatMap((stride, axis) => (stride !== 0 ? [axis] : [])) ?? [];
+    const [axis] = along;
+    if (strides === null || axis === undefined || along.length > 1) continue;
+    const stride = strides[axis] as number;
+    for (const edge of [0, length]) {
+      const at = (edge - access.offset) / stride;
+      cuts[axis]?.push(stride > 0 ? Math.ceil(at) : Math.floor(at) + 1);
+    }
+  }
+  return cuts;
 }
 
 /** 1, the last length, the product of the last two, …; each once. */

@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
 import type { CombineGroup } from "../plan/group";
-import { Axes, overVectors, type Site } from "./domain";
+import { Axes, cutsOf, overVectors, type Site } from "./domain";
 import { FLAT, type Kernel } from "./kernel";
 import { V_STORE32_LANE } from "./opcodes";
 import type { Scope, Value } from "./scope";
@@ -24,9 +24,10 @@ export function emitPoints(kernel: Kernel, shape: readonly number[], root: Root 
   for (const access of [...(root?.accesses ?? []), ...kernel.accesses().element]) axes.admit(access);
   const frame: Frame = { axes, through: (access) => access, flat: axes.strides(FLAT(group.size)) ?? [] };
   const totals = group.partials.map(({ op }): Total => total(f.root, op, group.size / 4));
-  overVectors(f.root, axes.lengths, (scope, sites) => {
+  const visit = (scope: Scope, sites: readonly Site[]) => {
     for (const site of sites) emitSite(kernel, frame, scope, site, root, totals);
-  });
+  };
+  overVectors(f.root, axes.lengths, visit, 1, cutsOf(axes, kernel.bounds()));
   group.partials.forEach((partial, i) => {
     const sum = (totals[i] as Total).whole();
     f.root.i32(0).get(sum.local).memory(V_STORE32_LANE, places.partialAddress(partial), 0);

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { type Access, canonical } from "../graph/view";
+import { type Access, type Bound, canonical } from "../graph/view";
 import { accessesOf, type Expression, walk } from "../plan/expression";
 import type { ContractionGroup, Fusion, Group, PartialReduction, ScanPlan, ScatterGroup } from "../plan/group";
 import { expressionsOf } from "../plan/schedule";
@@ -68,6 +68,16 @@ export class Kernel {
       const number = node.dtype === "int32" ? this.f.op(CONVERT, value) : value;
       scope.put(GLOBAL_GET, 0).get(number.local).memory(V_STORE32_LANE, offset, 0);
     }
+  }
+
+  /** What the guards among the kernel's expressions ask of each point of its domain. */
+  bounds(): Bound[] {
+    const found: Bound[] = [];
+    walk(expressionsOf(this.fusion, this.group), (expression: Expression) => {
+      if (expression.kind !== "guard") return;
+      found.push(...expression.bounds.filter(({ access }) => sizeOf(access.shape) === this.group.size));
+    });
+    return found;
   }
 
   /** How the kernel's expressions reach memory and positions, those of one number for each row apart. */

@@ -1,5 +1,5 @@
 import type { Tensor } from "../graph/tensor";
-import { type Access, rangeOf } from "../graph/view";
+import { type Access, type Bound, rangeOf } from "../graph/view";
 import type { Expression } from "../plan/expression";
 import { apply, comparison, type LongFunctions, where } from "./arithmetic";
 import type { Axes, Site } from "./domain";
@@ -61,13 +61,18 @@ export class Values {
         return this.loadAt(this.memory.addressOf(expression.tensor), expression.access);
       case "guard": {
         let holds: Value | null = null;
-        for (const { access, length } of expression.bounds) {
+        for (const bound of expression.bounds) {
+          const known = this.inside(bound);
+          if (known === false) return this.value({ kind: "literal", dtype: expression.dtype, value: expression.fill });
+          if (known === true) continue;
+          const { access, length } = bound;
           const at = this.positionAt(access);
           const inside = f.op(O.V_AND, f.op(O.I_GE, at, f.integer(0)), f.op(O.I_LT, at, f.integer(length)));
           holds = holds === null ? inside : f.op(O.V_AND, holds, inside);
         }
+        if (holds === null) return this.value(expression.value);
         const fill = expression.dtype === "int32" ? f.integer(expression.fill) : f.float(expression.fill);
-        return f.op(O.V_BITSELECT, this.value(expression.value), fill, holds as Value);
+        return f.op(O.V_BITSELECT, this.value(expression.value), fill, holds);
       }
       case "gather": {
         const { row, rows, width, access, tensor } = expression;
@@ -232,6 +237,25 @@ export class Values {
       base: from(places.base, address + first),
       offsets: places.offsets.map((offset) => offset - first),
     });
+  }
+
+  /** Whether a coordinate is within its bound at all points of the site, wherever its loops are; null where that is not known or differs. */
+  private inside({ access, length }: Bound): boolean | null {
+    const seen = this.frame.through(access);
+    const strides = seen && this.frame.axes.strides(seen);
+    if (strides === null) return null;
+    let [least, most] = [access.offset, access.offset];
+    for (const [axis, { counter, lanes, apart, range }] of this.site.coordinates.entries()) {
+      const stride = strides[axis] ?? 0;
+      if (stride === 0) continue;
+      if (apart !== undefined || (counter !== null && range === undefined)) return null;
+      const [from, to] = counter === null ? [0, 0] : (range as readonly [number, number]);
+      const ends = [from + Math.min(...lanes), to + Math.max(...lanes)].map((at) => at * stride);
+      least += Math.min(...ends);
+      most += Math.max(...ends);
+    }
+    if (least >= 0 && most < length) return true;
+    return most < 0 || least >= length ? false : null;
   }
 
   /** The places of an access, held to its array where it leads outside. */

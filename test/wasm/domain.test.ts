@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonical } from "../../src/graph/view";
-import { Axes, alongRows, overScalars, overVectors, type Site } from "../../src/wasm/domain";
+import { Axes, alongRows, type Cuts, cutsOf, overScalars, overVectors, type Site } from "../../src/wasm/domain";
 import { FunctionBody, type Value } from "../../src/wasm/scope";
 
 /** Every point that a visit reaches, loops run for real: counters by the local that holds them. */
-function points(lengths: readonly number[], unroll: number): string[] {
+function points(lengths: readonly number[], unroll: number, cuts: Cuts = []): string[] {
   const loops = new Map<number, { end: number; step: number; above: Value | null }>();
   const visits: { sites: readonly Site[] }[] = [];
   const f = new FunctionBody(0, false);
@@ -19,7 +19,7 @@ function points(lengths: readonly number[], unroll: number): string[] {
     });
   };
   try {
-    overVectors(f.root, lengths, (_scope, sites) => visits.push({ sites }), unroll);
+    overVectors(f.root, lengths, (_scope, sites) => visits.push({ sites }), unroll, cuts);
   } finally {
     prototype.loop = loop;
   }
@@ -27,6 +27,11 @@ function points(lengths: readonly number[], unroll: number): string[] {
   const found: string[] = [];
   for (const { sites } of visits) {
     for (const { coordinates, valid } of sites) {
+      for (const { counter, range } of coordinates) {
+        if (counter === null || range === undefined) continue;
+        const loop = scopes.find((each) => each.counter === counter.local) as (typeof scopes)[number];
+        expect(range).toEqual([loop.start / 4, (loop.end - loop.step) / 4]);
+      }
       const counters = [...new Set(coordinates.flatMap(({ counter }) => (counter ? [counter.local] : [])))];
       const run = (i: number, values: ReadonlyMap<number, number>): void => {
         const counter = counters[i];
@@ -67,6 +72,34 @@ describe("a domain", () => {
       }),
       { numRuns: 200, seed: 1 },
     );
+  });
+
+  test("is visited so where its loops are cut, too", () => {
+    const places = fc.array(fc.array(fc.integer({ min: -3, max: 60 }), { maxLength: 3 }), { maxLength: 3 });
+    const long = fc.tuple(
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 2, max: 60 }),
+    );
+    let pieces = 0;
+    fc.assert(
+      fc.property(long, places, (lengths, cuts) => {
+        const found = points(lengths, 1, cuts);
+        expect(new Set(found).size).toBe(lengths.reduce((a, b) => a * b, 1));
+        expect(found.length).toBe(new Set(found).size);
+        if (found.join() !== points(lengths, 1).join()) pieces++;
+      }),
+      { numRuns: 60, seed: 2 },
+    );
+    expect(pieces).toBeGreaterThan(0); // the order of the visits tells
+  });
+
+  test("is cut where a guard of one axis begins and ends to hold", () => {
+    const axes = new Axes([5, 40]);
+    const along = (strides: number[], offset: number) => canonical([5, 40], strides, offset);
+    expect(cutsOf(axes, [{ access: along([0, 1], -7), length: 20 }])).toEqual([[], [7, 27]]);
+    expect(cutsOf(axes, [{ access: along([0, -1], 30), length: 20 }])).toEqual([[], [31, 11]]);
+    expect(cutsOf(axes, [{ access: along([1, 2], -1), length: 4 }])).toEqual([[], []]);
   });
 
   test("of scalars has a loop for each axis longer than one", () => {
