@@ -9,11 +9,18 @@ const BLOCK_K = 256;
 /** Rows whose part of the left operand stays in the second cache. */
 const BLOCK_M = 120;
 
-/** Operands that are read through a view: a left one is copied for each product of the batch, a right one panel by panel. */
+/** An operand's copy in memory, row by row. `varies`: whether it is another matrix for each product of the batch. */
+export interface Copied {
+  readonly varies: boolean;
+  copy(scope: Scope, batch: Value | null): void;
+}
+
+/** Operands that are read through a view: a left one is copied for each product of the batch, a right one too, or panel by panel. */
 export interface Viewed {
-  /** `varies`: whether it is another matrix for each product. */
-  readonly a: { readonly varies: boolean; copy(scope: Scope, batch: Value | null): void } | null;
+  readonly a: Copied | null;
   readonly b: {
+    /** The copy of all of it, where it is small and its rows come in pieces of some length. */
+    readonly whole: Copied | null;
     /** Copies `valid` columns from `at` on, plus `column`, to `packed`, `width` numbers a row. */
     pack(scope: Scope, batch: Value | null, column: Value | null, at: number, valid: number, width: number): void;
   } | null;
@@ -22,14 +29,9 @@ export interface Viewed {
 export function emitProduct(f: FunctionBody, product: Product, viewed: Viewed): void {
   const { batch, M, N, K, b } = product;
   const tile = tileFor(product, f.relaxed);
+  const whole = viewed.b?.whole ?? null;
   const packed = viewed.b === null && packs(product);
   const width = tile.vectors * 4;
-  // Columns of a panel follow one another; the next row of it is `step` bytes on, the next panel `next`.
-  const panels: Panels = packed
-    ? { address: product.packed, step: width * 4, next: width * 4 * K, batchBytes: 0 }
-    : viewed.b
-      ? { address: product.packed, step: width * 4, next: 0, batchBytes: 0 }
-      : { address: b.address, step: b.rowBytes, next: width * 4, batchBytes: b.batchBytes };
   const blocks = Math.ceil(K / BLOCK_K);
   if (blocks > 1)
     f.root
@@ -37,17 +39,35 @@ export function emitProduct(f: FunctionBody, product: Product, viewed: Viewed): 
       .i32(0)
       .i32(batch * M * N * 4)
       .put(O.MEMORY_FILL[0] as number, ...O.MEMORY_FILL.slice(1));
-  const packsOnce = packed && (batch === 1 || b.batchBytes === 0);
-  const copiesOnce = viewed.a !== null && (batch === 1 || !viewed.a.varies);
-  if (packsOnce) emitPacking(f, product, width, f.root, null);
-  if (copiesOnce) viewed.a?.copy(f.root, null);
+  const once = (varies: boolean) => batch === 1 || !varies;
+  const before: ((scope: Scope, at: Value | null) => void)[] = [];
+  const prepare = (varies: boolean, write: (scope: Scope, at: Value | null) => void) => {
+    if (once(varies)) write(f.root, null);
+    else before.push(write);
+  };
+  if (packed) prepare(b.batchBytes !== 0, (scope, at) => emitPacking(f, product, width, scope, at?.local ?? null));
+  for (const copied of [viewed.a, whole]) if (copied) prepare(copied.varies, (scope, at) => copied.copy(scope, at));
+  const panels = panelsOf(product, width, packed, viewed.b !== null, whole !== null);
   const one = (scope: Scope, at: Value | null) => {
-    if (packed && !packsOnce) emitPacking(f, product, width, scope, at?.local ?? null);
-    if (!copiesOnce) viewed.a?.copy(scope, at);
-    new ProductEmitter(f, product, tile, panels, blocks, at).emit(scope, viewed.b);
+    for (const write of before) write(scope, at);
+    new ProductEmitter(f, product, tile, panels, blocks, at).emit(scope, whole === null ? viewed.b : null);
   };
   if (batch === 1) one(f.root, null);
   else f.root.loop(0, batch, 1, one);
+}
+
+/** Columns of a panel follow one another; the next row of it is `step` bytes on, the next panel `next`. */
+function panelsOf(
+  { packed: address, K, N, b }: Product,
+  width: number,
+  packed: boolean,
+  viewed: boolean,
+  whole: boolean,
+): Panels {
+  if (packed) return { address, step: width * 4, next: width * 4 * K, batchBytes: 0 };
+  if (whole) return { address, step: N * 4, next: width * 4, batchBytes: 0 };
+  if (viewed) return { address, step: width * 4, next: 0, batchBytes: 0 };
+  return { address: b.address, step: b.rowBytes, next: width * 4, batchBytes: b.batchBytes };
 }
 
 interface Panels {

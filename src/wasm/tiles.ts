@@ -35,9 +35,18 @@ export function tileFor({ M, N }: Product, fused: boolean): Tile {
   return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }
 
-/** Bytes that a product needs for its copy of the right operand: of all of it, or of one panel where it is a view. */
+/** A right operand of so many bytes is copied as a whole where it is a view: it stays in the second cache. */
+const MAX_WHOLE = 2 ** 20;
+
+/** Bytes of a copy of the right operand, with room for a last vector; null where that is too much. */
+export function wholeBytes({ K, N }: Pick<Product, "K" | "N">): number | null {
+  const bytes = K * N * 4 + 16;
+  return bytes <= MAX_WHOLE ? bytes : null;
+}
+
+/** Bytes that a product needs for its copy of the right operand: of all of it, or of one panel where it is a large view. */
 export function packedBytes(product: Product, fused: boolean, viewed: boolean): number {
   const width = tileFor(product, fused).vectors * 4;
-  if (viewed) return width * product.K * 4;
+  if (viewed) return Math.max(width * product.K * 4, wholeBytes(product) ?? 0);
   return packs(product) ? Math.ceil(product.N / width) * width * product.K * 4 : 0;
 }

@@ -4,16 +4,67 @@ import { Axes, type Coordinate, overScalars, overVectors } from "./domain";
 import { I32 } from "./encoder";
 import { FLAT, type Kernel } from "./kernel";
 import * as O from "./opcodes";
-import type { Viewed } from "./products";
+import type { Copied, Viewed } from "./products";
 import type { FunctionBody, Value } from "./scope";
+import { wholeBytes } from "./tiles";
 import type { Frame } from "./values";
 
 /** A contraction's operands that are read through views; `left` and `packed` are the addresses of their copies. */
 export function viewedOf(kernel: Kernel, group: ContractionGroup, left: number, packed: number): Viewed {
   const { a, b, batch, M, N, K } = productOf(group);
+  const right = b.kind === "view" ? new Reader(kernel, b.expression, batch, K, N) : null;
+  const small = wholeBytes({ K, N }) !== null;
   return {
     a: a.kind === "view" ? copies(new Reader(kernel, a.expression, batch, M, K), left) : null,
-    b: b.kind === "view" ? panels(new Reader(kernel, b.expression, batch, K, N), packed) : null,
+    b: right && {
+      whole: small && (right.parts[2].at(-1) ?? 1) >= MIN_RUN ? runs(right, packed) : null,
+      ...panels(right, packed),
+    },
+  };
+}
+
+/** Columns in one piece from which on a copy of whole rows is written. */
+const MIN_RUN = 8;
+/** Rows whose places are written out rather than counted: then it is known which of their elements lie in the padding. */
+const MAX_WRITTEN = 9;
+
+/**
+ * A copy [rows, columns] in pieces of neighbouring columns, by whole vectors, each piece from where the one before ends: what a vector has
+ * too much is written over by the next piece, or lies behind the last.
+ */
+function runs(reader: Reader, packed: number): Copied {
+  const { kernel, frame, parts } = reader;
+  const { f } = kernel;
+  const [batches, rows, columns] = parts;
+  const lead = columns.slice(0, -1);
+  const length = columns.at(-1) as number;
+  let written = 1;
+  const pieces = [...rows].reverse().map((length) => {
+    if (written * length > MAX_WRITTEN) return [[0, length] as const];
+    written *= length;
+    return Array.from({ length }, (_, i) => [i, i + 1] as const);
+  });
+  const counted = [...pieces.reverse(), ...lead.map((length) => [[0, length] as const])];
+  const strides = [...batches.map(() => 0), ...frame.flat.slice(batches.length)];
+  return {
+    varies: reader.varies,
+    copy(outer, batch) {
+      const before = partsOf(f, batch, batches);
+      overScalars(
+        outer,
+        [...rows, ...lead],
+        (scope, around) => {
+          for (let at = 0; at < length; at += 4) {
+            // Beyond the piece only what lies side by side is read.
+            const valid = reader.near ? 4 : Math.min(4, length - at);
+            const lanes = Array.from({ length: valid }, (_, lane) => at + lane);
+            const values = reader.values([...before, ...around, { counter: null, lanes }], valid);
+            values.store(scope, packed, values.value(reader.expression), strides);
+          }
+        },
+        counted,
+      );
+    },
   };
 }
 
@@ -23,6 +74,8 @@ class Reader {
   /** Lengths of the parts of the batch, of rows and of columns. */
   readonly parts: readonly [number[], number[], number[]] = [[], [], []];
   readonly varies: boolean;
+  /** Whether neighbouring columns are neighbours in memory, or the same element. */
+  readonly near: boolean;
 
   constructor(
     readonly kernel: Kernel,
@@ -41,6 +94,7 @@ class Reader {
     lengths.forEach((length, i) => {
       (this.parts[parts[i] as 0 | 1 | 2] as number[]).push(length);
     });
+    this.near = accesses.every((access) => [0, 1].includes(axes.strides(access)?.at(-1) ?? -1));
     this.varies = accesses.some((access) => {
       const strides = axes.strides(access);
       return strides === null || strides.slice(0, this.parts[0].length).some((stride) => stride !== 0);
@@ -52,7 +106,7 @@ class Reader {
   }
 }
 
-function copies(reader: Reader, left: number): Viewed["a"] {
+function copies(reader: Reader, left: number): Copied {
   const { kernel, frame, parts } = reader;
   const [batches, rows, columns] = parts;
   // A copy has no batch.
@@ -71,7 +125,7 @@ function copies(reader: Reader, left: number): Viewed["a"] {
   };
 }
 
-function panels(reader: Reader, packed: number): Viewed["b"] {
+function panels(reader: Reader, packed: number): Omit<NonNullable<Viewed["b"]>, "whole"> {
   const { f } = reader.kernel;
   const [batches, rows, columns] = reader.parts;
   return {
