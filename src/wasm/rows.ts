@@ -7,6 +7,7 @@ import { sizeOf } from "../util/shape";
 import { Axes, alongRows, type Coordinate, overScalars, overVectors, type Site, unrolled } from "./domain";
 import { FLAT, type Kernel } from "./kernel";
 import { V_STORE32_LANE } from "./opcodes";
+import { parkedIn } from "./parked";
 import type { Scope, Value } from "./scope";
 import { neutral, type Total, total } from "./totals";
 import type { Frame, Values } from "./values";
@@ -61,6 +62,8 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
   };
   const along = inner === 1 && (length >= MIN_ALONG || rows === 1);
   const passes = passesOf(kernel);
+  const writtenOut = !along && length <= MAX_UNROLLED;
+  const parked = writtenOut ? new Map<Tensor, Tensor>() : parkedIn(kernel, passes);
   const totals = group.partials.map(({ op }): Total => total(f.root, op, group.size / (along ? 1 : 4)));
 
   const visit = (scope: Scope, sites: readonly Site[]) => {
@@ -116,14 +119,20 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
         const value = values.value(kernel.fusion.expression(group, partial.value));
         total.add(inside, neutral(f, partial.op, value, site.valid), null);
       }
+      for (const [node, place] of parked) {
+        if (node !== place && passes.readyAt(node) === pass)
+          values.store(inside, places.addressOf(place), values.value(kernel.definition(node)));
+      }
       for (const [node, value] of kept) kernel.store(inside, values, node, value);
     };
     const elementValues = (row: Row, site: Site): Values => {
-      const values: Values = kernel.values(
-        ofElements,
-        site,
-        (tensor) => row.own.get(tensor) ?? values.value(kernel.definition(tensor)),
-      );
+      const ofElement = (tensor: Tensor): Value => {
+        const place = parked.get(tensor);
+        if (place !== undefined && passes.readyAt(tensor) < pass)
+          return values.at(places.addressOf(place), ofElements.flat);
+        return values.value(kernel.definition(tensor));
+      };
+      const values: Values = kernel.values(ofElements, site, (tensor) => row.own.get(tensor) ?? ofElement(tensor));
       return values;
     };
     if (along) {
@@ -134,7 +143,7 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
           atElement(inside, elementValues(row, site), site, 0);
         }
       });
-    } else if (length * under.length <= MAX_UNROLLED * COLUMNS && length <= MAX_UNROLLED) {
+    } else if (length * under.length <= MAX_UNROLLED * COLUMNS && writtenOut) {
       unrolled(lengthLengths).forEach((coordinates, at) => {
         under.forEach((row, i) => {
           const site = { coordinates: joined(row.site.coordinates, coordinates), valid: row.site.valid };
