@@ -9,12 +9,12 @@ import { betterOf, type Limits } from "./limits";
 import { measureLoading } from "./loading";
 import { commitOf, machine } from "./machine";
 import { messageOf } from "./measure";
-import { isWhole, type Options } from "./options";
+import { isAsked, isWhole, type Options } from "./options";
 import { pageContender } from "./page-contender";
 import { pythonContender, pythonContenders } from "./python";
 import { terminalReport } from "./report/report";
 import type { Adapter, Results } from "./results";
-import { budgetOf, measureAll, nameOf, openAll, productSizes, say, serialised } from "./run-all";
+import { budgetOf, isLarge, measureAll, nameOf, openAll, productSizes, say, serialised } from "./run-all";
 import { measureScaling } from "./scaling";
 import { serve } from "./server";
 import { workloads } from "./workloads";
@@ -29,7 +29,7 @@ export async function measureInBrowser(root: string, options: Options, args: str
   try {
     say("building the pages");
     await buildPages(root, site);
-    const first = firstPages.filter(({ ours }) => ours || options.peers);
+    const first = firstPages.filter(({ ours, contender }) => ours || isAsked(options.peers, contender));
     if (options.only.has("W5")) {
       for (const bundle of new Set(first.map(({ bundle }) => bundle))) {
         await buildFirst(root, join(site, "first", bundle), bundle);
@@ -43,14 +43,18 @@ export async function measureInBrowser(root: string, options: Options, args: str
     say(adapter ? `adapter: ${adapter.description || adapter.architecture}` : "no adapter: WebGPU's rows will fail");
 
     const pages = pageContenders
-      .filter(({ ours }) => ours || options.peers)
+      .filter(({ ours, name }) => ours || isAsked(options.peers, name))
       .map((one) => pageContender(browser, served.address, one));
-    const pythons = options.peers ? pythonContenders.map((one) => pythonContender(one)) : [];
+    const pythons = pythonContenders
+      .filter(({ name }) => isAsked(options.peers, name))
+      .map((one) => pythonContender(one));
     const { contenders, ready } = await openAll([...pages, ...pythons]);
     closers.push(() => Promise.all(ready.map((contender) => contender.close())));
     const ours = pages.filter((page) => ready.includes(page));
     const limits = await limitsOf(ours);
-    const chosen = workloads(productSizes(adapter, options.full)).filter(({ group }) => options.only.has(group));
+    const chosen = workloads(productSizes(adapter, options.full), isLarge(adapter, options.full)).filter(({ group }) =>
+      options.only.has(group),
+    );
     const results: Results = {
       format: 1,
       kind: "browser",

@@ -5,7 +5,10 @@ import { buildNative } from "./build";
 import { commitOf } from "./machine";
 import { messageOf } from "./measure";
 import { isWhole, type Options, parseOptions, usage } from "./options";
+import { expectedOf } from "./programs";
 import { fillReadme } from "./report/readme";
+import { dataOf } from "./tasks";
+import { workloads } from "./workloads";
 
 /** The command line, once this is bundled. */
 export async function command(root: string, args: string[]): Promise<void> {
@@ -20,11 +23,20 @@ export async function command(root: string, args: string[]): Promise<void> {
   }
   try {
     if (options.readme) fillReadme(root);
+    else if (options.judge) judge(options);
     else if (options.native) await native(root, options, args);
     else await measureInBrowser(root, options, args);
   } catch (error) {
     console.error(`\nwgrad bench: ${error instanceof Error ? error.stack : error}`);
     process.exitCode = 1;
+  }
+}
+
+/** What the workloads have as `judged`, found again. */
+function judge({ only, full }: Options): void {
+  for (const { id, group, task, comparedStep, judged } of workloads([], full)) {
+    if (judged === undefined || !only.has(group)) continue;
+    console.log(`${id}: ${expectedOf(task, dataOf(task), comparedStep)[0]}, kept is ${judged}`);
   }
 }
 

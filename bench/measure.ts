@@ -38,11 +38,17 @@ export async function measureWorkload(
   forecast: (contender: Contender) => number | null,
 ): Promise<MeasuredWorkload> {
   const { task, id } = workload;
-  const expected = expectedOf(task, dataOf(task), workload.comparedStep);
+  const expected =
+    workload.judged === undefined ? expectedOf(task, dataOf(task), workload.comparedStep) : [workload.judged];
   const cells = new Map<string, Cell>();
   const running: Running[] = [];
   for (const contender of contenders) {
     const { name } = contender;
+    const without = workload.without?.[name];
+    if (without !== undefined) {
+      cells.set(name, { contender: name, status: "skipped", why: without });
+      continue;
+    }
     const seen = forecast(contender);
     if (seen !== null && seen > Math.max(budget.stepMs, (!budget.quick && workload.worthMs) || 0)) {
       cells.set(name, {

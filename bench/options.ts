@@ -1,25 +1,30 @@
 import { parseArgs } from "node:util";
+import { pageContenders } from "./contenders";
+import { cudaContenders, pythonContenders } from "./python";
 
-export const groups = ["W1", "W2", "W3", "W4", "W5", "W6"] as const;
+export const groups = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W11"] as const;
 export type Group = (typeof groups)[number];
 
 export interface Options {
   quick: boolean;
   full: boolean;
   only: ReadonlySet<Group>;
-  peers: boolean;
+  /** Whose peers are measured beside wgrad: names, or beginnings of names; "" is all of them. */
+  peers: readonly string[];
   native: boolean;
   parity: boolean;
   readme: boolean;
+  judge: boolean;
 }
 
 export const usage = `npm run bench -- [options]
   --quick          fewer and shorter rounds
-  --full           products of 2048 and 4096 on a software adapter too
-  --only W1,W2     these workloads only (W1 … W6)
-  --peers none     wgrad alone; default all
+  --full           products of 4096 and the large GPT on a software adapter too
+  --only W1,W2     these workloads only (W1 … W9, W11)
+  --peers none     wgrad alone; default all; or those whose names begin so: --peers "jax-js wasm,TF.js"
   --native         in Node through Dawn, without a browser; with PyTorch's CUDA where it is
   --parity         with --native: every operation against float64
+  --judge          measures nothing: finds by reference() what workloads.ts has of the networks that take it minutes
   --readme         measures nothing: puts the newest results into bench/README.md`;
 
 /** Throws RangeError or TypeError for what is not known. */
@@ -34,6 +39,7 @@ export function parseOptions(args: readonly string[]): Options {
       native: { type: "boolean", default: false },
       parity: { type: "boolean", default: false },
       readme: { type: "boolean", default: false },
+      judge: { type: "boolean", default: false },
     },
   });
   const only = new Set<Group>();
@@ -42,13 +48,24 @@ export function parseOptions(args: readonly string[]): Options {
     if (!group) throw new RangeError(`--only ${name}: the workloads are ${groups.join(", ")}`);
     only.add(group);
   }
-  if (values.peers !== "all" && values.peers !== "none") {
-    throw new RangeError(`--peers ${values.peers}: it must be "all" or "none"`);
+  const named = values.peers.split(",").map((name) => name.trim());
+  const names = [...pageContenders, ...pythonContenders, ...cudaContenders].flatMap(({ ours, name }) =>
+    ours ? [] : name,
+  );
+  const peers = values.peers === "all" ? [""] : values.peers === "none" ? [] : named;
+  for (const peer of peers) {
+    if (!names.some((name) => name.startsWith(peer)))
+      throw new RangeError(`--peers ${peer}: it must be "all", "none" or beginnings of ${names.join(", ")}`);
   }
-  return { ...values, only, peers: values.peers === "all" };
+  return { ...values, only, peers };
 }
 
 /** Whether everything is measured as it is meant to be, so that the figures are worth keeping. */
 export function isWhole({ quick, peers, only }: Options): boolean {
-  return !quick && peers && only.size === groups.length;
+  return !quick && isAsked(peers, "") && only.size === groups.length;
+}
+
+/** Whether a contender of this name is among the peers that are asked for. */
+export function isAsked(peers: readonly string[], name: string): boolean {
+  return peers.some((beginning) => name.startsWith(beginning));
 }

@@ -1,6 +1,22 @@
-import { grad, input, type Program, parameter, reference, type Tensor } from "../src/index";
+import {
+  grad,
+  input,
+  type Model,
+  type Program,
+  parameter,
+  reference,
+  squaredError,
+  type Tensor,
+  type Values,
+} from "../src/index";
+import { Criterion } from "../src/nn/losses";
+import { Sequential } from "../src/nn/model";
+import { Rule } from "../src/nn/optimizers";
+import { predictionProgram, trainingProgram } from "../src/nn/programs";
 import { moons as moonsSeed, twoLayer as twoLayerSeed } from "../test/networks/seeds";
 import { comparedRow } from "./library";
+import { frozenModel, modelOf } from "./models";
+import { headSteps, type NetworkTask } from "./networks";
 import { classifierLayers, classifierSizes, type Data, type Task } from "./tasks";
 
 const rate = 0.001;
@@ -22,9 +38,28 @@ export function programOf(task: Task): Program {
       const [a, b, c] = [parameter([size, size]), parameter([size, size]), parameter([size, size])];
       return { inputs: {}, parameters: { a, b, c }, outputs: {}, updates: { c: a.matmul(b) } };
     }
+    case "cnn":
+    case "gpt":
+    case "gru":
+    case "head":
+      return networkProgram(task, 1);
     default:
       return task satisfies never;
   }
+}
+
+/** The training step that a trainer compiles for the task, with tables for so many steps. */
+function networkProgram(task: NetworkTask, steps: number): Program {
+  const { model, loss, rule } = internals(task);
+  const kind = task.kind === "gru" ? "values" : "classes";
+  return trainingProgram(model, loss, rule, { rows: task.batch, batch: null, ragged: false, kind, steps });
+}
+
+function internals(task: NetworkTask): { model: Sequential; loss: Criterion; rule: Rule } {
+  const { model, loss, optimizer } = modelOf(task);
+  if (!(model instanceof Sequential && loss instanceof Criterion && optimizer instanceof Rule))
+    throw new Error("internal: a network of another kind");
+  return { model, loss: loss.settled(model.units), rule: optimizer };
 }
 
 function twoLayerProgram({ batch, inputs, hidden, outputs, rate }: Extract<Task, { kind: "two-layer" }>): Program {
@@ -74,6 +109,7 @@ function classifierProgram(batch: number): Program {
 /** What float64 finds, by the judge: the loss of step `after`, from 0, or the compared row of the product. */
 export function expectedOf(task: Task, data: Data, after: number): number[] {
   if (task.kind === "matmul") return expectedRow(task.size, data);
+  if (isNetwork(task)) return [lossOfNetwork(task, data, after)];
   const program = programOf(task);
   const judge = reference(program);
   const pick = (tensors: Record<string, Tensor>) =>
@@ -90,6 +126,63 @@ export function expectedOf(task: Task, data: Data, after: number): number[] {
     last = (judge.run(inputs).loss as Float64Array)[0] as number;
   }
   return [last];
+}
+
+function isNetwork(task: Task): task is NetworkTask {
+  return task.kind === "cnn" || task.kind === "gpt" || task.kind === "gru" || task.kind === "head";
+}
+
+function lossOfNetwork(task: NetworkTask, data: Data, after: number): number {
+  if (task.kind === "head") return lossOfHead(task, data);
+  const { model, rule } = internals(task);
+  const program = networkProgram(task, after + 1);
+  // The loss of the first step asks for no update.
+  const judge = reference(after === 0 ? { ...program, updates: {} } : program);
+  judge.write({ ...startOf(model, data), "data.x": valuesOf(data, "x"), "data.y": valuesOf(data, "y") });
+  const { loss } = judge.run(tablesOf(rule, after + 1), { steps: after + 1 });
+  return loss?.[after] ?? Number.NaN;
+}
+
+function lossOfHead(task: Extract<NetworkTask, { kind: "head" }>, data: Data): number {
+  const frozen = frozenModel(task);
+  const criterion = squaredError();
+  if (!(frozen instanceof Sequential && criterion instanceof Criterion))
+    throw new Error("internal: a network of another kind");
+  const seer = reference(predictionProgram(frozen, criterion, 1));
+  seer.write(startOf(frozen, data, "frozen."));
+  const { images, batch, epochs } = task;
+  const { inputs, outputs } = frozen;
+  const features = new Float64Array(images * outputs);
+  const pixels = valuesOf(data, "x");
+  for (let i = 0; i < images; i++) {
+    const { prediction } = seer.run({ x: pixels.subarray(i * inputs, (i + 1) * inputs) });
+    features.set(prediction ?? [], i * outputs);
+  }
+  const { model, loss, rule } = internals(task);
+  const steps = headSteps(task);
+  const shape = { rows: images, batch, ragged: false, kind: "classes", steps } as const;
+  const judge = reference(trainingProgram(model, loss, rule, shape));
+  judge.write({ ...startOf(model, data), "data.x": features, "data.y": valuesOf(data, "y") });
+  const order = Int32Array.from({ length: steps * batch }, (_, i) => i % images);
+  const history = judge.run({ ...tablesOf(rule, steps), order }, { steps }).loss;
+  if (images % batch !== 0 || epochs < 1) throw new Error("internal: the head's batches are to be whole");
+  return history?.[steps - 1] ?? Number.NaN;
+}
+
+/** The optimizer's numbers for each step, as the trainer hands them over. */
+function tablesOf(rule: Rule, steps: number): Record<string, number[]> {
+  const each = Array.from({ length: steps }, (_, step) => rule.scalars(step, rate));
+  return Object.fromEntries(rule.tables.map((name, i) => [name, each.map((scalars) => scalars[i] as number)]));
+}
+
+function startOf(model: Model, data: Data, prefix = ""): Record<string, Values> {
+  return Object.fromEntries(Object.keys(model.parameters).map((name) => [name, valuesOf(data, prefix + name)]));
+}
+
+function valuesOf(data: Data, name: string): Float32Array | Int32Array {
+  const found = data[name];
+  if (!found) throw new Error(`internal: the task has no "${name}"`);
+  return found.values;
 }
 
 /** Adam's corrections of the moments' start at zero, at step `step` from 0. */

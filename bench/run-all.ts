@@ -58,6 +58,11 @@ export function productSizes(adapter: Adapter | null, full: boolean): number[] {
   return adapter?.software === false || full ? [256, 512, 1024, 2048, 4096] : [256, 512, 1024, 2048];
 }
 
+/** Whether networks are measured that take a software adapter minutes. */
+export function isLarge(adapter: Adapter | null, full: boolean): boolean {
+  return adapter?.software === false || full;
+}
+
 /** What the files of a run are called. */
 export function nameOf({ date, adapter, kind }: Results): string {
   return `${date}-${shortName(adapter)}${kind === "native" ? "-native" : ""}`;

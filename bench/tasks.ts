@@ -1,4 +1,5 @@
 import { moons, randomState } from "../src/index";
+import { type NetworkTask, networkBytes, networkData, networkFlops } from "./networks";
 import { uniform } from "./uniform";
 
 /** A network or product to run, as plain data: it crosses into pages and into Python. */
@@ -10,7 +11,8 @@ export type Task =
   /** 784 -> 512 -> 256 -> 10 with ReLU and biases, mean softmax cross entropy, Adam as torch.optim has it by default. */
   | { kind: "classifier"; batch: number }
   /** c = a b, all [size, size]. */
-  | { kind: "matmul"; size: number };
+  | { kind: "matmul"; size: number }
+  | NetworkTask;
 
 export interface Array2 {
   shape: readonly number[];
@@ -76,6 +78,11 @@ export function dataOf(task: Task): Data {
         b: { shape: [size, size], values: uniform(2, size * size) },
       };
     }
+    case "cnn":
+    case "gpt":
+    case "gru":
+    case "head":
+      return networkData(task);
     default:
       return task satisfies never;
   }
@@ -120,6 +127,11 @@ export function flopsOf(task: Task): number {
       );
     case "matmul":
       return 2 * task.size ** 3;
+    case "cnn":
+    case "gpt":
+    case "gru":
+    case "head":
+      return networkFlops(task);
     default:
       return task satisfies never;
   }
@@ -140,6 +152,11 @@ export function leastBytesOf(task: Task): number {
     }
     case "matmul":
       return 4 * 3 * task.size ** 2;
+    case "cnn":
+    case "gpt":
+    case "gru":
+    case "head":
+      return networkBytes(task);
     default:
       return task satisfies never;
   }

@@ -3,7 +3,7 @@ import type { Task } from "./tasks";
 export interface Workload {
   id: string;
   /** The group that --only names. */
-  group: "W1" | "W2" | "W3" | "W4";
+  group: "W1" | "W2" | "W3" | "W4" | "W7" | "W8" | "W9" | "W11";
   title: string;
   /** What a step is called here. */
   step: string;
@@ -12,16 +12,124 @@ export interface Workload {
   comparedStep: number;
   /** How far it may be from float64: of the value, and for a product absolute. */
   tolerance: number;
+  /** What `reference()` has found once, where it takes minutes: `npm run bench -- --judge` finds it again. */
+  judged?: number;
   /** Where so many steps take no longer than a second or two, a round takes all of them. */
   wholeRun?: number;
+  /** Contenders that are not asked, with the reason. */
+  without?: Readonly<Record<string, string>>;
   /** A cell is measured even where a step takes so long; else there are limits to patience. */
   worthMs?: number;
 }
 
 export const seed000: Task = { kind: "two-layer", batch: 64, inputs: 1000, hidden: 100, outputs: 10, rate: 1e-6 };
 
-/** `sizes` of the products, smallest first. */
-export function workloads(sizes: readonly number[]): Workload[] {
+const byHand = {
+  "plain JS": "nobody writes it by hand",
+  NumPy: "nobody writes it by hand",
+  "PyTorch cpu": "not written yet",
+  "PyTorch CUDA eager": "not written yet",
+  "PyTorch CUDA graph": "not written yet",
+};
+
+/** Networks that people train. `large`: with those that take a software adapter minutes. */
+function networks(large: boolean): Workload[] {
+  return [
+    {
+      id: "W7",
+      group: "W7",
+      title: "28×28, conv 16@3×3, pool, conv 32@3×3, pool, 10; batch 64, Adam, loss of every step read",
+      step: "step",
+      task: {
+        kind: "cnn",
+        batch: 64,
+        convolutions: [
+          { filters: 16, kernel: 3, padding: "same" },
+          { filters: 32, kernel: 3, padding: "same" },
+        ],
+        hidden: [],
+      },
+      comparedStep: 2,
+      tolerance: 1e-3,
+      without: byHand,
+    },
+    {
+      id: "W7 demo",
+      group: "W7",
+      title: "jax-js's own demo: conv 24@5×5, pool, conv 32@3×3, pool, 800-128-10; batch 250, Adam",
+      step: "step",
+      task: {
+        kind: "cnn",
+        batch: 250,
+        convolutions: [
+          { filters: 24, kernel: 5, padding: "valid" },
+          { filters: 32, kernel: 3, padding: "valid" },
+        ],
+        hidden: [128],
+      },
+      comparedStep: 1,
+      tolerance: 1e-3,
+      without: byHand,
+    },
+    {
+      id: "W8",
+      group: "W8",
+      title: "char-GPT of 113 K parameters: 65 tokens, T 64, width 64, 4 heads, 2 blocks; batch 16, AdamW",
+      step: "step",
+      task: { kind: "gpt", batch: 16, length: 64, vocabulary: 65, width: 64, heads: 4, blocks: 2 },
+      comparedStep: 3,
+      tolerance: 1e-3,
+      without: byHand,
+    },
+    ...(large ? [largeGpt] : []),
+    {
+      id: "W9",
+      group: "W9",
+      title: "GRU: T 50, 8 features, 64 units; batch 32, Adam",
+      step: "step",
+      task: { kind: "gru", batch: 32, length: 50, features: 8, units: 64 },
+      comparedStep: 3,
+      tolerance: 1e-3,
+      without: byHand,
+    },
+    {
+      id: "W11",
+      group: "W11",
+      title: "300 images 96×96×3 through a frozen CNN of 1 M parameters, 30 epochs of a 3-class head in batches of 30",
+      step: "job",
+      task: {
+        kind: "head",
+        images: 300,
+        size: 96,
+        filters: [32, 64, 128, 256, 256],
+        classes: 3,
+        epochs: 30,
+        batch: 30,
+      },
+      comparedStep: 0,
+      tolerance: 1e-3,
+      judged: 1.05298462621524,
+      worthMs: 20_000,
+      without: byHand,
+    },
+  ];
+}
+
+const largeGpt: Workload = {
+  id: "W8 large",
+  group: "W8",
+  title: "char-GPT of 6.4 M parameters: 65 tokens, T 256, width 256, 8 heads, 8 blocks; batch 4, AdamW",
+  step: "step",
+  task: { kind: "gpt", batch: 4, length: 256, vocabulary: 65, width: 256, heads: 8, blocks: 8 },
+  comparedStep: 0,
+  tolerance: 1e-3,
+  judged: 0,
+  worthMs: 60_000,
+  without: byHand,
+};
+
+/** `sizes` of the products, smallest first; `large`: with the networks that take a software adapter minutes. */
+export function workloads(sizes: readonly number[], large: boolean): Workload[] {
   return [
     {
       id: "W1",
@@ -63,5 +171,6 @@ export function workloads(sizes: readonly number[]): Workload[] {
         tolerance: 2e-5 * Math.sqrt(size), // sums of products in float32 lie a tenth of it away, TF32's ten times
       }),
     ),
+    ...networks(large),
   ];
 }

@@ -9,7 +9,9 @@ import {
   valueAndGrad,
 } from "@jax-js/jax";
 import type { Library, Prepared } from "../library";
-import { type Array2, classifierLayers, type Data, recordEvery, type Task } from "../tasks";
+import { classifierLayers, type Data, recordEvery, type Task } from "../tasks";
+import { array, type Training } from "./jax-arrays";
+import { head, network } from "./jax-networks";
 
 /** jax-js, each step one jitted function. What is passed on is consumed, so what is used again is passed as `.ref`. */
 export function jax(backend: "webgpu" | "wasm"): Library {
@@ -30,22 +32,17 @@ export function jax(backend: "webgpu" | "wasm"): Library {
           return loop(task, classifier(data));
         case "matmul":
           return matmul(data);
+        case "cnn":
+        case "gpt":
+        case "gru":
+          return loop(task, network(task, data));
+        case "head":
+          return loop(task, head(task, data));
         default:
           return task satisfies never;
       }
     },
   };
-}
-
-function array({ shape, values }: Array2 | undefined = { shape: [], values: new Float32Array(1) }): Jax {
-  const copy = values.slice() as Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
-  return np.array(copy, { shape: [...shape] });
-}
-
-interface Training {
-  step(wantsLoss: boolean): Jax | null;
-  last(): Jax;
-  dispose(): void;
 }
 
 function loop(task: Task, training: Training): Prepared {

@@ -15,6 +15,11 @@ export const plain: Library = {
         return loop(task, classifier(task.batch, data));
       case "matmul":
         return matmul(task.size, data);
+      case "cnn":
+      case "gpt":
+      case "gru":
+      case "head":
+        throw new Error("nobody writes it by hand");
       default:
         return task satisfies never;
     }

@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import type { Library, Prepared } from "../library";
-import { type Array2, classifierLayers, type Data, recordEvery, type Task } from "../tasks";
+import { classifierLayers, type Data, recordEvery, type Task } from "../tasks";
+import { type Training, tensor } from "./tfjs-arrays";
+import { head, network } from "./tfjs-networks";
 
 /** TensorFlow.js. The programs are those of the task by hand, as one ports them from NumPy; the classifier has TF.js's own Adam. */
 export function tfjs(backend: "webgpu" | "wasm" | "cpu"): Library {
@@ -24,6 +26,12 @@ export function tfjs(backend: "webgpu" | "wasm" | "cpu"): Library {
           return loop(task, classifier(data));
         case "matmul":
           return matmul(data);
+        case "cnn":
+        case "gpt":
+        case "gru":
+          return loop(task, network(task, data));
+        case "head":
+          return loop(task, head(task, data));
         default:
           return task satisfies never;
       }
@@ -43,18 +51,6 @@ async function openWasm(): Promise<void> {
     "tfjs-backend-wasm-simd.wasm": simd.default,
     "tfjs-backend-wasm-threaded-simd.wasm": threaded.default,
   });
-}
-
-function tensor({ shape, values }: Array2 | undefined = { shape: [], values: new Float32Array(1) }): tf.Tensor {
-  return tf.tensor(values, [...shape], values instanceof Int32Array ? "int32" : "float32");
-}
-
-interface Training {
-  /** One step; the loss before it where that is asked for. */
-  step(wantsLoss: boolean): tf.Tensor | null;
-  /** What the last step wrote. */
-  last(): tf.Tensor;
-  dispose(): void;
 }
 
 /** Losses stay on the device until the steps are queued: TF.js is not made to wait for any. */

@@ -1,5 +1,18 @@
-import { adam, type Device, dense, open, sequential, softmaxCrossEntropy, trainer, type Values } from "../../src/index";
+import {
+  adam,
+  type Device,
+  dense,
+  type Model,
+  open,
+  sequential,
+  softmaxCrossEntropy,
+  squaredError,
+  trainer,
+  type Values,
+} from "../../src/index";
 import type { Library, PlanFacts, Prepared } from "../library";
+import { frozenModel, modelOf } from "../models";
+import { headSteps, type NetworkTask } from "../networks";
 import { programOf } from "../programs";
 import { classifierLayers, classifierSizes, type Data, recordEvery, type Task } from "../tasks";
 
@@ -23,7 +36,22 @@ export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" |
       const device = opened();
       // As who trains for long would: W5 is what a first visit takes, without. The two routes that W6 scans keep the defaults.
       if (backend === "webgpu" && route === undefined) await device.tune(programOf(task), { budgetMs: TUNING_MS });
-      return task.kind === "classifier" ? fitted(device, data) : stepped(device, task, data);
+      switch (task.kind) {
+        case "two-layer":
+        case "moons":
+        case "matmul":
+          return stepped(device, task, data);
+        case "classifier":
+          return fitted(device, data);
+        case "cnn":
+        case "gpt":
+        case "gru":
+          return layered(device, task, data);
+        case "head":
+          return headed(device, task, data);
+        default:
+          return task satisfies never;
+      }
     },
   };
 }
@@ -74,6 +102,53 @@ async function fitted(device: Device, data: Data): Promise<Prepared> {
     plan: async () => factsIn(fitter.session.explain()),
     dispose: () => fitter.dispose(),
   };
+}
+
+/** A network of layers, all rows in each step. */
+async function layered(device: Device, task: NetworkTask, data: Data): Promise<Prepared> {
+  const { model, loss, optimizer } = modelOf(task);
+  const fitter = await trainer(device, model, { loss, optimizer });
+  fitter.setWeights(weightsOf(model, data));
+  const set = { x: valuesOf(data, "x"), y: valuesOf(data, "y") };
+  return {
+    async run(steps) {
+      return Array.from((await fitter.fit(set, { steps, shuffle: false })).loss);
+    },
+    plan: async () => factsIn(fitter.session.explain()),
+    dispose: () => fitter.dispose(),
+  };
+}
+
+/** The loss of the last step of each job; features and head have a trainer each, whose programs the later jobs find ready. */
+async function headed(device: Device, task: Extract<NetworkTask, { kind: "head" }>, data: Data): Promise<Prepared> {
+  const { model, loss, optimizer } = modelOf(task);
+  const frozen = frozenModel(task);
+  const features = await trainer(device, frozen, { loss: squaredError(), optimizer: adam() });
+  const head = await trainer(device, model, { loss, optimizer, batchSize: task.batch });
+  const start = await head.checkpoint();
+  features.setWeights(weightsOf(frozen, data, "frozen."));
+  const [x, y] = [valuesOf(data, "x"), valuesOf(data, "y")];
+  return {
+    async run(steps) {
+      const losses: number[] = [];
+      for (let job = 0; job < steps; job++) {
+        head.resume(start);
+        head.setWeights(weightsOf(model, data));
+        const set = { x: await features.predict(x), y };
+        losses.push((await head.fit(set, { epochs: task.epochs, shuffle: false })).loss[headSteps(task) - 1] as number);
+      }
+      return losses;
+    },
+    plan: async () => factsIn(head.session.explain()),
+    dispose() {
+      features.dispose();
+      head.dispose();
+    },
+  };
+}
+
+function weightsOf({ parameters }: Model, data: Data, prefix = ""): Record<string, Float32Array | Int32Array> {
+  return Object.fromEntries(Object.keys(parameters).map((name) => [name, valuesOf(data, prefix + name)]));
 }
 
 function valuesOf(data: Data, name: string): Float32Array | Int32Array {

@@ -7,10 +7,10 @@ import { open } from "../../src/index";
 import { betterOf, measureLimits } from "../limits";
 import { machine } from "../machine";
 import { messageOf } from "../measure";
-import { type Options, parseOptions, usage } from "../options";
+import { isAsked, type Options, parseOptions, usage } from "../options";
 import { terminalReport } from "../report/report";
 import type { Adapter, Results } from "../results";
-import { budgetOf, measureAll, nameOf, openAll, productSizes, say, serialised } from "../run-all";
+import { budgetOf, isLarge, measureAll, nameOf, openAll, productSizes, say, serialised } from "../run-all";
 import { measureScaling } from "../scaling";
 import { workloads } from "../workloads";
 import { nativeContenders, routeContendersOf } from "./contenders";
@@ -24,11 +24,13 @@ async function measure(gpu: GPU, options: Options): Promise<void> {
   const began = performance.now();
   const found = machine();
   const adapter = await adapterOf(gpu);
-  const { contenders, ready } = await openAll(nativeContenders(gpu, options.peers));
+  const { contenders, ready } = await openAll(nativeContenders(gpu, isAsked(options.peers, "PyTorch CUDA")));
   try {
     say("the adapter's limits");
     const limits = await measureLimits(gpu);
-    const chosen = workloads(productSizes(adapter, options.full)).filter(({ group }) => options.only.has(group));
+    const chosen = workloads(productSizes(adapter, options.full), isLarge(adapter, options.full)).filter(({ group }) =>
+      options.only.has(group),
+    );
     const measured = await measureAll(chosen, ready, budgetOf(options));
     const routes = options.only.has("W6") ? await openAll(routeContendersOf(gpu)) : { ready: [] };
     const scanned = [...ready.filter(({ ours }) => ours), ...routes.ready];
