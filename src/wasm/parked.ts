@@ -7,13 +7,14 @@ import type { Kernel } from "./kernel";
 
 /** When a kernel's values are there, by passes over its rows. */
 interface Passes {
+  readonly count: number;
   readyAt(node: Tensor): number;
   definition(node: Tensor): Expression;
 }
 
 /**
  * Values of elements that a later pass over the row wants again and that take long, such as a softmax's exp: each waits in the memory of
- * a result of its size that only a later pass writes, or in its own. By value, that result.
+ * a result of its size that only the last pass writes, or in its own. By value, that result.
  */
 export function parkedIn(kernel: Kernel, passes: Passes): Map<Tensor, Tensor> {
   const { fusion, group, places } = kernel;
@@ -34,9 +35,8 @@ export function parkedIn(kernel: Kernel, passes: Passes): Map<Tensor, Tensor> {
     const users = group.members.filter((user) => uses(passes.definition(user), node));
     const summed = users.some((user) => !isInlinable(user) && passes.readyAt(user) === at + 1);
     const later = users.some((user) => isInlinable(user) && passes.readyAt(user) > at);
-    const place = free.find(
-      (result) => result === node || (passes.readyAt(result) > at && result.dtype === node.dtype),
-    );
+    const isLast = (result: Tensor) => passes.readyAt(result) === passes.count && result.dtype === node.dtype;
+    const place = free.find((result) => result === node || (passes.count > at && isLast(result)));
     if (!summed || !later || place === undefined || [...parked.values()].includes(place)) continue;
     parked.set(node, place);
   }
