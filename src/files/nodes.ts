@@ -4,6 +4,10 @@ export interface OnnxNodes {
   node(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
   /** An array of the file's own, named `name` and so that no two are the same. */
   constant(name: string, values: Float32Array | BigInt64Array, shape?: readonly number[]): string;
+  /** A node of another file as it is there, its attributes encoded; gives the names of its outputs, "" for those that are left out there. */
+  copy(op: string, inputs: readonly string[], outputs: readonly string[], attributes: readonly Uint8Array[]): string[];
+  /** An array of another file as it is there, encoded. */
+  copied(name: string, tensor: Uint8Array): string;
   /** x W, and b where there is one: x [batch, inputs] or, of `axes` 2, [batch, T, inputs]; W [inputs, units]. */
   linear(x: string, weight: string, bias: string | null, axes: number): string;
   /** One of the library's activations; "linear" adds nothing. */

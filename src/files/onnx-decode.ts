@@ -1,6 +1,17 @@
 import { BinaryReader, type WireType } from "@bufbuild/protobuf/wire";
 import { FormatError } from "../util/errors";
 
+/** With the bytes themselves, of which some parts are kept as they are. */
+class Reader extends BinaryReader {
+  constructor(private readonly given: Uint8Array) {
+    super(given);
+  }
+
+  bytesTo(end: number): Uint8Array {
+    return this.given.subarray(this.pos, end);
+  }
+}
+
 /** An ONNX file as far as networks need it. Field numbers are those of onnx.proto (version 1.23.1) of https://github.com/onnx/onnx. */
 export interface DecodedModel {
   readonly graph: DecodedGraph;
@@ -24,6 +35,8 @@ export interface DecodedNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: ReadonlyMap<string, Attribute>;
+  /** The attributes as the file has them. */
+  readonly encoded: readonly Uint8Array[];
 }
 
 export type Attribute = number | string | readonly number[] | readonly string[] | DecodedTensor;
@@ -34,6 +47,8 @@ export interface DecodedTensor {
   /** "integer" of any width and bool; "float" of 32 or 64 bits. */
   readonly type: "float" | "integer";
   readonly values: Float64Array | Float32Array;
+  /** The whole of it as the file has it. */
+  readonly encoded: Uint8Array;
 }
 
 /** `shape` has null where a length is not fixed. */
@@ -47,7 +62,7 @@ export interface DecodedInput {
 export function decodeModel(bytes: Uint8Array): DecodedModel {
   let graph: DecodedGraph | null = null;
   let opset = 1;
-  fields(new BinaryReader(bytes), bytes.length, {
+  fields(new Reader(bytes), bytes.length, {
     7: (reader) => {
       graph = message(reader, decodeGraph);
     },
@@ -72,10 +87,10 @@ export function decodeModel(bytes: Uint8Array): DecodedModel {
 
 /** One tensor, as the test data of ONNX has them in files of their own. */
 export function decodeTensor(bytes: Uint8Array): DecodedTensor {
-  return readTensor(new BinaryReader(bytes), bytes.length);
+  return readTensor(new Reader(bytes), bytes.length);
 }
 
-function decodeGraph(reader: BinaryReader, end: number): DecodedGraph {
+function decodeGraph(reader: Reader, end: number): DecodedGraph {
   const nodes: DecodedNode[] = [];
   const initializers = new Map<string, DecodedTensor>();
   const inputs: DecodedInput[] = [];
@@ -102,10 +117,11 @@ function decodeGraph(reader: BinaryReader, end: number): DecodedGraph {
   return { name, nodes, initializers, inputs: inputs.filter((input) => !initializers.has(input.name)), outputs };
 }
 
-function decodeNode(reader: BinaryReader, end: number): DecodedNode {
+function decodeNode(reader: Reader, end: number): DecodedNode {
   const node = { name: "", op: "", domain: "" };
   const [inputs, outputs]: [string[], string[]] = [[], []];
   const attributes = new Map<string, Attribute>();
+  const encoded: Uint8Array[] = [];
   fields(reader, end, {
     1: (r) => {
       inputs.push(r.string());
@@ -120,17 +136,20 @@ function decodeNode(reader: BinaryReader, end: number): DecodedNode {
       node.op = r.string();
     },
     5: (r) => {
-      const [name, value] = message(r, decodeAttribute);
+      const [name, value] = message(r, (inner, last) => {
+        encoded.push(inner.bytesTo(last));
+        return decodeAttribute(inner, last);
+      });
       if (value !== null) attributes.set(name, value);
     },
     7: (r) => {
       node.domain = r.string();
     },
   });
-  return { ...node, inputs, outputs, attributes };
+  return { ...node, inputs, outputs, attributes, encoded };
 }
 
-function decodeAttribute(reader: BinaryReader, end: number): [string, Attribute | null] {
+function decodeAttribute(reader: Reader, end: number): [string, Attribute | null] {
   let name = "";
   let single: Attribute | null = null;
   let kind = 0;
@@ -184,7 +203,8 @@ const TYPES: Readonly<
   11: { type: "float", bytes: 8, read: (view, at) => view.getFloat64(at, true) },
 };
 
-function readTensor(reader: BinaryReader, end: number): DecodedTensor {
+function readTensor(reader: Reader, end: number): DecodedTensor {
+  const encoded = reader.bytesTo(end);
   const shape: number[] = [];
   const listed: number[] = [];
   let name = "";
@@ -223,7 +243,7 @@ function readTensor(reader: BinaryReader, end: number): DecodedTensor {
   if (type === undefined)
     throw new FormatError(`onnx: the tensor "${name}" has the type ${dataType}, which is not known`);
   const bytes = raw as Uint8Array | null;
-  if (bytes === null) return { name, shape, type: type.type, values: Float64Array.from(listed) };
+  if (bytes === null) return { name, shape, type: type.type, values: Float64Array.from(listed), encoded };
   // A copy begins where its numbers are aligned; its bytes are little-endian, as every machine with WebGPU is.
   if (dataType === 1)
     return {
@@ -231,19 +251,20 @@ function readTensor(reader: BinaryReader, end: number): DecodedTensor {
       shape,
       type: type.type,
       values: new Float32Array(new Uint8Array(bytes.subarray(0, bytes.length & ~3)).buffer),
+      encoded,
     };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = Float64Array.from({ length: Math.floor(bytes.byteLength / type.bytes) }, (_, i) =>
     type.read(view, i * type.bytes),
   );
-  return { name, shape, type: type.type, values };
+  return { name, shape, type: type.type, values, encoded };
 }
 
-function decodeInput(reader: BinaryReader, end: number): DecodedInput {
+function decodeInput(reader: Reader, end: number): DecodedInput {
   let name = "";
   let elements = 0;
   let shape: (number | null)[] | null = null;
-  const dimension = (r: BinaryReader, to: number) => {
+  const dimension = (r: Reader, to: number) => {
     let length: number | null = null;
     fields(r, to, {
       1: (each) => {
@@ -252,7 +273,7 @@ function decodeInput(reader: BinaryReader, end: number): DecodedInput {
     });
     shape?.push(length);
   };
-  const tensor = (r: BinaryReader, to: number) =>
+  const tensor = (r: Reader, to: number) =>
     fields(r, to, {
       1: (each) => {
         elements = each.int32();
@@ -271,10 +292,10 @@ function decodeInput(reader: BinaryReader, end: number): DecodedInput {
   return { name, type: TYPES[elements]?.type ?? null, shape };
 }
 
-type Fields = Readonly<Record<number, (reader: BinaryReader, wire: WireType) => void>>;
+type Fields = Readonly<Record<number, (reader: Reader, wire: WireType) => void>>;
 
 /** Reads the fields that are known, up to `end`, and passes over the others. */
-function fields(reader: BinaryReader, end: number, known: Fields): void {
+function fields(reader: Reader, end: number, known: Fields): void {
   try {
     while (reader.pos < end) {
       const [field, wire] = reader.tag();
@@ -289,14 +310,14 @@ function fields(reader: BinaryReader, end: number, known: Fields): void {
 }
 
 /** A message within another. */
-function message<T>(reader: BinaryReader, read: (reader: BinaryReader, end: number) => T): T {
+function message<T>(reader: Reader, read: (reader: Reader, end: number) => T): T {
   const length = reader.uint32();
   if (reader.pos + length > reader.len) throw new FormatError("onnx: the file ends within a message; it was cut short");
   return read(reader, reader.pos + length);
 }
 
 /** Numbers one by one, or many packed together. */
-function repeated(reader: BinaryReader, wire: WireType, single: number, read: () => void): void {
+function repeated(reader: Reader, wire: WireType, single: number, read: () => void): void {
   if (wire === single) read();
   else for (const end = reader.uint32() + reader.pos; reader.pos < end; ) read();
 }

@@ -1,5 +1,5 @@
 import type { OnnxAttribute, OnnxNodes } from "./nodes";
-import { type OnnxNode, type OnnxTensor, OPERATOR_SET } from "./onnx-messages";
+import { type EncodedTensor, type OnnxNode, type OnnxTensor, OPERATOR_SET } from "./onnx-messages";
 
 /** ONNX operators of activations that are one node, with what is not ONNX's default. */
 const OPERATORS: Readonly<Record<string, readonly [string, Record<string, OnnxAttribute>?]>> = {
@@ -15,7 +15,7 @@ export const ACTIVATIONS: readonly string[] = [...Object.keys(OPERATORS), "gelu"
 /** The nodes and initializers of a file as they are added. */
 export class Graph implements OnnxNodes {
   readonly nodes: OnnxNode[] = [];
-  readonly tensors: OnnxTensor[] = [];
+  readonly tensors: (OnnxTensor | EncodedTensor)[] = [];
   operatorSet = OPERATOR_SET;
 
   needs(operatorSet: number): void {
@@ -24,8 +24,20 @@ export class Graph implements OnnxNodes {
 
   node(op: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}): string {
     const output = `${this.nodes.length}.${op.toLowerCase()}`;
-    this.nodes.push({ op, inputs, output, attributes });
+    this.nodes.push({ op, inputs, outputs: [output], attributes, encoded: [] });
     return output;
+  }
+
+  copy(op: string, inputs: readonly string[], given: readonly string[], encoded: readonly Uint8Array[]): string[] {
+    const outputs = given.map((name, i) => name && `${this.nodes.length}.${op.toLowerCase()}${i === 0 ? "" : `.${i}`}`);
+    this.nodes.push({ op, inputs, outputs, attributes: {}, encoded });
+    return outputs;
+  }
+
+  copied(name: string, encoded: Uint8Array): string {
+    const own = `${this.nodes.length}.${name}`;
+    this.tensors.push({ name: own, encoded });
+    return own;
   }
 
   constant(name: string, values: Float32Array | BigInt64Array, shape: readonly number[] = [values.length]): string {
@@ -63,7 +75,7 @@ export class Graph implements OnnxNodes {
   /** Gives the last result the graph's own name. */
   end(last: string, name: string): void {
     const made = this.nodes.at(-1);
-    if (made?.output === last) made.output = name;
-    else this.nodes.push({ op: "Identity", inputs: [last], output: name, attributes: {} });
+    if (made?.outputs[0] === last) made.outputs = [name, ...made.outputs.slice(1)];
+    else this.nodes.push({ op: "Identity", inputs: [last], outputs: [name], attributes: {}, encoded: [] });
   }
 }

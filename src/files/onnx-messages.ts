@@ -5,15 +5,23 @@ export interface OnnxNode {
   op: string;
   /** Names of graph inputs, initializers or other nodes' outputs. */
   inputs: readonly string[];
-  output: string;
+  outputs: readonly string[];
   /** What is not the operator's default. */
   attributes: Readonly<Record<string, OnnxAttribute>>;
+  /** The same of a node of another file, as AttributeProtos. */
+  encoded: readonly Uint8Array[];
 }
 
 export interface OnnxTensor {
   name: string;
   shape: readonly number[];
   values: Float32Array | BigInt64Array;
+}
+
+/** One of another file, a TensorProto, under a name of its own here. */
+export interface EncodedTensor {
+  name: string;
+  encoded: Uint8Array;
 }
 
 /** Examples of this shape, as many as there are. */
@@ -26,7 +34,7 @@ interface OnnxRows {
 export interface OnnxGraph {
   name: string;
   nodes: readonly OnnxNode[];
-  tensors: readonly OnnxTensor[];
+  tensors: readonly (OnnxTensor | EncodedTensor)[];
   input: OnnxRows;
   output: OnnxRows;
   operatorSet: number;
@@ -70,9 +78,11 @@ function writeGraph(to: Message, { name, nodes, tensors, input, output }: OnnxGr
   to.message(GraphProto.output, (message) => writeRows(message, output));
 }
 
-function writeNode(to: Message, { op, inputs, output, attributes }: OnnxNode): void {
+function writeNode(to: Message, { op, inputs, outputs, attributes, encoded }: OnnxNode): void {
   for (const input of inputs) to.string(NodeProto.input, input);
-  to.string(NodeProto.output, output).string(NodeProto.name, output).string(NodeProto.op_type, op);
+  for (const output of outputs) to.string(NodeProto.output, output);
+  to.string(NodeProto.name, outputs[0] ?? op).string(NodeProto.op_type, op);
+  for (const bytes of encoded) to.bytes(NodeProto.attribute, bytes);
   for (const [name, value] of Object.entries(attributes)) {
     to.message(NodeProto.attribute, (message) => writeAttribute(message.string(AttributeProto.name, name), value));
   }
@@ -89,7 +99,13 @@ function writeAttribute(to: Message, value: OnnxAttribute): void {
   }
 }
 
-function writeTensor(to: Message, { name, shape, values }: OnnxTensor): void {
+function writeTensor(to: Message, tensor: OnnxTensor | EncodedTensor): void {
+  if ("encoded" in tensor) {
+    // Of a field that is there twice, the last one holds.
+    to.raw(tensor.encoded).string(TensorProto.name, tensor.name);
+    return;
+  }
+  const { name, shape, values } = tensor;
   for (const length of shape) to.integer(TensorProto.dims, length);
   const { buffer, byteOffset, byteLength } = values;
   // Little-endian, as raw_data must be and as every machine with WebGPU is.
@@ -127,6 +143,12 @@ class Message {
 
   string(field: number, value: string): this {
     this.writer.tag(field, WireType.LengthDelimited).string(value);
+    return this;
+  }
+
+  /** Fields that are encoded already. */
+  raw(fields: Uint8Array): this {
+    this.writer.raw(fields);
     return this;
   }
 

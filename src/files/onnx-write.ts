@@ -136,7 +136,10 @@ export function writeOnnx(
   }
   graph.end(last, "output");
   const { nodes, tensors, operatorSet } = graph;
-  const sizeBytes = tensors.reduce((sum, { values, name: key }) => sum + values.byteLength + key.length + 64, 4096);
+  const sizeBytes = tensors.reduce(
+    (sum, tensor) => sum + ("encoded" in tensor ? tensor.encoded : tensor.values).byteLength + tensor.name.length + 64,
+    4096,
+  );
   if (sizeBytes > MAX_BYTES) {
     throw new RangeError(`writeOnnx: the file would have ${sizeBytes} bytes; at most ${MAX_BYTES} are allowed.`);
   }

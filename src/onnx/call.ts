@@ -52,6 +52,8 @@ export function evaluated(tensor: Tensor): ArrayLike<number> {
 export interface Rows {
   readonly given: number;
   readonly written: number | null;
+  /** Whether that number has been taken for the rows somewhere. */
+  replaced: boolean;
 }
 
 /** What an operator is given. */
@@ -125,7 +127,9 @@ export class Call {
     const { rows } = this;
     if (rows === null || shape[0] !== rows.written || shape.includes(-1) || sizeOf(shape) === size) return shape;
     const other = [rows.given, ...shape.slice(1)];
-    return sizeOf(other) === size ? other : shape;
+    if (sizeOf(other) !== size) return shape;
+    rows.replaced = true;
+    return other;
   }
   refuse(why: string): never {
     throw new FormatError(`onnx: ${toldOf(this.node)}: ${why}`);

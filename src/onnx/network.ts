@@ -24,6 +24,8 @@ export interface Read {
 
 /** In a trial of the graph. */
 const ROWS = 2;
+/** Operator sets in which the nodes of the layers that stand beside it mean the same. */
+const [LEAST_SET, MOST_SET] = [13, 17];
 const PROBABILITIES: Readonly<Record<string, string>> = { Softmax: "softmax", Sigmoid: "sigmoid" };
 const PASSING = ["Identity", "Flatten", "Reshape", "Squeeze"];
 
@@ -41,6 +43,8 @@ export class OnnxNetwork extends Part {
   readonly #outputs: Shape;
   #widest = 0;
   #leastRows = 1;
+  /** Whether the file has a number of rows in its shapes. */
+  #fixed = false;
 
   constructor(read: Read) {
     super();
@@ -109,7 +113,8 @@ export class OnnxNetwork extends Part {
       );
     }
     values.set(fed, new OnnxValue(x, null));
-    const context = { opset, rows: { given: x.shape[0] as number, written }, ...(how.pass && { pass: how.pass }) };
+    const rows = { given: x.shape[0] as number, written, replaced: false };
+    const context = { opset, rows, ...(how.pass && { pass: how.pass }) };
     for (const node of nodes) {
       const made = apply(
         node,
@@ -121,6 +126,7 @@ export class OnnxNetwork extends Part {
       });
       how.node?.(node, made);
     }
+    this.#fixed ||= rows.replaced;
     const result = values.get(output);
     if (!result) throw new FormatError(`onnx: "${output}" is not made by any node.`);
     return result.tensor.toFloat32();
@@ -195,8 +201,36 @@ export class OnnxNetwork extends Part {
     return this.#checked(this.#run(x, held, { pass }), x.shape[0] as number);
   }
 
-  onnx(_to: OnnxNodes, _x: string): string {
-    throw new TypeError(`writeOnnx: ${this.name} was read from a file; there are no nodes for it.`);
+  /** The nodes as the file has them, with the weights as they are now. */
+  onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
+    const { nodes, initializers, input: fed, output, opset } = this.#read;
+    if (opset < LEAST_SET || opset > MOST_SET)
+      throw new TypeError(
+        `writeOnnx: ${this.name} was read from a file of operator set ${opset}; files of ${LEAST_SET} to ${MOST_SET} are written.`,
+      );
+    if (this.#fixed)
+      throw new TypeError(
+        `writeOnnx: ${this.name} was read from a file for ${this.#read.written} rows at a time; export that with a dynamic first axis.`,
+      );
+    to.needs(opset);
+    const names = new Map([
+      ["", ""],
+      [fed, x],
+    ]);
+    for (const [name, { encoded }] of initializers)
+      names.set(name, this.#held[name] === undefined ? to.copied(name, encoded) : own(name));
+    const named = (name: string) => {
+      const found = names.get(name);
+      if (found === undefined) throw new Error(`internal: "${name}" is taken before it is made`);
+      return found;
+    };
+    for (const { op, inputs, outputs, encoded } of nodes) {
+      const made = to.copy(op, inputs.map(named), outputs, encoded);
+      outputs.forEach((name, i) => {
+        names.set(name, made[i] as string);
+      });
+    }
+    return named(output);
   }
 }
 

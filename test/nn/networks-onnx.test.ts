@@ -7,6 +7,7 @@ import {
   conv2d,
   convTranspose2d,
   type Device,
+  dense,
   flatten,
   gru,
   type Layer,
@@ -23,6 +24,7 @@ import {
 import { normal } from "../graph/numbers";
 import { NETWORKS } from "../support/golden-networks";
 import { relativeError } from "../support/parity";
+import { torchNetwork } from "../support/torch-networks";
 
 /** Networks whose files ONNX Runtime must read as we do: PyTorch's golden ones, and what they leave out. */
 const CASES: Record<string, [number | Shape, () => Layer[]]> = {
@@ -69,4 +71,22 @@ test.each(Object.keys(CASES))("%s: ONNX Runtime predicts what we do, and so does
   await session.release();
   trained.dispose();
   back.dispose();
+});
+
+test("a network that was read goes out again, with its new head", async () => {
+  const backbone = readOnnx(await torchNetwork("shufflenet"), { before: "fc" });
+  const model = sequential(backbone.inputShape, [backbone, dense(3)], { seed: 2 });
+  const trained = await trainer(device, model, { loss: squaredError(), optimizer: sgd({ lr: 0.01 }) });
+  const weights = await trained.weights();
+  trained.setWeights({ "0.conv1.0.weight": (weights["0.conv1.0.weight"] as Float32Array).map((value) => 1.5 * value) });
+  const session = await ort.InferenceSession.create(writeOnnx(model, await trained.weights()), {
+    executionProviders: ["wasm"],
+  });
+  for (const count of [1, 3]) {
+    const x = normal(count * model.inputs, count);
+    const { output } = await session.run({ input: new ort.Tensor("float32", x, [count, 3, 32, 32]) });
+    expect(relativeError(output?.data as Float32Array, await trained.predict(x))).toBeLessThan(2e-5);
+  }
+  await session.release();
+  trained.dispose();
 });

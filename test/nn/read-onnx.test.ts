@@ -139,7 +139,7 @@ test("what is no network of ours is refused with the node and its operator", () 
   const made = (op: string, tensors: OnnxTensor[] = [], more: string[] = []) =>
     encodeModel({
       name: "small",
-      nodes: [{ op, inputs: ["x", ...more], output: "y", attributes: {} }],
+      nodes: [{ op, inputs: ["x", ...more], outputs: ["y"], attributes: {}, encoded: [] }],
       tensors,
       input: x,
       output: { ...x, name: "y" },
