@@ -21,7 +21,7 @@ import { textOf } from "./data";
 
 /** Characters that the network sees at once. */
 export const LENGTH = 64;
-const FEATURES = 64;
+export const FEATURES = 64;
 const HEADS = 4;
 const BLOCKS = 2;
 const BATCH = 8;

@@ -1,4 +1,4 @@
-import { concat, type Device, grad, input, open, parameter, randomState, type Tensor } from "wgrad";
+import { adam, concat, cosineDecay, type Device, grad, input, open, parameter, randomState, type Tensor } from "wgrad";
 
 const VISCOSITY = 0.1;
 const WIDTHS = [2, 16, 16, 16, 1];
@@ -27,12 +27,8 @@ export async function main(device?: Device, steps = 2000): Promise<{ error: numb
   const [ux, ut] = grad(u.sum(), [x, t]);
   const [uxx] = grad(ux.sum(), [x]);
   const loss = ut.add(u.mul(ux)).sub(uxx.mul(VISCOSITY)).square().mean();
-  const { state, updates } = adam(loss, network, (step) =>
-    step
-      .mul(-5 / steps)
-      .exp()
-      .mul(0.01),
-  );
+  const gradients = grad(loss, Object.values(network));
+  const { state, updates } = adam({ lr: cosineDecay(0.01, steps) }).update(network, gradients, { steps });
   const session = await on.compile({
     inputs: { x, t },
     parameters: { ...network, ...state },
@@ -76,27 +72,6 @@ function solution(network: Record<string, Tensor>, x: Tensor, t: Tensor): Tensor
   }
   const inside = t.mul(x.square().neg().add(1));
   return h.mul(inside).sub(x.mul(Math.PI).sin());
-}
-
-/** Adam with a rate that is a tensor, too: a step asks nothing of the host. Source: Kingma and Ba 2015, algorithm 1. */
-function adam(loss: Tensor, parameters: Record<string, Tensor>, rateAt: (step: Tensor) => Tensor) {
-  const step = parameter([]);
-  const state: Record<string, Tensor> = { step };
-  const updates: Record<string, Tensor> = { step: step.add(1) };
-  /** 1 - beta^(step + 1) */
-  const corrected = (beta: number) => step.add(1).mul(Math.log(beta)).expm1().neg();
-  const rate = rateAt(step).div(corrected(0.9));
-  const gradients = grad(loss, Object.values(parameters));
-  Object.entries(parameters).forEach(([name, p], i) => {
-    const g = gradients[i] as Tensor;
-    const [m, v] = [parameter(p.shape), parameter(p.shape)];
-    const nextM = m.mul(0.9).add(g.mul(0.1));
-    const nextV = v.mul(0.999).add(g.square().mul(0.001));
-    Object.assign(state, { [`m.${name}`]: m, [`v.${name}`]: v });
-    Object.assign(updates, { [`m.${name}`]: nextM, [`v.${name}`]: nextV });
-    updates[name] = p.sub(nextM.mul(rate).div(nextV.div(corrected(0.999)).sqrt().add(1e-8)));
-  });
-  return { state, updates };
 }
 
 /** By Cole and Hopf: a ratio of two integrals over a bell curve, here sums. Source: Basdevant et al. 1986, eq. 2.5. */

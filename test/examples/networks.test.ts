@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { main as autoencoder } from "../../examples/autoencoder";
 import { main as cnn } from "../../examples/cnn";
 import { main as forecast } from "../../examples/forecast";
 import { alphabet, main as gpt, LENGTH, windows, write } from "../../examples/gpt";
+import { main as lora } from "../../examples/lora";
 import { exact, main as pinn } from "../../examples/pinn";
 import { main as transfer } from "../../examples/transfer";
 import { type Device, open, readSafetensors, type Trainer } from "../../src/index";
@@ -40,6 +42,39 @@ describe("examples of networks, on the CPU", () => {
     const { error, losses } = await pinn(device);
     expect(error).toBeLessThan(0.01);
     expect(losses).toHaveLength(2000);
+  });
+
+  test("autoencoder: after three epochs an error of less than a third of the mean digit's, and a picture of it", async () => {
+    const { error, mean, picture } = await autoencoder(device, 3);
+    expect(error).toBeLessThan(mean / 3);
+    const lines = picture.split("\n");
+    expect(lines.map((line) => line.length)).toEqual(new Array(28).fill(140));
+    expect(
+      lines.slice(0, 14).some((line) => line.includes("@")),
+      "the digits",
+    ).toBe(true);
+    expect(
+      lines.slice(14).some((line) => line.includes("%")),
+      "what was drawn",
+    ).toBe(true);
+  });
+
+  test("lora: adapters alone bring another text nearer, and are all that their file has", async () => {
+    const { before, after, loaded, adapters } = await lora(device, 0.1);
+    expect(after).toBeLessThan(before - 0.05);
+    expect(loaded).toBe(after);
+    const tensors = Object.entries(readSafetensors(adapters));
+    expect(tensors.map(([name]) => name.split(".").at(-1)).sort()).toEqual([
+      "down",
+      "down",
+      "down",
+      "down",
+      "up",
+      "up",
+      "up",
+      "up",
+    ]);
+    expect(tensors.reduce((sum, [, { values }]) => sum + values.length, 0)).toBe(5120);
   });
 
   test("transfer: over 91 % of digits 5 to 9 from 20 examples each, more than without the backbone", async () => {

@@ -6,14 +6,14 @@ import { INITIALIZERS, type Initializer } from "../initializers";
 import { type Held, type Layer, Part, type Pass } from "./layer";
 
 /** What a layer of the user's own is made of. */
-export interface LayerParts {
+export interface LayerParts<Name extends string = string> {
   /** Its parameters for an example of this shape: by name the shape, and how it begins: zeros for one axis, glorotUniform for more. */
-  parameters?(inputs: Shape): Record<string, { shape: Shape; init?: Initializer }>;
+  parameters?(inputs: Shape): Record<Name, { shape: Shape; init?: Initializer }>;
   /**
    * x [rows, ...inputs] -> [rows, ...outputs], with the parameters by name. `training` is false in predict and evaluate, where there
    * are no random numbers; a batch's last rows may be there only to fill it up.
    */
-  apply(x: Tensor, parameters: Record<string, Tensor>, context: LayerContext): Tensor;
+  apply(x: Tensor, parameters: Record<Name, Tensor>, context: LayerContext): Tensor;
 }
 
 export interface LayerContext {
@@ -96,7 +96,7 @@ class Own extends Part {
  * library. Its parameters are "N.name", and in files as in memory. Throws TypeError for what makes no layer; what `apply` throws comes from
  * `sequential`.
  */
-export function defineLayer(name: string, parts: LayerParts): Layer {
+export function defineLayer<Name extends string>(name: string, parts: LayerParts<Name>): Layer {
   if (typeof name !== "string" || name === "")
     throw new TypeError(`defineLayer: name is ${shown(name)}; it must be a string, not empty.`);
   if (!isRecord(parts) || typeof parts.apply !== "function")
