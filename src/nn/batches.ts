@@ -48,6 +48,11 @@ export class Batches {
     this.stepsPerPiece = this.rowsHeld === rows.count ? Infinity : this.rowsHeld / this.batchSize;
   }
 
+  /** The same batches of other rows, as many, of which the device may hold `rowsHeld` at once. */
+  of(rows: Rows, rowsHeld: number): Batches {
+    return new Batches(rows, { ...this.options, rowsHeld });
+  }
+
   /** Rows of the batch of `step`. */
   rowsOf(step: number): number {
     return Math.min(this.batchSize, this.rows.count - (step % this.stepsPerEpoch) * this.batchSize);
@@ -126,6 +131,28 @@ export class Batches {
     this.recent.set(key, order);
     return order;
   }
+}
+
+/** Of a network and its limits, what says how many rows a buffer holds. */
+interface Held {
+  readonly model: { readonly inputs: number; readonly outputs: number; readonly positions: number };
+  readonly batchSize: number | undefined;
+  /** Bytes that a tensor of data may have on the device. */
+  readonly pieceBytes: number;
+}
+
+/** How many rows the device holds at once: all, or as many whole batches as a buffer has room for. Throws RangeError where that is not one. */
+export function rowsHeld({ count, kind }: Rows, { model, batchSize, pieceBytes }: Held): number {
+  const rowBytes = 4 * Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
+  const most = Math.floor(pieceBytes / rowBytes);
+  if (count <= most) return count;
+  const batch = batchSize ?? count;
+  if (batch > most) {
+    throw new RangeError(
+      `fit: a batch of ${Math.min(batch, count)} rows is ${Math.min(batch, count) * rowBytes} bytes, and a buffer has room for ${pieceBytes}; give the trainer a batchSize of at most ${most}.`,
+    );
+  }
+  return most - (most % batch);
 }
 
 /** Rows of `width` numbers by index, then zeros up to `held` rows. */

@@ -3,7 +3,8 @@ import type { Values } from "../graph/program";
 import type { Session } from "../session";
 import { checkCallback, checkCount, checkOptions, checkSignal } from "../util/checks";
 import { DeviceError, isClosedError } from "../util/errors";
-import { Batches } from "./batches";
+import { Batches, rowsHeld } from "./batches";
+import { BehindFrozen } from "./behind-frozen";
 import { checkData, checkDataset, checkWeights, type Dataset, type DataValues, type Rows } from "./dataset";
 import { type EpochStanding, Epochs, type Watch } from "./epochs";
 import { type FitRun, runFit, type Survival } from "./fit";
@@ -19,6 +20,7 @@ import {
 } from "./fit-options";
 import type { Forward } from "./forward";
 import type { History } from "./history";
+import type { Sequential } from "./model";
 import { ratesOf } from "./schedules";
 import { type StageParts, Stages } from "./stages";
 import { type Course, epochsOf, placeIn, type Standing, standingAt } from "./standing";
@@ -26,6 +28,7 @@ import { type Snapshot, Training } from "./training";
 
 /** What a fit works with. */
 export interface FitterParts extends StageParts {
+  readonly model: Sequential;
   readonly batchSize: number | undefined;
   readonly forward: Forward;
   /** Bytes that a tensor of data may have on the device. */
@@ -34,6 +37,8 @@ export interface FitterParts extends StageParts {
 
 /** What a fit begins with, checked: nothing has changed yet. */
 interface Start extends Course {
+  /** What is trained: the network, or what is left of it behind a part that stays as it is. */
+  readonly model: Sequential;
   readonly rows: Rows;
   rate(step: number): number;
   /** Not 0 where a fit is taken up again; then with what was seen of its epochs. */
@@ -66,9 +71,11 @@ export class Fitter {
   /** Seconds between snapshots where the last fit outlives its device. */
   private recovery: number | null = null;
   private moving: Promise<void> | null = null;
+  private readonly behind: BehindFrozen;
 
   constructor(private readonly parts: FitterParts) {
     this.stages = new Stages(parts);
+    this.behind = new BehindFrozen(parts);
   }
 
   get session(): Session | null {
@@ -80,7 +87,7 @@ export class Fitter {
   }
 
   async fit(data: Dataset<DataValues>, options: FitOptions): Promise<History> {
-    const { model, loss, forward } = this.parts;
+    const { model, loss } = this.parts;
     checkData("fit", data);
     checkFitOptions(options);
     const { every = 1, validation, sampleWeights, onProgress, signal } = options;
@@ -95,10 +102,13 @@ export class Fitter {
       this.open = null;
       this.recovery = recovery;
       const { moves } = this.parts.home;
-      const running = await this.outliving(() => this.begun(start));
-      const evaluate = (held: Rows) => forward.evaluate(held);
-      const run = { steps: start.steps, every, onProgress, signal, validation: validated, evaluate };
-      return this.take(running, run, moves, options);
+      const led = await this.outliving(async () => {
+        const { start: from, ...rest } = await this.behind.led(start, validated);
+        return { ...rest, running: await this.begun(from) };
+      });
+      const evaluate = (held: Rows) => led.forward.evaluate(held);
+      const run = { steps: start.steps, every, onProgress, signal, validation: led.validation, evaluate };
+      return this.take(led.running, run, moves, options);
     });
   }
 
@@ -184,7 +194,13 @@ export class Fitter {
     const place = takeUp && this.takesUp ? this.standing.place : null;
     const order = { rows: rows.count, batchSize: Math.min(batchSize, rows.count), shuffle, seed };
     const epoch = place?.epoch ?? (takeUp ? epochsOf(this.standing.order, order) : 0);
-    const batches = new Batches(rows, { batchSize, shuffle, seed, rowsHeld: this.rowsHeld(rows), firstEpoch: epoch });
+    const batches = new Batches(rows, {
+      batchSize,
+      shuffle,
+      seed,
+      rowsHeld: rowsHeld(rows, this.parts),
+      firstEpoch: epoch,
+    });
     const { loss, model } = this.parts;
     if (loss.whole && batches.ragged) {
       throw new RangeError(
@@ -202,14 +218,14 @@ export class Fitter {
     const first = place ? placeIn(call, place, fit, steps) : 0;
     const before = this.standing.steps - first;
     const rate = ratesOf(this.parts.rule, before, first, steps);
-    return { rows, batches, fit, first, before, steps, rate, seen: place?.epochs ?? null };
+    return { model, rows, batches, fit, first, before, steps, rate, seen: place?.epochs ?? null };
   }
 
   private async begun(start: Start): Promise<Running> {
     const { rule, state } = this.parts;
-    const { rows, batches, first, before, steps, rate } = start;
+    const { model, rows, batches, first, before, steps, rate } = start;
     const open = steps === Infinity;
-    const stage = await this.stages.compile(rows, batches, steps - first);
+    const stage = await this.stages.compile(model, rows, batches, steps - first);
     this.takesUp = false;
     const training = new Training(stage, {
       state,
@@ -264,8 +280,8 @@ export class Fitter {
       },
       survives: (error, device) => this.survives(error, device),
       settle: async () => {
-        const { rows, batches, steps, training } = running;
-        training.moveTo(await this.stages.compile(rows, batches, steps - training.position));
+        const { model, rows, batches, steps, training } = running;
+        training.moveTo(await this.stages.compile(model, rows, batches, steps - training.position));
       },
     };
   }
@@ -311,6 +327,7 @@ export class Fitter {
     if (running?.snapshot && known === null) running.training.standAt(running.snapshot.position);
     await home.move(running ? running.before + running.training.position : this.steps);
     forward.moveTo(home.device);
+    this.behind.moveTo(home.device);
   }
 
   /** Replaces weights or state, also where their device is gone and another is to take over. */
@@ -350,20 +367,6 @@ export class Fitter {
   dispose(): void {
     this.disposed = true;
     this.stages.dispose();
-  }
-
-  /** How many rows the device holds at once: all, or as many whole batches as a buffer has room for. */
-  private rowsHeld({ count, kind }: Rows): number {
-    const { model, pieceBytes, batchSize } = this.parts;
-    const rowBytes = 4 * Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
-    const most = Math.floor(pieceBytes / rowBytes);
-    if (count <= most) return count;
-    const batch = batchSize ?? count;
-    if (batch > most) {
-      throw new RangeError(
-        `fit: a batch of ${Math.min(batch, count)} rows is ${Math.min(batch, count) * rowBytes} bytes, and a buffer has room for ${pieceBytes}; give the trainer a batchSize of at most ${most}.`,
-      );
-    }
-    return most - (most % batch);
+    this.behind.dispose();
   }
 }

@@ -13,7 +13,7 @@ const PREDICTED = [1, 16, 256, 4096] as const;
 /** The most rows of one step of an evaluation. */
 const CHUNK = 4096;
 /** Numbers that a layer may have in a step of prediction or evaluation. */
-const LAYER_ELEMENTS = 2 ** 22;
+export const LAYER_ELEMENTS = 2 ** 22;
 
 export interface Evaluated {
   loss: number;
@@ -149,7 +149,9 @@ export class Forward {
 
   private renew(session: Session, version: number, weights: Record<string, Float32Array>): void {
     if (this.versions.get(session) === version) return;
-    session.write(weights);
+    session.write(
+      Object.fromEntries(Object.keys(this.model.held).map((name) => [name, weights[name] as Float32Array])),
+    );
     this.versions.set(session, version);
   }
 

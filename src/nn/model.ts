@@ -95,6 +95,15 @@ export class Sequential implements Model {
     return this.whole.apply(examples, held, new LayerPass(step, this.seed));
   }
 
+  /** Its first `count` layers, and the others behind them: two networks whose names and random numbers are those of this one. Of a chain only. */
+  parted(count: number): { first: Sequential; rest: Sequential } | null {
+    if (!(this.whole instanceof Chain)) return null;
+    const [before, behind] = [this.whole.layers.slice(0, count), this.whole.layers.slice(count)];
+    const first = new Sequential(this.inputShape, before, this.seed);
+    const modules = before.reduce((sum, layer) => sum + layer.modules, 0);
+    return { first, rest: new Sequential(first.outputShape, behind, this.seed, new Chain(behind, modules)) };
+  }
+
   /** The sum over what is held of l2/2 * sum(values²), or null where nothing has one. */
   penalty(held: Record<string, Tensor>): Tensor | null {
     let sum: Tensor | null = null;

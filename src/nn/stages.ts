@@ -23,7 +23,6 @@ const OPEN_STEPS = 2 ** 12;
 /** What training steps are compiled of. */
 export interface StageParts {
   readonly home: Home;
-  readonly model: Sequential;
   readonly loss: Criterion;
   readonly rule: Rule;
   readonly trained: Trained;
@@ -32,7 +31,7 @@ export interface StageParts {
 
 /** The compiled training step of the last fit, which fits of the same shape go on with. */
 export class Stages {
-  private compiled: (Stage & { readonly shape: TrainingShape }) | null = null;
+  private compiled: (Stage & { readonly model: Sequential; readonly shape: TrainingShape }) | null = null;
   private disposed = false;
 
   constructor(private readonly parts: StageParts) {}
@@ -42,8 +41,8 @@ export class Stages {
   }
 
   /** That of the last fit where it fits this one too, else a new one. `steps` are those to come, Infinity where that is not known. */
-  async compile(rows: Rows, batches: Batches, steps: number): Promise<Stage> {
-    const { home, model, loss, rule, trained, state } = this.parts;
+  async compile(model: Sequential, rows: Rows, batches: Batches, steps: number): Promise<Stage> {
+    const { home, loss, rule, trained, state } = this.parts;
     const batch = batches.full ? null : batches.batchSize;
     // One run should last, and its tables should be small; whatever the batch, a table fits a buffer.
     const most = Math.min(TABLE_ELEMENTS / (batch ?? 1), TABLE_STEPS.most);
@@ -59,21 +58,22 @@ export class Stages {
       steps: tableSteps,
     };
     const last = this.compiled;
-    if (last && sameTraining(last.shape, shape) && last.tableSteps >= tableSteps) {
+    if (last && last.model === model && sameTraining(last.shape, shape) && last.tableSteps >= tableSteps) {
       await state.moveTo(last.session);
       return last;
     }
     const program = trainingProgram(model, loss, rule, shape, trained);
     const session = await home.device.compile(program);
     try {
-      await state.moveTo(session);
+      const names = Object.keys(program.parameters).filter((name) => Object.hasOwn(state.shapes, name));
+      await state.moveTo(session, names);
       if (this.disposed) throw new DeviceError("fit: the trainer was disposed during the call; make another.");
     } catch (error) {
       session.dispose();
       throw error;
     }
     last?.session.dispose();
-    this.compiled = { session, shape, tableSteps, counts: "base" in program.inputs };
+    this.compiled = { session, model, shape, tableSteps, counts: "base" in program.inputs };
     return this.compiled;
   }
 

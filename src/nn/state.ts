@@ -11,8 +11,11 @@ export type Arrays = Record<string, Float32Array>;
 export class State {
   readonly names: readonly string[];
   readonly weightNames: readonly string[];
+  /** What no session has. */
   private values: Arrays;
   private owner: Session | null = null;
+  /** What the owner has of all. */
+  private owned: ReadonlySet<string> = new Set();
   /** Grows with each change of a weight. */
   version = 0;
   /** What was last read, as of a version: the weights, or everything. */
@@ -49,21 +52,30 @@ export class State {
   }
 
   private async read(names: readonly string[]): Promise<Arrays> {
-    const { owner } = this;
-    const arrays = owner === null ? names.map((name) => this.values[name] as Float32Array) : await owner.readAll(names);
-    return Object.fromEntries(names.map((name, i) => [name, arrays[i] as Float32Array]));
+    const { owner, owned, values } = this;
+    const asked = names.filter((name) => owned.has(name));
+    const arrays = owner === null || asked.length === 0 ? [] : await owner.readAll(asked);
+    const read = Object.fromEntries(asked.map((name, i) => [name, arrays[i] as Float32Array]));
+    return Object.fromEntries(names.map((name) => [name, read[name] ?? (values[name] as Float32Array)]));
+  }
+
+  /** Names of what is in the session that trains. */
+  get inSession(): readonly string[] {
+    return [...this.owned];
   }
 
   /** Takes in everything as it is now in the session that has it, read beside something else. */
   took(session: Session, values: Arrays): void {
-    if (this.owner === session) this.known = { version: this.version, values, whole: true };
+    if (this.owner === session)
+      this.known = { version: this.version, values: { ...this.values, ...values }, whole: true };
   }
 
   /** Replaces some or all. */
   write(values: Record<string, Values>): void {
     const copies = Object.fromEntries(Object.entries(values).map(([name, array]) => [name, Float32Array.from(array)]));
-    if (this.owner !== null) this.owner.write(copies);
-    else Object.assign(this.values, copies);
+    const [inSession, others] = this.parted(copies);
+    if (Object.keys(inSession).length > 0) this.owner?.write(inSession);
+    Object.assign(this.values, others);
     const { known, version } = this;
     this.version++;
     // What was read stays known, with what replaces a part of it.
@@ -81,17 +93,27 @@ export class State {
   restore(values: Arrays): void {
     this.version++;
     this.owner = null;
+    this.owned = new Set();
     this.values = { ...values };
   }
 
-  /** Hands everything to a session that will train; the session before has no part in it any more. */
-  async moveTo(session: Session): Promise<void> {
+  /** Hands over to a session that will train what is in it, by these names; the session before has no part in it any more. */
+  async moveTo(session: Session, names: readonly string[] = this.names): Promise<void> {
     if (this.owner === session) return;
     const values = await this.all();
-    session.write(values);
+    const owned = new Set(names);
+    const [inSession, others] = this.parted(values, owned);
+    session.write(inSession);
     this.owner = session;
-    this.values = {};
-    this.took(session, values);
+    this.owned = owned;
+    this.values = others;
+    this.took(session, inSession);
+  }
+
+  private parted(values: Arrays, owned = this.owned): [Arrays, Arrays] {
+    const entries = Object.entries(values);
+    const those = (has: boolean) => Object.fromEntries(entries.filter(([name]) => owned.has(name) === has));
+    return [those(true), those(false)];
   }
 
   /** To be called when the owner runs steps. */

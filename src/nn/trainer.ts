@@ -30,8 +30,9 @@ export interface TrainerOptions {
   /** One factor a class, for softmaxCrossEntropy: the weight of PyTorch's CrossEntropyLoss. In evaluations too. */
   classWeights?: readonly number[];
   /**
-   * Parameters that stay as they are: names, or beginnings of names up to a dot. A batchNorm whose statistics are frozen normalises by them
-   * in training too.
+   * Parameters that stay as they are: names, or beginnings of names up to a dot. A batchNorm whose statistics ("running_mean") are frozen
+   * normalises by them in training too; one whose weights alone are goes on moving them, as in PyTorch. What the first layers of all make of
+   * the rows is computed once a fit, not at every step, where all of them are frozen, draw no random numbers and move no statistics, and no layer of your own is among them.
    */
   frozen?: readonly string[];
 }

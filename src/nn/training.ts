@@ -120,7 +120,7 @@ export class Training {
     let done: Float32Array = new Float32Array(0);
     const options: RunAndRead = {
       steps,
-      read: reads ? state.names : [],
+      read: reads ? state.inSession : [],
       recording: ({ loss }) => {
         done = loss as Float32Array;
       },

@@ -19,9 +19,13 @@ export class Chain extends Part {
   readonly name = "sequential";
   private readonly indices: readonly number[];
 
-  constructor(readonly layers: readonly Part[]) {
+  /** `first` is the number of its first module: not 0 for what is left of a chain without its beginning. */
+  constructor(
+    readonly layers: readonly Part[],
+    first = 0,
+  ) {
     super();
-    let index = 0;
+    let index = first;
     this.indices = layers.map((layer) => {
       index += layer.modules;
       return index - layer.modules;
@@ -74,6 +78,10 @@ export class Chain extends Part {
 
   override widest(inputs: Shape): number {
     return Math.max(...this.places(inputs).map((place) => place.layer.widest(place.inputs)));
+  }
+
+  override get mayMixRows(): boolean {
+    return this.layers.some((layer) => layer.mayMixRows);
   }
 
   override leastRows(inputs: Shape): number {

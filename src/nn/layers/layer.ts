@@ -112,6 +112,11 @@ export abstract class Part implements Layer {
   /** x [rows, ...inputs] -> [rows, ...output(inputs)]. */
   abstract apply(x: Tensor, held: Record<string, Tensor>, pass: Pass): Tensor;
 
+  /** Whether what it makes of a row may depend on the other rows, or on the step, in ways that cannot be seen from here. */
+  get mayMixRows(): boolean {
+    return false;
+  }
+
   /** How many rows a batch must have in training; 1 for all layers that make of a row what is in it alone. */
   leastRows(_inputs: Shape): number {
     return 1;

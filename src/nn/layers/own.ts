@@ -40,6 +40,10 @@ class Own extends Part {
     return this.name === "softmax" || this.name === "sigmoid" ? this.name : null;
   }
 
+  override get mayMixRows(): boolean {
+    return true;
+  }
+
   override output(inputs: Shape): Shape {
     const held = Object.entries(this.held(inputs)).map(([name, { shape }]) => [name, input(shape)]);
     const x = input([2, ...inputs]);

@@ -39,6 +39,10 @@ class Residual extends Part {
     return Object.fromEntries(Object.entries(this.#chain.held(inputs)).map(([name, held]) => [BODY + name, held]));
   }
 
+  override get mayMixRows(): boolean {
+    return this.#chain.mayMixRows;
+  }
+
   override leastRows(inputs: Shape): number {
     return this.#chain.leastRows(inputs);
   }
