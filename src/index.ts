@@ -13,6 +13,7 @@ export { type FileTensor, readSafetensors, safetensorsMetadata, writeSafetensors
 export { attention } from "./graph/attention";
 export { grad } from "./graph/autodiff";
 export type { Axes } from "./graph/axes";
+export { checkpoint } from "./graph/checkpoint";
 export { einsum } from "./graph/einsum";
 export { concat, stack } from "./graph/join";
 export type { DType } from "./graph/ops";

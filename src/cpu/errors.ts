@@ -1,6 +1,6 @@
 import { composed } from "../graph/compose";
 import { elementwiseRow, type Numbers, type Op, rowOf, spread } from "../graph/ops";
-import { input, Tensor, topological } from "../graph/tensor";
+import { input, type Tensor, topological } from "../graph/tensor";
 import {
   ceil,
   compare,
@@ -121,6 +121,7 @@ export const ERRORS = {
   softmax: { errors: softmax, nonnegative: "always" },
   logSoftmax: { errors: logSoftmax },
   conv: { errors: ofParts, nonnegative: "inherited" },
+  checkpoint: { errors: ofParts },
 
   scan: { errors: scanned },
   item: { errors: moved },
@@ -157,7 +158,7 @@ function isNonnegative({ op, operands: [a, b] }: Tensor, operands: readonly Unce
 /** The errors of what a composite is made of, one after another. */
 function ofParts(node: Tensor, operands: readonly Uncertain[]): Numbers {
   const given = node.operands.map(({ shape, dtype }) => input(shape, dtype));
-  const made = composed(new Tensor(node.op, given, node.shape, node.dtype, node.attributes)) as Tensor;
+  const made = composed(node.withOperands(given)) as Tensor;
   const known = new Map(given.map((leaf, i) => [leaf, operands[i] as Uncertain]));
   for (const part of topological([made])) {
     if (known.has(part)) continue;

@@ -1,5 +1,6 @@
+import { composed } from "../graph/compose";
 import { type Numbers, rowOf, splitShape, spread } from "../graph/ops";
-import type { Tensor } from "../graph/tensor";
+import { input, type Tensor, topological } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 import { joined, overSteps } from "./over-steps";
 
@@ -54,12 +55,31 @@ export function evaluate(
           shape,
           attributes,
         );
+      else if (row.kind === "composite") return ofParts(node as Tensor, operands);
       else throw new Error(`internal: ${node.op} has no value of its own`);
       return out;
     }
     default:
       return row satisfies never;
   }
+}
+
+/** The value of a composite that has no loop of its own: of what it is made of, one after another. */
+function ofParts(node: Tensor, operands: readonly Numbers[]): Numbers {
+  const given = node.operands.map(({ shape, dtype }) => input(shape, dtype));
+  const made = composed(node.withOperands(given)) as Tensor;
+  const known = new Map(given.map((leaf, i) => [leaf, operands[i] as Numbers]));
+  for (const part of topological([made])) {
+    if (known.has(part)) continue;
+    known.set(
+      part,
+      evaluate(
+        part,
+        part.operands.map((operand) => known.get(operand) as Numbers),
+      ),
+    );
+  }
+  return known.get(made) as Numbers;
 }
 
 export function isFed(node: Tensor): boolean {

@@ -13,6 +13,8 @@ interface Row {
   ofExponential(shifted: number): number;
   /** The same of the device's S. */
   readonly ofSum: number;
+  /** Whether an x is so far below the largest, whatever the errors of both, that its exp is less than any number that counts. */
+  isAway(value: number, error: number): boolean;
   /** What the errors of all x may make of p, as factors: e^δᵢ / Σ pⱼ e^δⱼ at its most and its least, not linearised. */
   factors(p: number, error: number): { up: number; down: number };
 }
@@ -22,7 +24,8 @@ interface Row {
  * the exact quotient is the same, so the errors of x count by p's own condition and not by that of x - m.
  */
 export const softmax: ErrorRule = (node, [x]) =>
-  overRows(node, x as Uncertain, ({ m, S, ofExponential, ofSum, factors }, value, error) => {
+  overRows(node, x as Uncertain, ({ m, S, ofExponential, ofSum, factors, isAway }, value, error) => {
+    if (isAway(value, error)) return 2 * LEAST;
     const p = Math.exp(value - m) / S;
     // Below 2⁻¹²⁶ exp may be flushed, however large its relative error.
     if (p === 0 && error === 0) return 2 * LEAST;
@@ -34,16 +37,21 @@ export const softmax: ErrorRule = (node, [x]) =>
 
 /** (x - m) - log S, in this order. */
 export const logSoftmax: ErrorRule = (node, [x]) =>
-  overRows(node, x as Uncertain, ({ m, S, largest, ofSum, factors }, value, error) => {
+  overRows(node, x as Uncertain, ({ m, S, largest, ofSum, factors, isAway }, value, error) => {
     const shifted = value - m;
     if (shifted === Number.NEGATIVE_INFINITY && error === 0) return 0;
-    const { up, down } = factors(Math.exp(shifted) / S, error);
-    const carried = Math.max(Math.log(up), -Math.log(down), 0);
+    // What counts for nothing in the sum has its own error, and that of the sum.
+    const alone = isAway(value, error) ? error : 0;
+    const { up, down } = factors(Math.exp(shifted) / S, error - alone);
+    const carried = alone + Math.max(Math.log(up), -Math.log(down), 0);
     // The device's S is that of its own x.
     const wander = 2 * largest + ofSum * (1 + ofSum);
     const ofLog = ofSum * (1 + ofSum) + logarithm(S * Math.exp(-wander), S * Math.exp(wander), Math.log(S) + wander);
     return within(shifted - Math.log(S), carried + UNIT * (Math.abs(shifted) + 2 * largest) + ofLog, UNIT);
   });
+
+/** exp(-AWAY) is less than half the least number that counts, by far more than the terms of any row. */
+const AWAY = 150;
 
 function overRows(
   node: Tensor,
@@ -77,7 +85,10 @@ function isNaNAll(x: Numbers, e: Numbers): boolean {
 
 function describe(x: Numbers, e: Numbers): Row {
   const m = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const largest = e.reduce((a, b) => Math.max(a, b), 0);
+  // At least so large is the largest x, whichever it is.
+  const lowest = x.reduce((a, b, l) => Math.max(a, b - (e[l] as number)), Number.NEGATIVE_INFINITY);
+  const isAway = (value: number, error: number) => value + error < lowest - AWAY;
+  const largest = e.reduce((a, b, l) => (isAway(x[l] as number, b) ? a : Math.max(a, b)), 0);
   const S = x.reduce((sum, value) => sum + Math.exp(value - m), 0);
   const ofExponential = (shifted: number) => {
     const reach = Math.abs(shifted) + 2 * largest;
@@ -88,7 +99,7 @@ function describe(x: Numbers, e: Numbers): Row {
   let weighted = 0;
   x.forEach((value, l) => {
     const p = Math.exp(value - m) / S;
-    if (p === 0) return;
+    if (p === 0 || isAway(value, e[l] as number)) return;
     most += p * Math.exp(e[l] as number);
     least += p * Math.exp(-(e[l] as number));
     weighted += p * ofExponential(value - m);
@@ -98,7 +109,8 @@ function describe(x: Numbers, e: Numbers): Row {
     S,
     largest,
     ofExponential,
-    ofSum: weighted + accumulated(x.length - 1),
+    isAway,
+    ofSum: weighted + accumulated(x.length - 1) + x.length * LEAST,
     factors(p, error) {
       const grown = Math.exp(error);
       return { up: grown / (p * grown + least - p / grown), down: 1 / grown / (p / grown + most - p * grown) };

@@ -1,6 +1,7 @@
 import { shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, sameShape, sizeOf } from "../util/shape";
+import { Checkpoint } from "./checkpoint";
 import { GRADIENTS } from "./gradients";
 import { elementwiseRow, rowOf } from "./ops";
 import { asScan } from "./scan";
@@ -86,6 +87,16 @@ function vjp(
       const known = ofParts.get(whole) ?? [];
       known[index] = known[index]?.add(gradient) ?? gradient;
       ofParts.set(whole, known);
+      continue;
+    }
+    if (node instanceof Checkpoint) {
+      const { operands, result } = node.again();
+      vjp([result], [gradient], operands).forEach((part, at) => {
+        const operand = node.operands[at] as Tensor;
+        if (part === null || !reaches.has(operand)) return;
+        add(operand, part);
+        masks.delete(operand);
+      });
       continue;
     }
     const mask = node.attributes.picks ? node.operands[1] : masks.get(node);

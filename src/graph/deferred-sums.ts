@@ -1,4 +1,3 @@
-import { withOperands } from "./scan";
 import { contraction, sumAxes, type Tensor, topological } from "./tensor";
 
 /** Makes a sum over all steps of what each step gives, of tensors [T, ...] that have one value for each. */
@@ -34,7 +33,7 @@ export class DeferredSums {
       const inner = this.sumOf(a);
       const { later } = inner;
       return {
-        inStep: inner.inStep && (inner.inStep === a ? term : withOperands(term, [inner.inStep])),
+        inStep: inner.inStep && (inner.inStep === a ? term : term.withOperands([inner.inStep])),
         later: later && ((stacked) => reordered(term, later(stacked))),
       };
     }

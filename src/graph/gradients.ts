@@ -176,6 +176,8 @@ export const GRADIENTS: Record<Op, Gradient> = {
     const weighted = node.mul(g);
     return [weighted.sub(node.mul(keepAxes(node, weighted)))];
   },
+  // Its derivative is that of its parts once more: autodiff.ts.
+  checkpoint: none,
   conv: (node, g) => convolutionGradients(node, g),
   // Its softmax is made of what it has computed anyway, and needs no logarithm.
   logSoftmax: (node, g) => [g.sub(operands(node)[0].softmax(node.attributes.from).mul(keepAxes(node, g)))],

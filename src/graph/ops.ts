@@ -32,7 +32,9 @@ export interface Attributes {
   readonly values?: ArrayLike<number>;
   /** item: which part of a scan it is; `from` elements lie before it. */
   readonly index?: number;
-  /** input: it stands for what a scan's step is given. */
+  /** reshape: equal to no other, so that what is made of it is computed once more. */
+  readonly again?: true;
+  /** input: it stands for what a scan's step is given, or a checkpoint. */
   readonly ofStep?: true;
 }
 
@@ -412,6 +414,9 @@ export const OPS = {
       convolve(x as Numbers, weight as Numbers, out, [...shapes, shape] as unknown as [Shape, Shape, Shape], slides);
     },
   },
+
+  /** What is computed again for a derivative rather than kept: checkpoint.ts. */
+  checkpoint: { kind: "composite" },
 
   /** A step done again and again; what it is stands in scan.ts. Its parts lie one after another, and `item` is one of them. */
   scan: { kind: "scan" },

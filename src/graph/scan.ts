@@ -51,6 +51,10 @@ export class Scan extends Tensor {
     this.parts = parts;
   }
 
+  override withOperands(operands: readonly Tensor[]): Scan {
+    return new Scan(operands, this.body);
+  }
+
   /** A part as a tensor. */
   item(index: number): Tensor {
     const { shape, dtype, offset } = this.parts[index] as ScanPart;
@@ -91,14 +95,9 @@ export function replaced(roots: readonly Tensor[], by: ReadonlyMap<Tensor, Tenso
   const of = (node: Tensor) => result.get(node) ?? node;
   for (const node of topological(roots)) {
     if (result.has(node) || node.operands.every((operand) => of(operand) === operand)) continue;
-    result.set(node, withOperands(node, node.operands.map(of)));
+    result.set(node, node.withOperands(node.operands.map(of)));
   }
   return roots.map(of);
-}
-
-export function withOperands(node: Tensor, operands: readonly Tensor[]): Tensor {
-  if (node instanceof Scan) return new Scan(operands, node.body);
-  return new Tensor(node.op, operands, node.shape, node.dtype, node.attributes);
 }
 
 /** Whether a node is made of literals and counting alone. */
@@ -168,7 +167,7 @@ export function scan<C extends Record<string, Tensor>>(
 }
 
 /** What a step reads of the graph around it: the outermost tensors that do not depend on its leaves. */
-function closedOver(results: readonly Tensor[], leaves: readonly Tensor[]): Tensor[] {
+export function closedOver(results: readonly Tensor[], leaves: readonly Tensor[]): Tensor[] {
   const begin = (leaves[0] as Tensor).id;
   const own = new Set<Tensor>(leaves);
   const nodes = topological(results);

@@ -38,6 +38,11 @@ export class Tensor {
     readonly attributes: Attributes = {},
   ) {}
 
+  /** @internal The same of other operands. */
+  withOperands(operands: readonly Tensor[]): Tensor {
+    return new Tensor(this.op, operands, this.shape, this.dtype, this.attributes);
+  }
+
   /** Elementwise, with NumPy's broadcasting: [..] + [..] -> the broadcast shape. Throws ShapeError where they do not fit. */
   add(b: Operand): Tensor {
     return elementwise("add", this, b);

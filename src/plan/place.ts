@@ -5,39 +5,31 @@ export interface Lifetime {
 }
 
 /**
- * Gives each buffer an allocation: those that live throughout have their own, the others share with buffers whose life is
- * over, the best fit first. Whole allocations, because one GPUBuffer may not be bound read and read_write in one dispatch.
+ * Gives each buffer an allocation: those that live throughout have their own, the others share one with buffers that live before or after
+ * them. The largest come first, each to the smallest allocation that is free all its life: in the order of time, a small buffer that
+ * lives long would keep a large allocation from the large ones. Whole allocations, because one GPUBuffer may not be bound read and
+ * read_write in one dispatch. Source: Pisarchyk and Lee 2020, §4.3.
  */
 export function place(lifetimes: readonly Lifetime[]): { allocationOf: number[]; allocations: number[] } {
   const allocations: number[] = [];
-  const freeFrom: number[] = [];
+  const taken: (readonly [number, number])[][] = [];
   const allocationOf = new Array<number>(lifetimes.length).fill(-1);
-  const order = lifetimes.map((_, i) => i).sort((a, b) => begin(lifetimes[a]) - begin(lifetimes[b]) || a - b);
-  for (const i of order) {
-    const { bytes, span } = lifetimes[i] as Lifetime;
-    let best = -1;
-    if (span !== null) {
-      allocations.forEach((size, allocation) => {
-        if ((freeFrom[allocation] as number) > span[0]) return;
-        if (best < 0 || misfit(size, bytes) < misfit(allocations[best] as number, bytes)) best = allocation;
-      });
+  const order = [...lifetimes.entries()].sort(([i, a], [j, b]) => b.bytes - a.bytes || begin(a) - begin(b) || i - j);
+  for (const [i, { bytes, span }] of order) {
+    const [first, last] = span ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    // Those made last are the smallest.
+    let at = taken.length - 1;
+    while (at >= 0 && (taken[at] as (typeof taken)[number]).some(([from, to]) => first <= to && from <= last)) at--;
+    if (at < 0) {
+      at = allocations.push(bytes) - 1;
+      taken.push([]);
     }
-    if (best < 0) {
-      best = allocations.length;
-      allocations.push(bytes);
-    }
-    allocations[best] = Math.max(allocations[best] as number, bytes);
-    freeFrom[best] = span === null ? Number.POSITIVE_INFINITY : span[1] + 1;
-    allocationOf[i] = best;
+    taken[at]?.push([first, last]);
+    allocationOf[i] = at;
   }
   return { allocationOf, allocations };
 }
 
-function begin(lifetime: Lifetime | undefined): number {
-  return lifetime?.span?.[0] ?? -1;
-}
-
-/** Bytes wasted in an allocation that is too large; growing one that is too small counts as much. */
-function misfit(size: number, bytes: number): number {
-  return Math.abs(size - bytes);
+function begin({ span }: Lifetime): number {
+  return span?.[0] ?? -1;
 }

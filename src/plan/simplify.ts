@@ -1,6 +1,6 @@
 import { composed } from "../graph/compose";
 import { elementwiseRow, isFold, rowOf, splitShape } from "../graph/ops";
-import { isFree, leafOf, makeScan, replaced, Scan, withOperands } from "../graph/scan";
+import { isFree, leafOf, makeScan, replaced, Scan } from "../graph/scan";
 import { literal, literalOf, Tensor, topological } from "../graph/tensor";
 import { accessThrough, stepOf, type ViewStep } from "../graph/view";
 import { broadcastShapes, type Shape, sameShape, stridesOf } from "../util/shape";
@@ -31,7 +31,7 @@ export function simplify(roots: readonly Tensor[]): Map<Tensor, Tensor> {
 function of(node: Tensor, operands: readonly Tensor[], unique: (node: Tensor) => Tensor): Tensor {
   if (node instanceof Scan) return simplifiedScan(node, operands);
   const same = operands.every((operand, i) => operand === node.operands[i]);
-  const made = same ? node : rebuilt(node, operands);
+  const made = same ? node : node.withOperands(operands);
   const parts = composed(made);
   if (parts === null) return rewrite(made, unique);
   const result = new Map(operands.map((operand) => [operand, operand]));
@@ -67,7 +67,7 @@ function simplifiedScan({ body }: Scan, operands: readonly Tensor[]): Scan {
     }
     const leaf = leaves.get(base) ?? leafOf(base.shape, base.dtype);
     leaves.set(base, leaf);
-    return steps.reduce((x, view) => withOperands(view, [x]), leaf);
+    return steps.reduce((x, view) => view.withOperands([x]), leaf);
   };
   const by = new Map(closed.map((leaf, i) => [leaf, inside(operands[begin + i] as Tensor)]));
   const results = replaced([...nextCarries, ...ys], by);
@@ -79,10 +79,6 @@ function simplifiedScan({ body }: Scan, operands: readonly Tensor[]): Scan {
     nextCarries: made.slice(0, carries.length),
     ys: made.slice(carries.length),
   });
-}
-
-function rebuilt(node: Tensor, operands: readonly Tensor[]): Tensor {
-  return new Tensor(node.op, operands, node.shape, node.dtype, node.attributes);
 }
 
 /** Equal keys, equal values. Leaves are only equal to themselves, but for literals. */
@@ -120,7 +116,9 @@ function rewrite(node: Tensor, unique: (node: Tensor) => Tensor): Tensor {
 }
 
 function rewriteView(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor): Tensor {
-  const { axes = [], steps = [] } = node.attributes;
+  const { axes = [], steps = [], again } = node.attributes;
+  // It shows its operand as it is, but so that nothing made of it is taken for what is made of the operand.
+  if (again || x.attributes.again) return node;
   if (node.op === "permute" ? axes.every((axis, i) => axis === i) : sameShape(node.shape, x.shape)) {
     if (steps.every((step) => step > 0)) return x;
   }
@@ -209,7 +207,7 @@ function rewriteElementwise(node: Tensor, unique: (node: Tensor) => Tensor): Ten
     default:
   }
   const same = operands.every((operand, i) => operand === node.operands[i]);
-  return unique(same ? node : rebuilt(node, operands));
+  return unique(same ? node : node.withOperands(operands));
 }
 
 /** Folding two factors must neither overflow nor lose what lies below the normal range. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import {
+  checkpoint,
   concat,
   constant,
   grad,
@@ -75,6 +76,7 @@ const CALLS: Record<string, Call> = {
     ),
   maximum: (a, c, pool) => a.maximum(beside(a, c, pool)),
   minimum: (a, c, pool) => a.minimum(beside(a, c, pool)),
+  checkpoint: (a) => checkpoint((x) => moderate(x).tanh().mul(x), a),
   neg: (a) => a.neg(),
   abs: (a) => a.abs(),
   square: (a) => moderate(a).square(),

@@ -308,6 +308,15 @@ describe("where float32 ends", () => {
     expect(bounds[0]).toBe(0);
     expect(bounds[1]).toBeLessThan(1e-18);
   });
+  test("what a softmax may not see has a bound of nothing, and leaves the others theirs", () => {
+    const { bounds } = boundsOf((x) => x.sub(1).add(1).softmax(), [[4], [1, 2, -1e30, 0]]);
+    expect(bounds[2]).toBeLessThan(1e-37);
+    expect(Math.max(...[0, 1, 3].map((i) => bounds[i] as number))).toBeLessThan(1e-5);
+    const logs = boundsOf((x) => x.sub(1).add(1).logSoftmax(), [[4], [1, 2, -1e30, 0]]).bounds;
+    expect(logs[0]).toBeLessThan(1e-5);
+    expect(logs[2]).toBeGreaterThan(1e22);
+    expect(logs[2]).toBeLessThan(1e25);
+  });
   test("subnormals may be flushed to zero, and nothing more", () => {
     const { values, bounds } = boundsOf((x) => x.mul(1), [[2], [1e-40, 2 ** -90]]);
     expect(bounds[0]).toBeGreaterThanOrEqual(values[0] as number);

@@ -3,6 +3,7 @@ import { GRADIENTS } from "../../src/graph/gradients";
 import { OPS } from "../../src/graph/ops";
 import { topological } from "../../src/graph/tensor";
 import {
+  checkpoint,
   constant,
   einsum,
   grad,
@@ -234,6 +235,28 @@ const CASES: Record<string, Case> = {
         .windows(0, 3)
         .matmul(b)
         .square(),
+  },
+  checkpoint: {
+    ops: ["checkpoint"],
+    shapes: [
+      [3, 2],
+      [2, 4],
+    ],
+    build: (a, b) => checkpoint((x, y) => x.matmul(y).tanh().add(b.sum()), a, b).square(),
+  },
+  "the derivative through a checkpoint": {
+    ops: ["checkpoint"],
+    shapes: [
+      [3, 2],
+      [2, 4],
+    ],
+    build: (a, b) =>
+      grad(
+        checkpoint((x, y) => x.matmul(y).sigmoid(), a, b)
+          .square()
+          .sum(),
+        [a],
+      )[0].square(),
   },
   "matmul by itself": { ops: ["matmul"], shapes: [[3, 4]], build: (a) => a.matmul(a.T) },
   "sum of all": { ops: ["sum"], shapes: [[2, 3, 4]], build: (a) => a.square().sum() },

@@ -1,4 +1,6 @@
 import {
+  attention,
+  checkpoint,
   constant,
   einsum,
   grad,
@@ -775,6 +777,26 @@ add(
   },
   draw(2, 5, 3, 9),
   draw(2, 7, 3, 9),
+);
+add(
+  "checkpoint",
+  "of a product, and its derivative",
+  (a, b) => {
+    const y = checkpoint((x, w) => x.matmul(w).tanh(), a, b);
+    return grad(y.square().sum(), [a])[0].add(y.sum());
+  },
+  draw(17, 9),
+  draw(9, 33),
+);
+add(
+  "checkpoint",
+  "attention in strips, and its derivative",
+  (q, k) => {
+    const y = attention(q, k, k, { causal: true });
+    return grad(y.square().sum(), [k])[0];
+  },
+  draw(257, 3),
+  draw(256, 3),
 );
 add(
   "matmul",
