@@ -34,7 +34,9 @@ var<workgroup> memory: array<u32, MEMORY>;
 // spec end
 
 @compute @workgroup_size(WORKGROUP)
+// spec begin main
 fn main(@builtin(local_invocation_index) local: u32) {
+// spec end
   // spec begin load
   for (var i = local; i < 1u; i += WORKGROUP) { memory[i] = state[i]; }
   // spec end
@@ -62,6 +64,8 @@ fn main(@builtin(local_invocation_index) local: u32) {
   // What ends a thread's loops early does not enter this one either, whose only turn no compiler can foresee: then nothing is
   // counted, and the host, which compares, believes nothing.
   for (var i = 0u; i < steps; i += steps) {
+    // spec begin count
     if (local == 0u) { state[COUNT] = (state[COUNT] + done) & 0xffffffu; }
+    // spec end
   }
 }

@@ -25,7 +25,9 @@ var<workgroup> memory: array<u32, MEMORY>;
 // spec end
 
 @compute @workgroup_size(WORKGROUP)
+// spec begin main
 fn main(@builtin(local_invocation_index) local: u32) {
+// spec end
   // spec begin body
   for (var count = 0u; count < 10u; count++) {
     if (local == 0u) { memory[0] = bitcast<u32>(bitcast<f32>(memory[0]) * 0.5); }

@@ -23,6 +23,17 @@ export interface OpenOptions {
   tuning?: TuningStore | null;
 }
 
+export interface CompileOptions {
+  /**
+   * So many of the program side by side in one session, each with parameters of its own; default 1. Arrays of `write`, `read` and
+   * `run` hold one copy's values after another's; the history of a scalar output is all records of copy 0, then of copy 1, ...
+   * A copy has the bits that the program alone has on the same route.
+   */
+  copies?: number;
+  /** Names of inputs that each copy has for itself; the others are shared by all. */
+  own?: readonly string[];
+}
+
 export interface DeviceInfo {
   vendor: string;
   architecture: string;
@@ -38,8 +49,11 @@ export interface Device {
   readonly lost: Promise<{ reason: string; message: string }>;
   /** Bytes now and at the highest, on the device, over all sessions. */
   memory(): { bytes: number; peakBytes: number; buffers: number };
-  /** Throws TypeError or ShapeError for a program that cannot run, DeviceError where the device cannot hold or compile it. */
-  compile(program: Program): Promise<Session>;
+  /**
+   * Makes a program ready to run. Throws TypeError or ShapeError for one that cannot, RangeError for a number of copies that is none,
+   * DeviceError where the device cannot hold or compile it.
+   */
+  compile(program: Program, options?: CompileOptions): Promise<Session>;
   /**
    * Measures on this adapter how the program's products are best cut up and which route is faster, milliseconds each, and keeps
    * the answer: later calls of `compile`, here and after a later `open`, plan by it; sessions that are there stay as they are.
@@ -142,8 +156,14 @@ class OpenDevice implements Device {
     return this.runs.memory();
   }
 
-  async compile(program: Program): Promise<Session> {
+  async compile(program: Program, options?: CompileOptions): Promise<Session> {
     const own = this.checked(program);
+    if (options !== undefined) {
+      // A chunk of its own: a page that has one network does not download it.
+      const { checkCopies } = await import("./graph/copies");
+      const copies = checkCopies(own, options, this.backend);
+      if (copies.count > 1) own.copies = copies;
+    }
     const runner = await this.runs.compile(own);
     try {
       this.runs.throwIfGone();

@@ -13,7 +13,10 @@ interface Kind {
 export async function openCpuBackend(): Promise<CpuBackend> {
   const { WasmRunner } = await import("./wasm/runner");
   if (await WasmRunner.runsHere()) {
-    return new CpuBackend({ description: "CPU, WebAssembly", create: (program) => WasmRunner.create(program) });
+    // Copies are a chunk of their own: a page that has one network does not download it.
+    const create = async (program: Program) =>
+      WasmRunner.create(program, program.copies && (await import("./wasm/copies")).WasmCopies);
+    return new CpuBackend({ description: "CPU, WebAssembly", create });
   }
   const { ReferenceRunner } = await import("./reference-runner");
   return new CpuBackend({

@@ -8,7 +8,7 @@ export type { Points } from "./data/points";
 export { type RandomState, randomState } from "./data/random";
 export { spirals } from "./data/spirals";
 export { xor } from "./data/xor";
-export { type Device, type DeviceInfo, type OpenOptions, open } from "./device";
+export { type CompileOptions, type Device, type DeviceInfo, type OpenOptions, open } from "./device";
 export { type FileTensor, readSafetensors, safetensorsMetadata, writeSafetensors } from "./files/safetensors";
 export { attention } from "./graph/attention";
 export { grad } from "./graph/autodiff";

@@ -7,7 +7,7 @@ export interface RunRequest {
   readonly steps: number;
   readonly every: number;
   readonly signal?: Stop | undefined;
-  /** Told between submissions how many steps are done and each scalar output's latest value. */
+  /** Told between submissions how many steps are done and each scalar output's latest value, in the first copy where there are several. */
   progress?: ((step: number, outputs: Record<string, number>) => void) | undefined;
   /** Parameters that come back beside the outputs, as of the last step. */
   readonly state?: readonly string[];
@@ -26,7 +26,7 @@ export interface KernelTime {
   bytes: number;
 }
 
-/** A compiled program on one backend. A session gives it checked values, and the next call once the one before is sent or over. */
+/** A compiled program on one backend. Where it has copies, arrays hold one after another. A session gives it checked values, and the next call once the one before is sent or over. */
 export interface Runner {
   write(values: Arrays): void;
   /** Parameters and outputs, in the order of the names, all of the same step. */

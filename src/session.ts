@@ -1,5 +1,5 @@
 import type { ParityReport } from "./cpu/parity";
-import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
+import { checkSteps, checkValues, countOf, type Program, type Values } from "./graph/program";
 import type { Arrays, KernelTime, Runner } from "./runner";
 import { checkCallback, checkOptions, checkSignal } from "./util/checks";
 import { DeviceError } from "./util/errors";
@@ -9,7 +9,7 @@ import { stopBy } from "./util/stop";
 export interface RunOptions {
   steps?: number;
   every?: number;
-  /** Called between submissions, never more than 60 times a second, with what is known so far. */
+  /** Called between submissions, never more than 60 times a second, with what is known so far; of several copies, of the first. */
   onProgress?(progress: { step: number; steps: number; outputs: Record<string, number> }): void;
   /** Stops between submissions; the promise rejects with the signal's reason, parameters as of the last whole step. */
   signal?: AbortSignal;
@@ -42,14 +42,15 @@ export class Session {
   /** Sets parameters; wrong name, length or a non-finite value is an error and changes nothing. */
   write(values: Record<string, Values>): void {
     this.throwIfUnusable("write");
-    checkValues("write", this.program.parameters, values, false);
+    const count = countOf(this.program);
+    checkValues("write", this.program.parameters, values, false, () => count);
     const copies = copy(this.program.parameters, values);
     void this.queue(async () => this.runner.write(copies)).catch(() => {
       // The next call finds the device gone and says so.
     });
   }
 
-  /** A parameter's current value, or an output of the last step. Throws TypeError for an unknown name. */
+  /** A parameter's current value, or an output of the last step; one copy's after another's. Throws TypeError for an unknown name. */
   async read(name: string): Promise<Float32Array> {
     this.throwIfUnusable("read");
     const { parameters, outputs } = this.program;
@@ -79,7 +80,7 @@ export class Session {
   /** @internal */
   async runAndRead(inputs: Record<string, Values>, options: RunAndRead): Promise<Record<string, Float32Array>> {
     this.throwIfUnusable("run");
-    checkValues("run", this.program.inputs, inputs, true);
+    this.checkInputs("run", inputs);
     const { steps, every } = checkSteps("run", options, [...RUN_OPTIONS, "read", "recording"]);
     const { onProgress, signal, read: state = [], recording } = options;
     checkCallback("run", "onProgress", onProgress);
@@ -112,16 +113,16 @@ export class Session {
   /** GPU time per kernel in nanoseconds, where the device has timestamp queries; else null times. Changes no parameter. */
   async profile(inputs: Record<string, Values>, steps = 1): Promise<KernelTime[]> {
     this.throwIfUnusable("profile");
-    checkValues("profile", this.program.inputs, inputs, true);
+    this.checkInputs("profile", inputs);
     checkSteps("profile", { steps });
     const copies = copy(this.program.inputs, inputs);
     return this.queue(() => this.runner.profile(copies, steps));
   }
 
-  /** One step here and in float64 on the CPU from the same state, compared; changes no parameter. */
+  /** One step here and in float64 on the CPU from the same state, compared; changes no parameter. Of many copies some are judged, and named. */
   async verify(inputs: Record<string, Values>): Promise<ParityReport> {
     this.throwIfUnusable("verify");
-    checkValues("verify", this.program.inputs, inputs, true);
+    this.checkInputs("verify", inputs);
     const copies = copy(this.program.inputs, inputs);
     return this.queue(async () => {
       const names = Object.keys(this.program.parameters);
@@ -129,8 +130,8 @@ export class Session {
       const state: Arrays = byName(names.map((name, i) => [name, values[i] as Float32Array]));
       const got = await this.runner.trial(copies);
       // The judge is a chunk of its own: a page that only trains does not download it.
-      const [{ stepBounds }, { compareStep }] = await Promise.all([import("./cpu/bounds"), import("./cpu/parity")]);
-      return compareStep(this.program, stepBounds(this.program, state, copies), got);
+      const { judge } = await import("./cpu/judge");
+      return judge(this.program, state, copies, got);
     });
   }
 
@@ -140,6 +141,11 @@ export class Session {
     this.disposed = true;
     this.device.disposed();
     this.freeWhenIdle();
+  }
+
+  private checkInputs(part: string, inputs: Record<string, Values>): void {
+    const { copies } = this.program;
+    checkValues(part, this.program.inputs, inputs, true, (name) => (copies?.own.has(name) ? copies.count : 1));
   }
 
   /** Begins a task when those before it are over, or have told `sent`: the device takes them up in this order anyway. */

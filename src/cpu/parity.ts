@@ -26,7 +26,11 @@ export interface ParityReport {
     ok: boolean;
     unbounded: number;
     undecided: number;
+    /** Where there are copies: the one in which the result is the furthest off, and which the row is of. */
+    copy?: number;
   }[];
+  /** Where there are copies: those that were judged. */
+  copies?: readonly number[];
   toString(): string;
 }
 
@@ -49,7 +53,19 @@ export function compareStep(
       rows.push(compare(name, shape, bounded, values));
     }
   }
-  return { version: VERSION, ok: rows.every(({ ok }) => ok), rows, toString: () => format(rows) };
+  return reportOf(rows);
+}
+
+/** The report of rows; of those of `copies`, where it is given. */
+export function reportOf(rows: Row[], copies?: readonly number[]): ParityReport {
+  const judged = copies
+    ? `\njudged: copies ${copies.join(", ")}; of each result the copy that is the furthest off`
+    : "";
+  return {
+    ...{ version: VERSION, ok: rows.every(({ ok }) => ok), rows },
+    ...(copies && { copies }),
+    toString: () => format(rows) + judged,
+  };
 }
 
 function compare(name: string, shape: Shape, { values, bounds, judged }: Bounded, got: Float32Array): Row {
@@ -105,7 +121,7 @@ function isBeyond(value: number): boolean {
   return Math.abs(value) > LARGEST && Number.isFinite(value);
 }
 
-function ratioOf(error: number, bound: number): number {
+export function ratioOf(error: number, bound: number): number {
   if (error === Number.POSITIVE_INFINITY) return error;
   return error === 0 ? 0 : error / bound;
 }
@@ -121,9 +137,9 @@ function indexOf(element: number, shape: Shape): number[] {
 
 function format(rows: readonly Row[]): string {
   const table = rows.map((row) => {
-    const { name, shape, maxError, bound, at, unbounded, undecided } = row;
+    const { name, shape, maxError, bound, at, unbounded, undecided, copy } = row;
     return [
-      name,
+      copy === undefined ? name : `${name}, copy ${copy}`,
       formatShape(shape),
       maxError.toExponential(2),
       bound.toExponential(2),

@@ -12,6 +12,19 @@ export interface Program {
   updates?: Record<string, Tensor>;
   /** @internal Steps that it is likely to run: what takes long to compile must repay itself within them. */
   steps?: number;
+  /** @internal So many of it side by side; left out where there is one. */
+  copies?: Copies;
+}
+
+/** Copies of a program in one session, each with parameters of its own, and with inputs of its own for the names in `own`. */
+export interface Copies {
+  readonly count: number;
+  readonly own: ReadonlySet<string>;
+}
+
+/** How many copies there are. */
+export function countOf({ copies }: Program): number {
+  return copies?.count ?? 1;
 }
 
 export type Values = Float32Array | Float64Array | Int32Array | readonly number[];
@@ -104,13 +117,15 @@ export function checkValues(
   tensors: Record<string, Tensor>,
   values: Record<string, Values>,
   all: boolean,
+  /** Copies of which a name's array holds the values, one after another. */
+  copiesOf: (name: string) => number = () => 1,
 ): void {
   const known = () => Object.keys(tensors).join(", ") || "none";
   checkNamed(`${part}: values must be an object of arrays by name`, values);
   for (const [name, array] of Object.entries(values)) {
     const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
     if (tensor === undefined) throw new TypeError(`${part}: there is no "${name}"; known names are ${known()}`);
-    checkArray(part, name, tensor, array);
+    checkArray(part, name, tensor, array, copiesOf(name));
   }
   if (!all) return;
   for (const name of Object.keys(tensors)) {
@@ -130,6 +145,7 @@ function checkArray(
   name: string,
   { shape, dtype }: { shape: Shape; dtype: string },
   values: Values,
+  copies: number,
 ): void {
   const listed =
     Array.isArray(values) ||
@@ -145,9 +161,10 @@ function checkArray(
   if (isNumbers(values[0])) {
     throw new TypeError(`${part}: "${name}" is an array of arrays; give the numbers row after row, as its flat() does`);
   }
-  if (values.length !== sizeOf(shape)) {
+  if (values.length !== copies * sizeOf(shape)) {
+    const needs = copies === 1 ? "needs" : `and ${copies} copies, one after another, need`;
     throw new ShapeError(
-      `${part}: "${name}" has ${values.length} values, its shape ${formatShape(shape)} needs ${sizeOf(shape)}`,
+      `${part}: "${name}" has ${values.length} values, its shape ${formatShape(shape)} ${needs} ${copies * sizeOf(shape)}`,
     );
   }
   if (values instanceof Int32Array) return;

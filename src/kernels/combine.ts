@@ -14,6 +14,8 @@ export interface CombineSpec {
     readonly op: FoldOp;
     readonly buffer: string;
     readonly count: number;
+    /** WGSL of the first of them at `place`. */
+    readonly first: string;
     readonly variable: string;
   }[];
   /** WGSL statements of one thread, with `place`. */
@@ -25,8 +27,8 @@ export function combineKernel({ bindings, reductions, body, ...spec }: CombineSp
     reductions.reduce((sum, { count }) => sum + Math.ceil(count / lanes) + 1 + joinTurns(lanes), 0);
   let lanes = reductions.every(({ count }) => count <= 64) ? 1 : spec.lanes;
   while (turnsOf(lanes) > spec.maxTurns && 2 * lanes <= spec.maxLanes) lanes *= 2;
-  const lines = reductions.flatMap(({ op, buffer, count, variable }, i) => {
-    const element = `${buffer}[place * ${count}u + p]`;
+  const lines = reductions.flatMap(({ op, buffer, count, first, variable }, i) => {
+    const element = `${buffer}[${first} + p]`;
     const own = `own${i}`;
     return [
       `var ${own} = ${initial(op)};`,

@@ -1,7 +1,7 @@
 import persistent from "../../shaders/persistent.wgsl?raw";
 import type { KernelText } from "./kernel";
 import { joinFunctions } from "./partials";
-import { indent, specialise } from "./specialise";
+import { indent, mainOf, specialise } from "./specialise";
 
 export interface PersistentSpec {
   readonly workgroupSize: number;
@@ -11,8 +11,9 @@ export interface PersistentSpec {
   readonly held: boolean;
   /** Elements of workgroup memory. */
   readonly elements: number;
-  /** The element of the state that counts steps. */
+  /** The element of the state that counts steps, of the first of so many copies. */
   readonly count: number;
+  readonly copies: number;
   readonly bindings: string;
   readonly functions: string;
   readonly load: readonly string[];
@@ -20,18 +21,21 @@ export interface PersistentSpec {
   readonly store: readonly string[];
 }
 
+/** Of copies of a program each is a workgroup along the third axis; in the state lies what they have one copy after another, and so it does in a record. */
 export function persistentKernel({
   workgroupSize,
   subgroup,
   held,
   elements,
   count,
+  copies,
   bindings,
   functions,
   load,
   step,
   store,
 }: PersistentSpec): KernelText {
+  const counted = `state[COUNT${copies > 1 ? " + group.z" : ""}]`;
   const source = specialise(persistent, {
     constants: { WORKGROUP: workgroupSize, MEMORY: Math.max(elements, 1), COUNT: count },
     blocks: {
@@ -40,6 +44,8 @@ export function persistentKernel({
       ...(held && { wait: "" }),
       bindings,
       functions,
+      main: mainOf(copies),
+      count: `    if (local == 0u) { ${counted} = (${counted} + done) & 0xffffffu; }\n`,
       load: indent(load, 2),
       step: indent(step, 4),
       store: indent(store, 2),

@@ -33,6 +33,12 @@ export function gridOf(workgroups: number): readonly [number, number, number] {
   return workgroups <= GRID ? [workgroups, 1, 1] : [GRID, Math.ceil(workgroups / GRID), 1];
 }
 
+/** The head of a main function that knows of its workgroup only where there are copies of the program, a workgroup each. */
+export function mainOf(copies: number): string {
+  const group = copies > 1 ? "@builtin(workgroup_id) group: vec3u, " : "";
+  return `fn main(${group}@builtin(local_invocation_index) local: u32) {\n`;
+}
+
 /** Lines indented for the place they go to. */
 export function indent(lines: readonly string[], spaces: number): string {
   return lines.map((line) => `${" ".repeat(spaces)}${line}\n`).join("");

@@ -35,6 +35,8 @@ export type MatmulTiling =
 export interface MatmulSpec {
   /** So many products, one after another. */
   readonly batch: number;
+  /** Whether there are copies of the program, so that what follows a sum asks for `copy`. */
+  readonly copies?: boolean;
   readonly M: number;
   readonly N: number;
   readonly K: number;
@@ -81,9 +83,11 @@ export function elementOf(
 }
 
 /** Lines in which a thread learns its `split`, and its product in the batch; `split` is SPLITS or more beyond the last. `of` counts so many `tiles` for each. */
-export function sliceLines({ batch }: MatmulSpec, of: string, tiles: string): string[] {
-  if (batch === 1) return [`let split = ${of} / (${tiles});`];
+export function sliceLines({ batch, copies }: MatmulSpec, of: string, tiles: string): string[] {
+  const copy = copies ? ["copy = group.z;"] : [];
+  if (batch === 1) return [...copy, `let split = ${of} / (${tiles});`];
   return [
+    ...copy,
     // What is in a variable of the module is not uniform to a compiler, and barriers may come behind.
     `let place = ${of} / (${tiles} * SPLITS);`,
     `let split = select(SPLITS, ${of} / (${tiles}) % SPLITS, place < ${batch}u);`,
@@ -92,8 +96,8 @@ export function sliceLines({ batch }: MatmulSpec, of: string, tiles: string): st
 }
 
 /** What a kernel's functions and its main function share. */
-export function declarations({ batch, bindings, a, b }: MatmulSpec): string {
-  return `${bindings}${batch === 1 ? "" : "var<private> batch: u32;\n"}${a.text}${b.text}`;
+export function declarations({ batch, copies, bindings, a, b }: MatmulSpec): string {
+  return `${bindings}${copies ? "var<private> copy: u32;\n" : ""}${batch === 1 ? "" : "var<private> batch: u32;\n"}${a.text}${b.text}`;
 }
 
 /** Elements of K that one split covers: whole vectors, and whole turns of a quad. */

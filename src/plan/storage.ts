@@ -8,6 +8,8 @@ export interface Storage {
   readonly dtype: Tensor["dtype"];
   /** Partial results of deferred scalars: how many of the elements belong to one record. */
   readonly perRecord?: number;
+  /** Whether the program's copies share it. Of all else each copy has so many elements for itself. */
+  readonly shared?: boolean;
 }
 
 /** Where a kernel's values go; shared by all kernels of a plan. */

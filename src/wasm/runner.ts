@@ -11,18 +11,22 @@ import { FunctionBody } from "./scope";
 
 /** A program compiled to WebAssembly: whole steps in one call, nothing between them but memory. */
 export class WasmRunner implements Runner {
-  readonly sizeBytes: number;
+  sizeBytes: number;
   readonly buffers: number;
+  /** Copies of the program. */
+  protected readonly copies: number = 1;
   /** The module's functions and memory; null when it is gone. */
   private instance: WebAssembly.Exports | null;
-  private readonly lastScalars = new Map<string, number>();
+  /** The scalar outputs of the last step, of each copy. */
+  protected readonly lastScalars = new Map<string, Float32Array>();
   private readonly slice = new StepsInSlice(TURNS);
   private ran = false;
 
-  private constructor(
-    private readonly compiled: Compiled,
+  constructor(
+    protected readonly compiled: Compiled,
     exports: WebAssembly.Exports,
     private readonly relaxed: boolean,
+    _program: Program,
   ) {
     this.instance = exports;
     this.sizeBytes = this.memory.byteLength;
@@ -41,12 +45,15 @@ export class WasmRunner implements Runner {
   }
 
   /** Throws DeviceError for a program that needs more memory than it is given, or where WebAssembly is barred. */
-  static async create(program: Program): Promise<WasmRunner> {
+  static async create(
+    program: Program,
+    Made: new (...made: ConstructorParameters<typeof WasmRunner>) => WasmRunner = WasmRunner,
+  ): Promise<WasmRunner> {
     const relaxed = validates(true);
     const compiled = await compile(program, relaxed);
     try {
       const { instance } = await WebAssembly.instantiate(compiled.bytes, {});
-      return new WasmRunner(compiled, instance.exports, relaxed);
+      return new Made(compiled, instance.exports, relaxed, program);
     } catch (error) {
       if (error instanceof WebAssembly.CompileError)
         throw new DeviceError(`compile: WebAssembly is barred here, open() a device again: ${error.message}`);
@@ -68,7 +75,7 @@ export class WasmRunner implements Runner {
       if (parameter) return this.get(parameter);
       if (!this.ran) throw new TypeError(`read: output "${name}" has no value before the first run`);
       const output = outputs.get(name);
-      return output ? this.get(output) : Float32Array.of(this.lastScalars.get(name) as number);
+      return output ? this.get(output) : (this.lastScalars.get(name) as Float32Array).slice();
     });
   }
 
@@ -77,27 +84,30 @@ export class WasmRunner implements Runner {
     { steps, every, signal, progress, state = [], recording }: RunRequest,
   ): Promise<Record<string, Float32Array>> {
     const { scalars, outputs, parameters, records } = this.compiled;
-    this.set(this.compiled.inputs, inputs);
-    const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
+    this.setInputs(inputs);
+    const length = Math.ceil(steps / every);
+    const histories = scalars.map(() => new Float32Array(this.copies * length));
     recording?.(Object.fromEntries(scalars.map((name, i) => [name, histories[i] as Float32Array])));
-    for (let done = 0; done < steps; ) {
-      await TURNS.given();
-      signal?.throwIfAborted();
-      const count = Math.min(steps - done, this.slice.fitting, records);
-      const start = performance.now();
-      this.call("step", count);
-      this.slice.took(count, performance.now() - start);
+    const record = (copy: number, done: number, count: number) => {
       const history = this.view(this.compiled.history);
       scalars.forEach((name, i) => {
         const values = histories[i] as Float32Array;
         for (let step = Math.ceil(done / every) * every; step < done + count; step += every) {
-          values[step / every] = history[(step - done) * scalars.length + i] as number;
+          values[copy * length + step / every] = history[(step - done) * scalars.length + i] as number;
         }
-        this.lastScalars.set(name, history[(count - 1) * scalars.length + i] as number);
+        const last = this.lastScalars.get(name) ?? new Float32Array(this.copies);
+        last[copy] = history[(count - 1) * scalars.length + i] as number;
+        this.lastScalars.set(name, last);
       });
+    };
+    for (let done = 0; done < steps; ) {
+      await TURNS.given();
+      signal?.throwIfAborted();
+      const count = Math.min(steps - done, this.slice.fitting, records);
+      this.slice.took(count, await this.advance(count, (copy) => record(copy, done, count)));
       this.ran = true;
       done += count;
-      progress?.(done, Object.fromEntries(this.lastScalars));
+      progress?.(done, Object.fromEntries([...this.lastScalars].map(([name, [value]]) => [name, value as number])));
     }
     const results = scalars.map((name, i) => [name, histories[i] as Float32Array] as const);
     return Object.fromEntries([
@@ -110,7 +120,7 @@ export class WasmRunner implements Runner {
   async trial(
     inputs: Arrays,
   ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
-    this.set(this.compiled.inputs, inputs);
+    this.setInputs(inputs);
     return this.restoring(() => {
       this.call("step", 1);
       const { scalars, outputs, parameters } = this.compiled;
@@ -132,7 +142,7 @@ export class WasmRunner implements Runner {
   }
 
   async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
-    this.set(this.compiled.inputs, inputs);
+    this.setInputs(inputs);
     return this.restoring(() => {
       const { kernels } = this.compiled;
       const times = kernels.map(() => 0);
@@ -160,7 +170,19 @@ export class WasmRunner implements Runner {
     this.instance = null;
   }
 
-  private call(name: string, ...given: number[]): void {
+  /** So many steps, of which `record` is told; milliseconds that they took. */
+  protected advance(count: number, record: (copy: number) => void): number | Promise<number> {
+    const start = performance.now();
+    this.call("step", count);
+    record(0);
+    return performance.now() - start;
+  }
+
+  protected setInputs(inputs: Arrays): void {
+    this.set(this.compiled.inputs, inputs);
+  }
+
+  protected call(name: string, ...given: number[]): void {
     (this.exports[name] as (...given: number[]) => void)(...given);
   }
 
@@ -169,17 +191,17 @@ export class WasmRunner implements Runner {
     return this.instance;
   }
 
-  private get memory(): ArrayBuffer {
+  protected get memory(): ArrayBuffer {
     return (this.exports.memory as WebAssembly.Memory).buffer;
   }
 
-  private view({ address, elements, dtype }: Buffer): Float32Array | Int32Array {
+  protected view({ address, elements, dtype }: Buffer): Float32Array | Int32Array {
     return dtype === "int32"
       ? new Int32Array(this.memory, address, elements)
       : new Float32Array(this.memory, address, elements);
   }
 
-  private get(buffer: Buffer): Float32Array {
+  protected get(buffer: Buffer): Float32Array {
     return new Float32Array(this.view(buffer));
   }
 

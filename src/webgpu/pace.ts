@@ -12,19 +12,19 @@ export const IN_FLIGHT = 4;
 /** How far an estimate made before anything has run may be off. */
 const MARGIN = 4;
 
-/** What a dispatch and a floating-point operation take, in nanoseconds, on a slow adapter of each kind; and a barrier of a persistent kernel. */
+/** What a dispatch and a floating-point operation take, in nanoseconds, on a slow adapter of each kind; a barrier of a persistent kernel, and copies in the time of one. */
 const COST = {
-  software: { dispatch: 25_000, flop: 1, barrier: 400 },
-  hardware: { dispatch: 5_000, flop: 0.01, barrier: 200 },
+  software: { dispatch: 25_000, flop: 1, barrier: 400, sideBySide: 1 },
+  hardware: { dispatch: 5_000, flop: 0.01, barrier: 200, sideBySide: 16 },
 } as const;
 
 /** Milliseconds of a step by estimate. */
-export function estimateMs({ step }: Plan, software: boolean): number {
+export function estimateMs({ step, copies }: Plan, software: boolean): number {
   const cost = COST[software ? "software" : "hardware"];
   let nanoseconds = 0;
   for (const { flops, persistent: whole } of step) {
     nanoseconds += whole
-      ? whole.barriers * cost.barrier + (flops / whole.threads) * 2.5
+      ? Math.ceil(copies / cost.sideBySide) * (whole.barriers * cost.barrier + (flops / copies / whole.threads) * 2.5)
       : cost.dispatch + flops * cost.flop;
   }
   return nanoseconds / 1e6;

@@ -57,7 +57,7 @@ export async function allocate(
         if (values) device.queue.writeBuffer(allocations[allocation] as GPUBuffer, offset, arrayOf(dtype, values));
       }
       const records = usesUniform ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
-      const recordBytes = plan.records * plan.scalars.length * 4 + (plan.count === null ? 0 : 4);
+      const recordBytes = plan.copies * (plan.records * plan.scalars.length * 4 + (plan.count === null ? 0 : 4));
       const turns = recordBytes === 0 ? 0 : IN_FLIGHT;
       const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
       const outputs = Object.values(plan.outputs);

@@ -19,8 +19,8 @@ interface Submission {
 /** A plan on a GPU: buffers, pipelines and bind groups are made here once; a run only records, submits and reads back. */
 export class GpuRunner implements Runner {
   private readonly pace: Pace;
-  /** The scalar outputs of the last step that was done, once the runs up to here are answered. Never rejects. */
-  private latest: Promise<ReadonlyMap<string, number>> = Promise.resolve(new Map());
+  /** The scalar outputs of the last step that was done, in each copy, once the runs up to here are answered. Never rejects. */
+  private latest: Promise<ReadonlyMap<string, Float32Array>> = Promise.resolve(new Map());
   /** Steps that the device must have counted, where its kernel counts them. */
   private counted = 0;
   /** Why nothing that is on the device can be believed any more. */
@@ -67,11 +67,11 @@ export class GpuRunner implements Runner {
     const whole = names.filter((name) => !inRecord(name));
     const values = whole.length > 0 ? this.readBack(whole.map((name) => this.bufferNamed(name))) : [];
     sent?.();
-    const [read, record] = await Promise.all([values, names.some(inRecord) ? latest : new Map<string, number>()]);
+    const [read, record] = await Promise.all([values, names.some(inRecord) ? latest : new Map<string, Float32Array>()]);
     this.throwIfAtFault();
     let next = 0;
     return names.map((name) =>
-      inRecord(name) ? Float32Array.of(record.get(name) as number) : (read[next++] as Float32Array),
+      inRecord(name) ? (record.get(name) as Float32Array).slice() : (read[next++] as Float32Array),
     );
   }
 
@@ -79,7 +79,7 @@ export class GpuRunner implements Runner {
     this.throwIfAtFault();
     this.upload(this.plan.inputs, inputs);
     const before = this.latest;
-    const scalars = new Map<string, number>();
+    const scalars = new Map<string, Float32Array>();
     const running = this.steps(request, scalars);
     // What has run before still counts for what this run did not come to.
     this.latest = running.then(
@@ -92,10 +92,11 @@ export class GpuRunner implements Runner {
   /** The steps of a run: submissions go ahead while news of earlier ones is under way, and what is read at the end goes with the last. */
   private async steps(
     { steps, every, signal, progress, state = [], recording, sent }: RunRequest,
-    latest: Map<string, number>,
+    latest: Map<string, Float32Array>,
   ): Promise<Record<string, Float32Array>> {
-    const { scalars, outputs, records } = this.plan;
-    const histories = scalars.map(() => new Float32Array(Math.ceil(steps / every)));
+    const { scalars, outputs, records, copies } = this.plan;
+    const length = Math.ceil(steps / every);
+    const histories = scalars.map(() => new Float32Array(copies * length));
     recording?.(Object.fromEntries(scalars.map((name, i) => [name, histories[i] as Float32Array])));
     const names = [...Object.keys(outputs), ...state];
     let values: Promise<Float32Array[]> | null = null;
@@ -130,13 +131,17 @@ export class GpuRunner implements Runner {
       done += first.steps.records.length;
       first.steps.recorded.forEach((step, record) => {
         scalars.forEach((name, i) => {
-          const value = read[record * scalars.length + i] as number;
-          if (step % every === 0) (histories[i] as Float32Array)[step / every] = value;
-          latest.set(name, value);
+          const values = new Float32Array(copies);
+          for (let copy = 0; copy < copies; copy++) {
+            const value = read[(record * copies + copy) * scalars.length + i] as number;
+            if (step % every === 0) (histories[i] as Float32Array)[copy * length + step / every] = value;
+            values[copy] = value;
+          }
+          latest.set(name, values);
         });
       });
       this.throwIfAtFault();
-      if (progress && (done < steps || !signal?.aborted)) progress(done, Object.fromEntries(latest));
+      if (progress && (done < steps || !signal?.aborted)) progress(done, firstOf(latest));
     }
     if (values === null) throw signal?.reason;
     const read = await values;
@@ -220,7 +225,7 @@ export class GpuRunner implements Runner {
     if (this.resources.deferred !== null) {
       pass.setPipeline(this.resources.deferred.pipeline);
       pass.setBindGroup(0, this.resources.deferred.bindGroup);
-      pass.dispatchWorkgroups(recorded.length);
+      pass.dispatchWorkgroups(recorded.length, 1, this.plan.copies);
     }
     pass.end();
   }
@@ -236,10 +241,10 @@ export class GpuRunner implements Runner {
   private submit(steps: Steps): Submission {
     const encoder = this.device.createCommandEncoder({ label: "steps" });
     this.encode(encoder, steps);
-    const { count, history, scalars, buffers } = this.plan;
+    const { count, history, scalars, buffers, copies } = this.plan;
     const staging = this.resources.ring.find((buffer) => !this.mapped.has(buffer)) ?? null;
-    const recordBytes = steps.recorded.length * scalars.length * 4;
-    const countBytes = count === null ? 0 : 4;
+    const recordBytes = steps.recorded.length * copies * scalars.length * 4;
+    const countBytes = count === null ? 0 : 4 * copies;
     if (staging !== null && count !== null)
       encoder.copyBufferToBuffer(this.bufferOf(count), buffers[count]?.offset ?? 0, staging, 0, countBytes);
     if (staging !== null && history !== null)
@@ -255,7 +260,7 @@ export class GpuRunner implements Runner {
         return new Float32Array(0);
       }
       const bytes = await this.mappedBytes(staging, countBytes + recordBytes, (mapped) => mapped.slice(0));
-      if (count !== null) this.compareCount(new Uint32Array(bytes, 0, 1)[0] as number, counted, steps);
+      if (count !== null) this.compareCount(new Uint32Array(bytes, 0, copies), counted, steps);
       return new Float32Array(bytes, countBytes);
     })();
     const answered = done.then(
@@ -287,8 +292,8 @@ export class GpuRunner implements Runner {
   }
 
   /** Nothing is believed of a kernel that did not do all of its steps: adapters may end its loops early, and say nothing. */
-  private compareCount(found: number, counted: number, { first, records }: Steps): void {
-    if (found === counted) return;
+  private compareCount(found: ArrayLike<number>, counted: number, { first, records }: Steps): void {
+    if (Array.from(found).every((each) => each === counted)) return;
     this.fault ??= new DeviceError(
       `the adapter ended a kernel before it was done: the ${records.length} steps from step ${first} on were not counted to their end, ` +
         'so that nothing on the device is to be believed. Compile again on a device from open({ route: "recorded" }), whose kernels are short, and write the values again',
@@ -327,6 +332,11 @@ export class GpuRunner implements Runner {
       if (staging !== kept) this.memory.destroy(staging);
     }
   }
+}
+
+/** What each scalar has in the first copy. */
+function firstOf(scalars: ReadonlyMap<string, Float32Array>): Record<string, number> {
+  return Object.fromEntries([...scalars].map(([name, values]) => [name, values[0] as number]));
 }
 
 /** The count of a kernel that counts its steps, after some more: the integers that a float32 holds, from 0 on again after the last. */

@@ -15,9 +15,9 @@ interface Runs {
 /** Outputs and updates of one step from the current state, which is left as it was. `counted` is told what the device has counted. */
 export async function trial(
   runner: Runs,
-  counted: (found: number, steps: Steps) => void,
+  counted: (found: ArrayLike<number>, steps: Steps) => void,
 ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
-  const { scalars, outputs, parameters, updates, history, count, records } = runner.plan;
+  const { scalars, outputs, parameters, updates, history, count, records, copies } = runner.plan;
   return restoring(runner, async () => {
     const encoder = runner.device.createCommandEncoder({ label: "trial" });
     const steps = stepsFrom(0, 1, 1, records);
@@ -30,12 +30,18 @@ export async function trial(
       ...(history === null ? [] : [history]),
       ...(count === null ? [] : [count]),
     ]);
-    if (count !== null) counted((values.pop() as Float32Array)[0] as number, steps);
+    if (count !== null) counted(values.pop() as Float32Array, steps);
     const record = history === null ? [] : (values[values.length - 1] as Float32Array);
     return {
       outputs: Object.fromEntries([
         ...whole.map(([name], i) => [name, values[i] as Float32Array] as const),
-        ...scalars.map((name, i) => [name, Float32Array.of(record[i] as number)] as const),
+        ...scalars.map(
+          (name, i) =>
+            [
+              name,
+              Float32Array.from({ length: copies }, (_, copy) => record[copy * scalars.length + i] as number),
+            ] as const,
+        ),
       ]),
       updates: Object.fromEntries(updates.map((name, i) => [name, values[whole.length + i] as Float32Array])),
     };

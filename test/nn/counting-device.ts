@@ -16,8 +16,8 @@ export async function countingDevice(): Promise<
     tune: (program, options) => device.tune(program, options),
     sessions,
     writtenBytes,
-    async compile(program) {
-      const session = await device.compile(program);
+    async compile(program, options) {
+      const session = await device.compile(program, options);
       const write = session.write.bind(session);
       session.write = (values) => {
         for (const [name, { length }] of Object.entries(values)) {

@@ -21,4 +21,19 @@ export interface LoweredDispatch {
 export interface KernelStores extends Stores {
   /** How kernels are told the record of their step. */
   readonly stepArguments: StepArguments;
+  /** Copies of the program, side by side along the third axis of a dispatch. */
+  readonly copies: number;
+}
+
+/** WGSL of a copy's number in a main function. */
+export const COPY = "group.z";
+
+/** WGSL of the first element of a record, of which each has `size` for every copy. */
+export function inRecord({ copies }: KernelStores, record: string, size: number, copy = COPY): string {
+  return copies === 1 ? `${record} * ${size}u` : `(${record} * ${copies}u + ${copy}) * ${size}u`;
+}
+
+/** Elements of a storage in all copies. */
+export function elementsIn({ copies }: { readonly copies: number }, { elements, shared }: Storage): number {
+  return shared ? elements : copies * elements;
 }

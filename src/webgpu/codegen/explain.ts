@@ -11,7 +11,7 @@ export function explain(plan: Plan): string {
   const line = (dispatch: Dispatch, i: number | string) => {
     const reads = dispatch.bindings.filter(({ access }) => access === "read").map(({ buffer }) => name(buffer));
     const writes = dispatch.bindings.filter(({ access }) => access === "read_write").map(({ buffer }) => name(buffer));
-    const work = `${count(dispatch.flops, "FLOP")}, ${count(dispatch.bytes, "B")}, ${dispatch.workgroups[0] * dispatch.workgroups[1]} workgroups`;
+    const work = `${count(dispatch.flops, "FLOP")}, ${count(dispatch.bytes, "B")}, ${dispatch.workgroups.reduce((a, b) => a * b)} workgroups`;
     return `  ${i}  ${dispatch.kernel.padEnd(11)} ${[dispatch.label, dispatch.shapes].filter(Boolean).join("  ")}\n       ${reads.join(", ") || "nothing"} -> ${writes.join(", ")}   (${work})`;
   };
   const intermediate = plan.buffers.filter(({ role }) => role === "intermediate");
@@ -21,7 +21,7 @@ export function explain(plan: Plan): string {
   const apart = intermediate.reduce((sum, { elements }) => sum + elements * 4, 0);
   return [
     `plan ${planHash(plan)}: ${plan.step.length} kernel${plan.step.length === 1 ? "" : "s"} a step`,
-    `route: ${ROUTES[plan.route]}${plan.reason ? ` (${plan.reason})` : ""}`,
+    `route: ${ROUTES[plan.route]}${plan.copies > 1 ? `, ${plan.copies} copies side by side` : ""}${plan.reason ? ` (${plan.reason})` : ""}`,
     ...plan.step.map((dispatch, i) => line(dispatch, i + 1)),
     ...(plan.deferred ? ["once a submission, for all its steps:", line(plan.deferred, "·")] : []),
     "memory:",

@@ -116,6 +116,7 @@ export function lowerScan(
         functions: [...functions].map((text) => `${text}\n`).join(""),
         body,
         turns: turns.total,
+        copies: stores.copies,
       }),
     {
       label: labelOf(group),

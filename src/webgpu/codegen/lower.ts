@@ -22,7 +22,7 @@ import type { Storage } from "../../plan/storage";
 import { opsOf } from "../../plan/work";
 import { DeviceError } from "../../util/errors";
 import { formatShape } from "../../util/shape";
-import type { KernelStores, LoweredDispatch } from "./dispatch";
+import { COPY, elementsIn, inRecord, type KernelStores, type LoweredDispatch } from "./dispatch";
 import { type Kernels, writeProduct } from "./kernel-set";
 import { mostTurns, type ProductShape, type Target } from "./plan";
 import { asFloat, Site } from "./site";
@@ -37,6 +37,8 @@ export class Lowering extends Site {
   usesStepArguments = false;
   /** WGSL of the place in the history that this step records to. */
   record = "stepArguments.x";
+  /** WGSL of the number of the program's copy that this is of. */
+  copy = COPY;
 
   constructor(
     fusion: Fusion,
@@ -54,24 +56,32 @@ export class Lowering extends Site {
     return `${this.bind(this.stores.storageOf(tensor), "read")}[${index}]`;
   }
 
-  bind(storage: Storage, access: "read" | "read_write"): string {
+  bind(storage: Storage, access: "read" | "read_write", copy = this.copy): string {
     const known = this.bound.get(storage);
     if (known === undefined) {
       const name = this.nameFor(storage);
       this.bound.set(storage, { name, access });
-      return name;
+      return this.own(storage, name, copy);
     }
     if (access === "read_write") known.access = "read_write";
-    return known.name;
+    return this.own(storage, known.name, copy);
   }
 
-  /** The name of a buffer read four elements at a time. */
+  /** WGSL of what a copy has of a buffer. */
+  private own(storage: Storage, name: string, copy: string): string {
+    return this.apart(storage) ? `${name}[${copy}]` : name;
+  }
+
+  /** Whether each copy has elements of its own that lie together; records have all copies' in each. */
+  private apart({ shared, perRecord }: Storage): boolean {
+    return this.stores.copies > 1 && !shared && perRecord === undefined;
+  }
+
+  /** The name of a buffer that the main function reads four elements at a time. */
   bindVectors(storage: Storage): string {
-    const known = this.vectors.get(storage);
-    if (known !== undefined) return known;
-    const name = this.nameFor(storage);
+    const name = this.vectors.get(storage) ?? this.nameFor(storage);
     this.vectors.set(storage, name);
-    return name;
+    return this.own(storage, name, COPY);
   }
 
   private nameFor(storage: Storage): string {
@@ -96,7 +106,7 @@ export class Lowering extends Site {
       if (this.stores.history === null) throw new Error("internal: a record without a history");
       const name = this.bind(this.stores.history, "read_write");
       this.usesStepArguments ||= this.record === "stepArguments.x";
-      return `${name}[${this.record} * ${this.stores.recordSize}u + ${place}u] = ${asFloat(node, value)};`;
+      return `${name}[${inRecord(this.stores, this.record, this.stores.recordSize, this.copy)} + ${place}u] = ${asFloat(node, value)};`;
     });
   }
 
@@ -108,7 +118,10 @@ export class Lowering extends Site {
         op,
         variable: `partial${i}`,
         buffer: `partials${i}`,
-        offset: (count) => (deferred ? `${this.record} * ${count}u` : "0u"),
+        offset: (count) => {
+          if (deferred) return inRecord(this.stores, this.record, count, this.copy);
+          return this.stores.copies > 1 ? `${this.copy} * ${count}u` : "0u";
+        },
       };
     });
   }
@@ -121,9 +134,11 @@ export class Lowering extends Site {
     const declare = (name: string, access: string, type: string, i: number) =>
       `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${type}>;`;
     // A known length is a constant to what tests indices; the length of what has room for records is known only later.
-    const typeOf = ({ dtype, elements, perRecord }: Storage, width = 1) => {
+    const typeOf = (storage: Storage, width = 1) => {
+      const { dtype, elements, perRecord } = storage;
       const type = width > 1 ? "vec4f" : dtype === "int32" ? "i32" : "f32";
-      return perRecord === undefined ? `${type}, ${elements / width}` : type;
+      const one = perRecord === undefined ? `${type}, ${elements / width}` : type;
+      return this.apart(storage) ? `array<${one}>, ${this.stores.copies}` : one;
     };
     const bound = [
       ...[...this.bound].map(([storage, { name, access }]) => ({ storage, name, access, type: typeOf(storage) })),
@@ -149,11 +164,11 @@ export class Lowering extends Site {
       })),
     ];
     const bytes = bindings.reduce(
-      (sum, { storage, access }) => sum + storage.elements * 4 * (access === "read" ? 1 : 2),
+      (sum, { storage, access }) => sum + elementsIn(this.stores, storage) * 4 * (access === "read" ? 1 : 2),
       0,
     );
     const kernel = { ...text, source: withStepArguments(text.source, stepArguments) };
-    return { kernel, bindings, stepArguments, bytes, ...about };
+    return { kernel, bindings, stepArguments, bytes, ...about, flops: this.stores.copies * about.flops };
   }
 }
 
@@ -196,9 +211,10 @@ export function lowerGroup(
       );
     }
     for (const { storage } of bindings) {
-      if (storage.elements * 4 > target.maxBindingBytes) {
+      const bytes = elementsIn(stores, storage) * 4;
+      if (bytes > target.maxBindingBytes) {
         throw new DeviceError(
-          `compile: "${storage.name}" in ${label} needs ${storage.elements * 4} bytes in one binding, this device binds at most ${target.maxBindingBytes}; use smaller batches or layers`,
+          `compile: "${storage.name}" in ${label} needs ${bytes} bytes in one binding, this device binds at most ${target.maxBindingBytes}; use smaller batches or layers${stores.copies > 1 ? `, or fewer copies than ${stores.copies}` : ""}`,
         );
       }
     }
@@ -283,7 +299,7 @@ function lowerContraction(
         return { name: `${name}At`, batchStride: null, vectors: false, text };
       }
       const storage = stores.storageOf(read.tensor);
-      const buffer = vectors[name] ? lowering.bindVectors(storage) : lowering.bind(storage, "read");
+      const buffer = vectors[name] ? lowering.bindVectors(storage) : lowering.bind(storage, "read", COPY);
       const batchStride = read.repeated ? 0 : rows.length * columns.length;
       return { name: buffer, batchStride, vectors: vectors[name], text: "" };
     };
@@ -294,6 +310,7 @@ function lowerContraction(
     return (bindings: string) =>
       writeProduct(kernels.products, {
         batch,
+        copies: stores.copies > 1,
         M,
         N,
         K,
@@ -311,7 +328,13 @@ function lowerContraction(
   const elements = group.size;
   const flops = 2 * elements * K;
   const after = opsOf(fusion, group) * elements;
-  const lowering = new Lowering(fusion, group, stores);
+  // Operands in memory are read by the main function; what follows a sum, and views, are functions of their own.
+  const lower = (group: Group, host?: Lowering) => {
+    const lowering = new Lowering(fusion, group, stores, host);
+    lowering.copy = "copy";
+    return lowering;
+  };
+  const lowering = lower(group);
   const values = new Map<Tensor, string>([[root, "value"]]);
   const body = (index: readonly Axis[]) => new Body(lowering.point("i", index, values), "v");
 
@@ -322,7 +345,7 @@ function lowerContraction(
       { name: "column", length: N },
     ]);
     const end = lowering.epilogue(statements, values, "i");
-    const columns = columnSum ? columnLines(new Lowering(fusion, columnSum, stores, lowering)) : [];
+    const columns = columnSum ? columnLines(lower(columnSum, lowering)) : [];
     const make = product(lowering, [...statements.lines, ...end], lowering.partialSpecs(), columns);
     const label = columnSum ? `${about.label}; ${labelOf(columnSum)}` : about.label;
     const carried = columnSum ? opsOf(fusion, columnSum) * columnSum.size : 0;
@@ -331,7 +354,7 @@ function lowerContraction(
 
   // Split along K: each part leaves its own sums, and a second kernel adds them up and goes on.
   const parts: Storage = { name: `parts of ${about.output}`, elements: tiling.splits * elements, dtype: "float32" };
-  const first = new Lowering(fusion, { ...group, members: [], partials: [] }, stores);
+  const first = lower({ ...group, members: [], partials: [] });
   const partsName = first.bind(parts, "read_write");
   const split = first.finish(
     product(first, [`${partsName}[split * (${batch === 1 ? "" : `${batch}u * `}M * N) + i] = value;`], []),
@@ -343,6 +366,7 @@ function lowerContraction(
       product: size,
     },
   );
+  lowering.copy = COPY;
   const name = lowering.bind(parts, "read");
   const statements = body([]);
   const end = lowering.epilogue(statements, values, "i");
@@ -421,6 +445,9 @@ export function lowerCombine(
       op: partial.op,
       buffer: lowering.bind(storage, "read"),
       count: storage.perRecord ?? storage.elements,
+      first: deferred
+        ? inRecord(stores, "place", storage.perRecord ?? 0)
+        : `place * ${storage.perRecord ?? storage.elements}u`,
       variable: `total${i}`,
     };
   });

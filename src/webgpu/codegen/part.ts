@@ -3,7 +3,7 @@ import type { Partial as Begun } from "../../kernels/partials";
 import type { Turns } from "../../kernels/turns";
 import type { Fusion, Group, ScanGroup, ScatterGroup } from "../../plan/group";
 import type { Storage } from "../../plan/storage";
-import type { KernelStores } from "./dispatch";
+import { inRecord, type KernelStores } from "./dispatch";
 import { asFloat, Site } from "./site";
 
 export interface Places {
@@ -75,7 +75,10 @@ export class Part extends Site {
     const records = held ? "recorded && local == 0u" : "recorded";
     return stores
       .recordsOf(node)
-      .map((at) => `if (${records}) { history[record * ${stores.recordSize}u + ${at}u] = ${asFloat(node, value)}; }`);
+      .map(
+        (at) =>
+          `if (${records}) { history[${inRecord(stores, "record", stores.recordSize)} + ${at}u] = ${asFloat(node, value)}; }`,
+      );
   }
 
   override partialSpecs(): Begun[] {

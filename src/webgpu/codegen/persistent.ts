@@ -8,7 +8,7 @@ import { type Fusion, type Group, widthOf } from "../../plan/group";
 import { alone, passedOn, type RowLoop, rowLoopsOf, type Segment, segmentsOf } from "../../plan/segments";
 import type { Storage } from "../../plan/storage";
 import { opsOf, workOf } from "../../plan/work";
-import type { KernelStores, LoweredDispatch } from "./dispatch";
+import { COPY, type KernelStores, type LoweredDispatch } from "./dispatch";
 import { labelOf } from "./lower";
 import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
@@ -130,6 +130,11 @@ function writeWhole(
   const functions = new Set<string>();
   const [turns, turnsOnce] = [new Turns(), new Turns()];
   const step: string[] = [];
+  /** WGSL of an element's bits where it lies between dispatches. */
+  const inState = (storage: Storage, index: string) =>
+    stores.copies === 1 || storage.shared
+      ? `state[${offsets.get(storage)}u + ${index}]`
+      : `state[${offsets.get(storage)}u + ${COPY} * ${storage.elements}u + ${index}]`;
   /** WGSL of an element's bits: in workgroup memory, or else in the state. */
   const bits = (storage: Storage, index: string): string => {
     const offset = layout.offsets.get(storage);
@@ -137,7 +142,7 @@ function writeWhole(
       constant &&= isNumber(index);
       return `h${offset + Number.parseInt(index, 10)}`;
     }
-    return offset === undefined ? `state[${offsets.get(storage)}u + ${index}]` : `memory[${offset}u + ${index}]`;
+    return offset === undefined ? inState(storage, index) : `memory[${offset}u + ${index}]`;
   };
   const places: Places = {
     element: (storage, index) => `bitcast<${storage.dtype === "int32" ? "i32" : "f32"}>(${bits(storage, index)})`,
@@ -212,18 +217,20 @@ function writeWhole(
 
   const copies = (direction: "load" | "store") => {
     // What lies side by side here and there is copied in one loop.
-    const runs: { inside: number; outside: number; elements: number }[] = [];
+    const runs: { inside: number; outside: number; elements: number; storage: Storage }[] = [];
     for (const { storage, access } of resident) {
       const inside = layout.offsets.get(storage);
       if (inside === undefined || isHeld(storage) || (direction === "store" && access === "read")) continue;
       const outside = offsets.get(storage) as number;
       const last = runs[runs.length - 1];
-      if (last && last.inside + last.elements === inside && last.outside + last.elements === outside)
+      // Of copies each storage has all that they have of it, before the next one begins.
+      const joins = stores.copies === 1 || (storage.shared && last?.storage.shared);
+      if (joins && last && last.inside + last.elements === inside && last.outside + last.elements === outside)
         last.elements += storage.elements;
-      else runs.push({ inside, outside, elements: storage.elements });
+      else runs.push({ inside, outside, elements: storage.elements, storage });
     }
-    return runs.map(({ inside, outside, elements }) => {
-      const [here, there] = [`memory[${inside}u + i]`, `state[${outside}u + i]`];
+    return runs.map(({ inside, elements, storage }) => {
+      const [here, there] = [`memory[${inside}u + i]`, inState(storage, "i")];
       const line = direction === "load" ? `${here} = ${there};` : `${there} = ${here};`;
       return turnsOnce.loop(
         Math.ceil(elements / workgroupSize),
@@ -235,16 +242,22 @@ function writeWhole(
   // Variables by the place that their element would have in workgroup memory.
   const variablesOf = (storage: Storage) =>
     times(storage.elements, (i) => `h${(layout.offsets.get(storage) as number) + i}`);
+  const oneInState = (storage: Storage, i: number) => {
+    const first = (offsets.get(storage) as number) + i;
+    return stores.copies === 1 || storage.shared
+      ? `state[${first}u]`
+      : `state[${first}u + ${COPY} * ${storage.elements}u]`;
+  };
   const kept = resident.filter(({ storage }) => isHeld(storage));
   const fresh = new Set([...layout.offsets.keys()].filter(isHeld).flatMap(variablesOf));
   const taken = kept.flatMap(({ storage }) =>
     variablesOf(storage).map((name, i) => {
       fresh.delete(name);
-      return `var ${name} = state[${(offsets.get(storage) as number) + i}u];`;
+      return `var ${name} = ${oneInState(storage, i)};`;
     }),
   );
   const given = kept.flatMap(({ storage }) =>
-    variablesOf(storage).map((name, i) => `state[${(offsets.get(storage) as number) + i}u] = ${name};`),
+    variablesOf(storage).map((name, i) => `${oneInState(storage, i)} = ${name};`),
   );
   const memory = held
     ? `${taken.length + fresh.size} values held by every thread`
@@ -254,7 +267,8 @@ function writeWhole(
     subgroup,
     held,
     elements: layout.elements,
-    count: state.elements - 1,
+    count: state.elements - stores.copies,
+    copies: stores.copies,
     bindings: bindings.map((line) => `${line}\n`).join(""),
     functions: [...functions].map((text) => `${text}\n`).join(""),
     load: [...copies("load"), ...taken, ...[...fresh].map((name) => `var ${name} = 0u;`)],
@@ -269,7 +283,7 @@ function writeWhole(
     label: order.map(labelOf).join("; "),
     bindings: bound,
     stepArguments: stores.stepArguments,
-    flops: order.reduce((sum, group) => sum + work(group), 0),
+    flops: stores.copies * order.reduce((sum, group) => sum + work(group), 0),
     persistent: {
       threads: workgroupSize,
       barriers:

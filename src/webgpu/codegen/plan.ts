@@ -104,6 +104,8 @@ export interface Plan {
   readonly deferred: Dispatch | null;
   /** Scalar outputs, in the order in which a record holds them. */
   readonly scalars: readonly string[];
+  /** Copies of the program: each dispatch has as many grids of workgroups along its third axis, each record all copies' scalars. */
+  readonly copies: number;
   /** How many records the history and the partial results of deferred scalars have room for. */
   readonly records: number;
   readonly history: number | null;
@@ -113,7 +115,7 @@ export interface Plan {
   readonly maxSteps: number;
   readonly inputs: Readonly<Record<string, number>>;
   readonly parameters: Readonly<Record<string, number>>;
-  /** Outputs that are not scalar. */
+  /** Outputs that are not scalar; of these as of parameters a buffer has one copy's values after another's. */
   readonly outputs: Readonly<Record<string, number>>;
   readonly updates: readonly string[];
 }

@@ -1,5 +1,5 @@
 import { rowOf } from "../../graph/ops";
-import type { Program } from "../../graph/program";
+import { countOf, type Program } from "../../graph/program";
 import { literalOf, type Tensor } from "../../graph/tensor";
 import { canonical } from "../../graph/view";
 import type { Expression } from "../../plan/expression";
@@ -9,7 +9,7 @@ import { readsOf, schedule } from "../../plan/schedule";
 import type { Storage } from "../../plan/storage";
 import { byName } from "../../util/names";
 import { sizeOf } from "../../util/shape";
-import type { KernelStores, LoweredDispatch } from "./dispatch";
+import { elementsIn, type KernelStores, type LoweredDispatch } from "./dispatch";
 import type { Kernels } from "./kernel-set";
 import { lowerCombine, lowerGroup } from "./lower";
 import {
@@ -48,7 +48,8 @@ export class Planner {
   private readonly fusion: Fusion;
   private readonly order: readonly Group[];
   private readonly history: Storage | null;
-  private records = MAX_RECORDS;
+  readonly copies: number;
+  private records: number;
 
   constructor(
     private readonly program: Program,
@@ -59,6 +60,7 @@ export class Planner {
     private readonly kernels: Kernels,
   ) {
     const parameters = program.parameters;
+    this.copies = countOf(program);
     const { order, inPlace } = schedule(
       fusion,
       new Map(updates.map(([name, node]) => [parameters[name] as Tensor, node])),
@@ -66,6 +68,7 @@ export class Planner {
     this.scalars = outputs.filter(([, node]) => sizeOf(node.shape) === 1).map(([name]) => name);
     for (const [name, node] of [...updates.map(([name, node]) => [`${name}'`, node] as const), ...outputs])
       this.names.set(node, name);
+    this.records = this.recordsIn(PARTIALS_BYTES, MAX_RECORDS);
     this.history =
       this.scalars.length > 0
         ? this.add({ name: "history", elements: 0, dtype: "float32", perRecord: this.scalars.length }, "history")
@@ -75,7 +78,11 @@ export class Planner {
       ["parameter", parameters],
     ] as const) {
       for (const [name, tensor] of Object.entries(tensors)) {
-        this.storages.set(tensor, this.add({ name, elements: sizeOf(tensor.shape), dtype: tensor.dtype }, role));
+        const shared = role === "input" && !program.copies?.own.has(name);
+        this.storages.set(
+          tensor,
+          this.add({ name, elements: sizeOf(tensor.shape), dtype: tensor.dtype, shared }, role),
+        );
       }
     }
     for (const [node, parameter] of inPlace) this.storages.set(node, this.storages.get(parameter) as Storage);
@@ -129,12 +136,12 @@ export class Planner {
     let elements = 0;
     for (const { storage } of resident) {
       offsets.set(storage, elements);
-      elements += storage.elements;
+      elements += elementsIn(this, storage);
     }
     // Last, the steps that were done.
     const count: Storage = { name: "steps done", elements: 1, dtype: "int32" };
     offsets.set(count, elements);
-    const state: Storage = { name: "state", elements: elements + 1, dtype: "float32" };
+    const state: Storage = { name: "state", elements: elements + this.copies, dtype: "float32", shared: true };
     if (state.elements * 4 > this.target.maxBindingBytes) return null;
     const residents = { resident, offsets, state, history: this.history };
     const { scatter, scan } = this.kernels;
@@ -145,11 +152,14 @@ export class Planner {
     if (dispatch === null) return null;
     this.add(state, "whole");
     this.add(count, "count");
-    this.records = Math.max(
-      MIN_RECORDS,
-      Math.min(MAX_PERSISTENT_RECORDS, Math.floor(HISTORY_BYTES / (4 * Math.max(1, this.scalars.length)))),
-    );
+    this.records = this.recordsIn(this.copies === 1 ? HISTORY_BYTES : PARTIALS_BYTES, MAX_PERSISTENT_RECORDS);
     return this.assemble("persistent", [dispatch], null, { state, offsets, count });
+  }
+
+  /** Records that so many bytes of history hold, at most `most`. */
+  private recordsIn(bytes: number, most: number): number {
+    const recordBytes = 4 * Math.max(1, this.scalars.length) * this.copies;
+    return Math.max(MIN_RECORDS, Math.min(most, Math.floor(bytes / recordBytes)));
   }
 
   private stores(): KernelStores {
@@ -162,6 +172,7 @@ export class Planner {
       history: this.history,
       stepArguments: this.target.immediates ? "immediate" : "uniform",
       recordSize: this.scalars.length,
+      copies: this.copies,
       partials: (partial, count, deferred) => this.partialsOf(partial, count, deferred),
     };
   }
@@ -187,7 +198,7 @@ export class Planner {
     const values = tensor.attributes.values;
     const made =
       tensor.op === "constant" && values !== undefined && literalOf(tensor) === null
-        ? this.add({ name: `constant ${this.roles.size}`, elements, dtype: tensor.dtype }, "constant")
+        ? this.add({ name: `constant ${this.roles.size}`, elements, dtype: tensor.dtype, shared: true }, "constant")
         : this.add(
             { name: this.names.get(tensor) ?? `${tensor.op} ${this.roles.size}`, elements, dtype: tensor.dtype },
             "intermediate",
@@ -202,7 +213,10 @@ export class Planner {
     if (known !== undefined) return known;
     const name = `${partial.op} ${this.roles.size}`;
     if (deferred)
-      this.records = Math.max(MIN_RECORDS, Math.min(this.records, Math.floor(PARTIALS_BYTES / (4 * count))));
+      this.records = Math.max(
+        MIN_RECORDS,
+        Math.min(this.records, Math.floor(PARTIALS_BYTES / (4 * count * this.copies))),
+      );
     const made: Storage = deferred
       ? { name, elements: 0, dtype: "float32", perRecord: count }
       : { name, elements: count, dtype: "float32" };
@@ -227,7 +241,7 @@ export class Planner {
       (storage) => spans.has(storage) || this.roles.get(storage) !== "intermediate",
     );
     const elementsOf = (storage: Storage) =>
-      storage.perRecord === undefined ? storage.elements : storage.perRecord * this.records;
+      storage.perRecord === undefined ? elementsIn(this, storage) : storage.perRecord * this.records * this.copies;
     const apart = storages.filter((storage) => !packed?.offsets.has(storage));
     const { allocationOf, allocations } = place(
       apart.map((storage) => ({
@@ -255,7 +269,7 @@ export class Planner {
       kernel: kernel.name,
       source: kernel.source,
       turns: kernel.turns,
-      workgroups: kernel.workgroups,
+      workgroups: [kernel.workgroups[0], kernel.workgroups[1], this.copies],
       bindings: bindings.map(({ storage, access }) => ({ buffer: index.get(storage) as number, access })),
     });
     const named = (tensors: Named) =>
@@ -268,6 +282,7 @@ export class Planner {
       step: step.map(finish),
       deferred: deferred && finish(deferred),
       scalars: this.scalars,
+      copies: this.copies,
       records: this.records,
       history: this.history && (index.get(this.history) as number),
       count: packed && (index.get(packed.count) as number),

@@ -3,11 +3,12 @@ import { type Dispatch, type PersistentStep, type Plan, routeKey, type Target } 
 /**
  * What a step costs by estimate, in nanoseconds, before anything was measured: a dispatch and its arithmetic; or, in one
  * workgroup, a kernel's beginning, a barrier, and the arithmetic of one thread in registers and through workgroup memory.
+ * `sideBySide` copies of a program run in the time of one: a software adapter has a few cores, a GPU many.
  * Software: measured on SwiftShader. Hardware: by reasoning from latencies.
  */
 const COSTS = {
-  software: { dispatch: 25_000, flop: 1, part: 500, barrier: 400, looped: 2.5, memory: 16 },
-  hardware: { dispatch: 5_000, flop: 0.0005, part: 50, barrier: 200, looped: 1, memory: 2.5 },
+  software: { dispatch: 25_000, flop: 1, part: 500, barrier: 400, looped: 2.5, memory: 16, sideBySide: 4 },
+  hardware: { dispatch: 5_000, flop: 0.0005, part: 50, barrier: 200, looped: 1, memory: 2.5, sideBySide: 128 },
 } as const;
 
 /**
@@ -30,15 +31,17 @@ export function chooseRoute(recorded: Plan, persistent: Plan, target: Target, st
   const flops = recorded.step.reduce((sum, { flops }) => sum + flops, 0);
   const kernels = recorded.step.length;
   const { threads, barriers, rowLoopFlops } = (persistent.step[0] as Dispatch).persistent as PersistentStep;
-  const arithmetic = rowLoopFlops * cost.looped + Math.max(0, flops - rowLoopFlops) * cost.memory;
+  const { copies } = persistent;
+  const arithmetic = rowLoopFlops * cost.looped + Math.max(0, flops / copies - rowLoopFlops) * cost.memory;
   const asRecorded = { stepNs: kernels * cost.dispatch + flops * cost.flop, compileMs: compileMs(recorded, kind) };
   const asPersistent = {
-    stepNs: kernels * cost.part + barriers * cost.barrier + arithmetic / threads,
+    stepNs:
+      Math.ceil(copies / cost.sideBySide) * (kernels * cost.part + barriers * cost.barrier + arithmetic / threads),
     compileMs: compileMs(persistent, kind),
   };
   const lasts = ({ stepNs, compileMs }: Estimate) => compileMs + (steps * stepNs) / 1e6;
   const chosen = lasts(asPersistent) < lasts(asRecorded) ? persistent : recorded;
-  const reason = `by estimate, for ${steps} steps: ${inWords(asPersistent)} in one workgroup, ${inWords(asRecorded)} as dispatches`;
+  const reason = `by estimate, for ${steps} steps: ${inWords(asPersistent)} in one workgroup${copies > 1 ? " a copy" : ""}, ${inWords(asRecorded)} as dispatches`;
   return { ...chosen, reason };
 }
 
