@@ -2,7 +2,7 @@
 // the core leaves out; and the declarations of all.
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -16,17 +16,15 @@ rmSync(dist, { recursive: true, force: true });
 // All in one build, so that what the core and a file's entry both need is there once: the errors are the same class, and a network that
 // readOnnx makes is one that the core can train.
 const files = ["csv", "idx", "npy", "onnx", "tuning"];
+/** @type {import("vite").InlineConfig} */
+const common = { root, configFile: false, publicDir: false, logLevel: "warn" };
+/** @type {import("vite").BuildOptions} */
+const output = { target: "es2022", minify: "oxc", sourcemap: true, emptyOutDir: false };
 await build({
-  root,
-  configFile: false,
-  publicDir: false,
-  logLevel: "warn",
+  ...common,
   plugins: [smallWgsl()],
   build: {
-    target: "es2022",
-    minify: "oxc",
-    sourcemap: true,
-    emptyOutDir: false,
+    ...output,
     outDir: dist,
     rolldownOptions: { external: /^node:/ },
     lib: {
@@ -38,6 +36,29 @@ await build({
     },
   },
 });
+
+// The command line brings its own libraries too, and the core and the files by their modules here. It runs in Node alone.
+await build({
+  ...common,
+  plugins: [
+    {
+      name: "core-beside",
+      enforce: "pre",
+      resolveId(source) {
+        const [, module] = /^(?:\.\.\/)+(index|files\/(?:csv|onnx))$/.exec(source) ?? [];
+        return module === undefined ? null : { id: `../${module}.js`, external: "relative" };
+      },
+    },
+  ],
+  ssr: { noExternal: true, external: ["webgpu"] },
+  build: {
+    ...output,
+    outDir: join(dist, "cli"),
+    ssr: join(root, "src/cli/wgrad.ts"),
+    rolldownOptions: { output: { banner: "#!/usr/bin/env node", codeSplitting: false } },
+  },
+});
+chmodSync(join(dist, "cli/wgrad.js"), 0o755);
 
 const tsc = join(root, "node_modules/typescript/bin/tsc");
 const declared = spawnSync(process.execPath, [tsc, "-p", "tsconfig.lib.json"], { cwd: root, stdio: "inherit" });
@@ -56,6 +77,14 @@ const built = [
   ["pure-rand", "LICENSE"],
   ["papaparse", "LICENSE"],
   ["fflate", "LICENSE"],
+  ["commander", "LICENSE"],
+  ["cli-progress", "LICENSE.md"],
+  ["string-width", "license"],
+  ["strip-ansi", "license"],
+  ["ansi-regex", "license"],
+  ["emoji-regex", "LICENSE-MIT.txt"],
+  ["is-fullwidth-code-point", "license"],
+  ["uplot", "LICENSE"],
   ["@bufbuild/protobuf", "dist/esm/wire/binary-encoding.js", "dist/esm/wire/varint.js"],
 ];
 const licences = built.map(([name = "", ...sources]) => {
@@ -70,7 +99,7 @@ const licences = built.map(([name = "", ...sources]) => {
 writeFileSync(join(dist, "licences.txt"), `${licences.join(`\n\n${"-".repeat(80)}\n\n`)}\n`);
 
 const kilobytes = (/** @type {number} */ sizeBytes) => (sizeBytes / 1000).toFixed(1);
-for (const name of ["index.js", ...files.map((file) => `files/${file}.js`)]) {
+for (const name of ["index.js", ...files.map((file) => `files/${file}.js`), "cli/wgrad.js"]) {
   const code = readFileSync(join(dist, name));
   console.log(`dist/${name}: ${kilobytes(code.length)} kB, ${kilobytes(gzipSync(code).length)} kB gzipped`);
 }

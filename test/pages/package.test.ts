@@ -1,9 +1,11 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchChrome } from "../../scripts/chrome.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "wgrad-consumer-"));
@@ -143,4 +145,61 @@ test("the compiled consumer trains on the CPU in plain Node", () => {
 test("so does the README's quickstart", () => {
   const printed = execFileSync(process.execPath, [join(folder, "readme-0.js")], { encoding: "utf8" });
   expect(printed).toMatch(/accuracy: 0\.9\d/);
+});
+
+const wgrad = join(folder, "node_modules", ".bin", "wgrad");
+const run = (...argv: string[]) => spawnSync(wgrad, argv, { cwd: folder, encoding: "utf8" });
+
+test("the command line trains; Ctrl-C leaves a checkpoint, and from there come the same bytes", async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `${Math.sin(i)},${i % 7},${i % 2 ? "a" : "b"}`);
+  writeFileSync(join(folder, "table.csv"), ["x,y,kind", ...rows].join("\n"));
+  const train = ["train", "table.csv", "--target", "kind", "--epochs", "1500", "--hidden", "4"];
+  expect(run(...train, "--out", "whole")).toMatchObject({ status: 0 });
+
+  const child = spawn(wgrad, [...train, "--out", "cut"], { cwd: folder });
+  let said = "";
+  child.stderr.on("data", (data) => {
+    said += data;
+    if (data.includes("150 of 1500 epochs")) child.kill("SIGINT");
+  });
+  const [code] = await once(child, "close");
+  expect([code, said]).toEqual([130, expect.stringContaining("--resume cut/checkpoint.safetensors --out cut\n")]);
+  expect(readdirSync(join(folder, "cut"))).toEqual(["checkpoint.safetensors"]);
+  expect(run("train", "table.csv", "--resume", "cut/checkpoint.safetensors", "--out", "cut").status).toBe(0);
+  for (const name of ["model.safetensors", "model.onnx", "report.html"])
+    expect(readFileSync(join(folder, "cut", name)).equals(readFileSync(join(folder, "whole", name))), name).toBe(true);
+  expect(run("predict", "whole/model.safetensors", "table.csv").stdout).toMatch(/^x,y,kind,predicted,p\(a\),p\(b\)\n/);
+});
+
+test("its report draws the curves without a server, under its own policy", async () => {
+  const browser = await launchChrome({ defaultViewport: { width: 1000, height: 1300 } });
+  const page = await browser.newPage();
+  const faults: string[] = [];
+  page.on("console", (message) => faults.push(message.text()));
+  page.on("pageerror", (error) => faults.push(String(error)));
+  await page.goto(String(pathToFileURL(join(folder, "whole", "report.html"))));
+  const drawn = await page.$$eval("canvas", (canvases) =>
+    canvases.map((canvas) => {
+      const pixels = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+      return pixels.some((value) => value > 0);
+    }),
+  );
+  expect([faults, drawn, await page.title()]).toEqual([[], [true, true], "table.csv: training report"]);
+  expect(await page.$eval("td.hit", (cell) => getComputedStyle(cell).backgroundColor)).not.toBe("rgba(0, 0, 0, 0)");
+  await page.evaluate(() =>
+    document.body.append(Object.assign(document.createElement("script"), { text: "document.title = 'ran'" })),
+  );
+  expect(await page.title()).toBe("table.csv: training report");
+  await browser.close();
+});
+
+test("verify says that WebGPU is not installed, and holds the CPU to float64", () => {
+  const { status, stdout } = run("verify", "--quick", "--json", "verify.json");
+  expect([status, stdout]).toEqual([
+    0,
+    expect.stringMatching(/the package webgpu, which is not installed here .*; the CPU alone is checked\./),
+  ]);
+  const { off, devices } = JSON.parse(readFileSync(join(folder, "verify.json"), "utf8"));
+  expect([off, devices.length, devices[0].title]).toEqual([0, 1, "CPU"]);
+  expect(devices[0].results.length).toBe(devices[0].checks);
 });

@@ -37,13 +37,14 @@ export class Suite {
   private stopped = false;
   private whole = true;
 
-  async open(backend: "webgpu" | "cpu", whole: boolean): Promise<Opened> {
+  /** `gpu` is where WebGPU is looked for; left out, `navigator.gpu`. */
+  async open(backend: "webgpu" | "cpu", whole: boolean, gpu?: GPU): Promise<Opened> {
     this.whole = whole;
     this.stopped = false;
     let reason = "";
     this.device?.close();
     try {
-      this.device = await open({ backend });
+      this.device = await open({ backend, ...(gpu && { gpu }) });
     } catch (error) {
       reason = messageOf(error);
       this.device = await open({ backend: "cpu" });
@@ -55,6 +56,11 @@ export class Suite {
 
   stop(): void {
     this.stopped = true;
+  }
+
+  close(): void {
+    this.device?.close();
+    this.device = null;
   }
 
   /** When it resolves, all that it has found has been told. */
