@@ -24,6 +24,9 @@ await build({
 const { toldOfModels, tryCase } = await import(pathToFileURL(join(outDir, "case.js")).href);
 rmSync(outDir, { recursive: true });
 
+/** Cases of the same operator on several types: all whole numbers are int32, and all others float32. */
+const ALIKE = /^test_pow_types_(?:float|int).*_/;
+
 /** @type {Record<string, Uint8Array>} */
 const packed = {};
 const [counts, reasons] = [new Map(), new Map()];
@@ -39,7 +42,9 @@ for (const group of ["node", "pytorch-converted", "pytorch-operator", "simple"])
       ]),
     );
     total++;
-    const reason = tryCase(files);
+    const reason = ALIKE.test(name)
+      ? "of types that are one here, with a power, which WGSL's compilers take long for"
+      : tryCase(files);
     if (reason === null) {
       counts.set(group, (counts.get(group) ?? 0) + 1);
       for (const [file, bytes] of Object.entries(files))

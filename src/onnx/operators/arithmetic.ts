@@ -1,4 +1,5 @@
 import { type Tensor, where } from "../../graph/tensor";
+import { sizeOf } from "../../util/shape";
 import { binary, type Call, type Operator, type Operators, perChannel, unary } from "../call";
 
 const all =
@@ -16,6 +17,15 @@ const whole =
 /** Towards 0. */
 const truncated = (x: Tensor) => x.sign().mul(x.abs().floor());
 const negated = (x: Tensor) => (x.dtype === "int32" ? x.mul(-1) : x.neg());
+
+/** What files take most powers to: norms and GELU square and cube. */
+const POWERS: Readonly<Record<number, (x: Tensor) => Tensor>> = {
+  [0.5]: (x) => x.sqrt(),
+  1: (x) => x,
+  2: (x) => x.square(),
+  3: (x) => x.square().mul(x),
+  [-1]: (x) => x.reciprocal(),
+};
 
 /** Element by element. */
 export const ARITHMETIC: Operators = {
@@ -72,7 +82,12 @@ export const ARITHMETIC: Operators = {
   Sub: binary((a, b) => a.sub(b)),
   Mul: binary((a, b) => a.mul(b)),
   Div: (call) => (call.x().dtype === "int32" ? call.float(0).div(call.float(1)).toInt32() : call.x(0).div(call.x(1))),
-  Pow: whole((x, exponent) => x.pow(exponent as Tensor)),
+  Pow: (call) => {
+    const exponent = call.value(1);
+    const one = exponent.knowable && sizeOf(exponent.tensor.shape) === 1 ? call.numbers(1)?.[0] : undefined;
+    const quick = one === undefined || exponent.tensor.shape.length > call.x().shape.length ? undefined : POWERS[one];
+    return whole((x, power) => quick?.(x) ?? x.pow(power as Tensor))(call);
+  },
   Mod: (call) =>
     whole((a, b) => {
       const quotient = a.div(b as Tensor);
