@@ -288,10 +288,11 @@ export class Fitter {
 
   /** Does `work` again on another device where its own is lost, if the last fit was to outlive that. */
   async outliving<T>(work: () => Promise<T>): Promise<T> {
+    const { home } = this.parts;
     for (;;) {
-      const { device } = this.parts.home;
+      const { device } = home;
       try {
-        return await work();
+        return await (this.recovery === null ? work() : home.unlessLost(work()));
       } catch (error) {
         if (!(await this.survives(error, device))) throw error;
       }

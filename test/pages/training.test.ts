@@ -1,11 +1,12 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { open, trainer } from "../../src/index";
+import { type Device, open, trainer } from "../../src/index";
 import { type Config, preset } from "../../src/playground/config";
 import { dataSet } from "../../src/playground/training/data-set";
 import { Engine } from "../../src/playground/training/engine";
-import type { Look } from "../../src/playground/training/messages";
+import type { Look, Message } from "../../src/playground/training/messages";
 import { lossOf, modelOf, optimizerOf } from "../../src/playground/training/network";
 import { Run } from "../../src/playground/training/run";
+import { terminate } from "../support/lost-device";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -40,6 +41,48 @@ test("an epoch is a pass over the data, and stays one when the batch grows", asy
   expect(last().step).toBe(77);
   await engine.step();
   expect(last().epoch).toBe(11.5);
+});
+
+test("where its device goes away, in training and at rest, it goes on on another with the same steps, and says so", async () => {
+  const ends: Record<string, Float32Array>[] = [];
+  for (const lossy of [false, true]) {
+    const { engine, looks, last, toItsEnd } = listened();
+    const lost: Extract<Message, { kind: "lost" }>[] = [];
+    const looking: (() => void)[] = [];
+    const told = Reflect.get(engine, "tell") as (message: Message) => void;
+    engine.listen((message) => {
+      told(message);
+      if (message.kind === "lost") lost.push(message);
+      if (message.kind === "look") for (const look of looking.splice(0)) look();
+    });
+    const endDevice = () => terminate(Reflect.get(engine, "device") as Device);
+    await engine.make({ ...moons, steps: 300 });
+    if (lossy) {
+      // Before anything was trained: the network is made anew.
+      const looked = new Promise<void>((resolve) => looking.push(resolve));
+      endDevice();
+      await looked;
+      expect(lost).toEqual([]);
+    }
+    await engine.step();
+    if (lossy) {
+      endDevice();
+      await new Promise<void>((resolve) => looking.push(resolve));
+      await engine.step();
+      await engine.pause();
+    } else await engine.step();
+    expect(last().step).toBe(2);
+    if (lossy) looking.push(endDevice); // after the next look, in the middle of the training
+    await toItsEnd();
+    expect(lost.map(({ reason }) => reason)).toEqual(lossy ? Array(2).fill("unknown: it was terminated") : []);
+    expect(looks.at(-1)?.step).toBe(300);
+    ends.push(last().weights);
+    // The next network has a device of its own.
+    await engine.make({ ...moons, steps: 10 });
+    await toItsEnd();
+    expect(last().step).toBe(10);
+  }
+  expect(ends[1]).toEqual(ends[0]);
 });
 
 test("however its steps are divided by looks, they are those of one fit: every epoch has every row", async () => {

@@ -1,7 +1,7 @@
-import { type Device, DeviceError } from "../../index";
+import type { Device } from "../../index";
 import { type Config, DATA, type DataName, preset } from "../config";
 import { dataSet, type Rows, type Table } from "./data-set";
-import { factsOf, isGone, openDevice, reopenDevice, unlessLost, whyNoGpu } from "./device";
+import { factsOf, openDevice, whyNoGpu } from "./device";
 import type { Message, Standing } from "./messages";
 import { type Live, Run } from "./run";
 import type { ReadTable, TableChoice, TableFacts } from "./table";
@@ -23,6 +23,8 @@ export interface MakeOptions {
 export class Engine {
   private device: Device | null = null;
   private opened: Config["backend"] | null = null;
+  /** What became of the device that was lost last. */
+  private lost = "";
   private run: Run | null = null;
   private table: Table | null = null;
   private training = false;
@@ -50,9 +52,8 @@ export class Engine {
     this.training = false;
     return this.after(async () => {
       if (options.table) this.table = options.table;
+      const before = options.keep && this.run ? await state(this.run) : null;
       const device = await this.open(config.backend);
-      const previous = this.run;
-      const before = options.keep && previous ? await state(previous) : null;
       const run = await Run.create(device, config, await dataSet(config, this.table));
       this.release();
       this.run = run;
@@ -168,31 +169,50 @@ export class Engine {
     this.device?.close();
     this.device = null;
     const device = await openDevice(backend);
-    this.take(device, backend);
+    this.opened = backend;
+    this.watch(device);
     if (device.backend === "cpu" && backend !== "cpu") {
       void whyNoGpu().then((hint) => this.tell({ kind: "hint", hint }));
     }
     return device;
   }
 
-  /** Works on this device from now on, and looks after it. */
-  private take(device: Device, backend: Config["backend"]): void {
+  /** Works on this device from now on, and looks after it: a trainer finds another at its next call, which may be this look. */
+  private watch(device: Device): void {
     this.device = device;
-    this.opened = backend;
     void device.lost.then(({ reason, message }) => {
+      this.lost = `${reason}: ${message}`;
       if (this.device !== device) return;
-      this.after(() => this.recover(device, `${reason}: ${message}`)).catch((error: unknown) => this.fail(error));
+      if (this.run?.recovers) {
+        if (!this.training) void this.after(() => this.showLook());
+        return;
+      }
+      // Nothing has been trained on it: what there is is made anew, on another.
+      this.opened = null;
+      if (this.run)
+        void this.make({ ...this.run.config, ...this.run.live }, this.standing ? { from: this.standing } : {});
     });
   }
 
+  /** Tells of a device that took over. It is the trainer's: the next network opens one of its own. */
+  private moved(run: Run, step = run.trainer.steps): void {
+    const { device } = run.trainer;
+    if (device === this.device) return;
+    this.watch(device);
+    this.opened = null;
+    this.tell({ kind: "lost", reason: this.lost, device: factsOf(device), step });
+  }
+
   private async steps(steps: number): Promise<void> {
-    await this.guarded(async (run, device) => {
+    await this.guarded(async (run) => {
       const left = steps === 1 ? 1 : run.live.steps - run.trainer.steps;
       if (left <= 0) return this.finish();
-      await run.train(Math.min(steps, left));
+      const { recovered } = await run.train(Math.min(steps, left));
+      this.moved(run, recovered?.at(-1)?.step);
       const finished = steps > 1 && run.trainer.steps >= run.live.steps;
       await this.keep(finished || steps === 1);
-      this.tell({ kind: "look", look: await unlessLost(device, run.look()) });
+      this.tell({ kind: "look", look: await run.look() });
+      this.moved(run);
       if (finished) this.finish();
     });
   }
@@ -203,7 +223,10 @@ export class Engine {
   }
 
   private async showLook(): Promise<void> {
-    await this.guarded(async (run) => this.tell({ kind: "look", look: await run.look() }));
+    await this.guarded(async (run) => {
+      this.tell({ kind: "look", look: await run.look() });
+      this.moved(run);
+    });
   }
 
   private async keep(now: boolean): Promise<void> {
@@ -217,12 +240,11 @@ export class Engine {
     }
   }
 
-  /** Errors are told, and end training; that of a lost device is left to `recover`. */
-  private async guarded(task: (run: Run, device: Device) => Promise<void>): Promise<void> {
+  /** Errors are told, and end training. */
+  private async guarded(task: (run: Run) => Promise<void>): Promise<void> {
     try {
-      await task(this.known(), this.device as Device); // open() came before there was a run
+      await task(this.known());
     } catch (error) {
-      if (error instanceof DeviceError && this.device && (await isGone(this.device))) return;
       this.fail(error);
     }
   }
@@ -231,22 +253,6 @@ export class Engine {
     this.training = false;
     this.tell({ kind: "state", state: "paused" });
     this.tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
-  }
-
-  /** A new device, the same network, and the weights and optimizer's state of the last checkpoint. */
-  private async recover(lost: Device, reason: string): Promise<void> {
-    if (this.device !== lost) return;
-    this.device = null; // whatever comes next opens another
-    if (!this.run) return;
-    const { config, live } = this.run;
-    this.run = null;
-    const device = await reopenDevice(config.backend);
-    this.take(device, config.backend);
-    const run = await Run.create(device, { ...config, ...live }, await dataSet(config, this.table));
-    this.run = run;
-    restore(run, this.standing ?? undefined);
-    this.tell({ kind: "lost", reason, device: factsOf(device), step: run.trainer.steps });
-    if (!this.training) await this.showLook();
   }
 
   private release(): void {

@@ -1,7 +1,15 @@
-import { type Device, type Model, type OpenFit, type Session, type Trainer, trainer } from "../../index";
+import {
+  type Device,
+  DeviceError,
+  type History,
+  type Model,
+  type OpenFit,
+  type Session,
+  type Trainer,
+  trainer,
+} from "../../index";
 import type { Config } from "../config";
 import type { DataSet, Rows } from "./data-set";
-import { unlessLost } from "./device";
 import { type Look, type Made, type Plane, SCORED, type Standing } from "./messages";
 import { lossOf, modelOf, optimizerOf, rateOf, targetsOf, viewProgram, weightNames } from "./network";
 import { firstUnits, gridOf, planeOf } from "./plane";
@@ -22,7 +30,7 @@ export class Run {
   private fit: Promise<OpenFit> | null = null;
   /** Where the batches that are counted here began. */
   private began = { step: 0, epoch: 0 };
-  private viewed: Promise<Session> | null = null;
+  private viewed: { device: Device; session: Promise<Session> } | null = null;
   private readonly plane: Plane | null;
   private readonly grid: Float32Array;
 
@@ -30,7 +38,6 @@ export class Run {
     readonly config: Config,
     readonly live: Live,
     readonly trainer: Trainer,
-    private readonly device: Device,
     private readonly data: DataSet,
     private readonly model: Model,
   ) {
@@ -49,7 +56,7 @@ export class Run {
       optimizer: optimizerOf(config, live),
       ...(batch > 0 && batch < data.training.y.length && { batchSize: batch }),
     });
-    return new Run(config, live, made, device, data, model);
+    return new Run(config, live, made, data, model);
   }
 
   /** Passes over the data. */
@@ -57,6 +64,11 @@ export class Run {
     const rows = this.data.training.y.length;
     const { step, epoch } = this.began;
     return epoch + (this.trainer.steps - step) / Math.ceil(rows / (this.config.batch || rows));
+  }
+
+  /** Whether it has begun to train: then it finds another device by itself where its own goes away. */
+  get recovers(): boolean {
+    return this.fit !== null;
   }
 
   /** Goes on from there. Throws where that is of another network or optimizer. */
@@ -87,24 +99,29 @@ export class Run {
     };
   }
 
-  /** Trains for `steps` steps. Rejects with DeviceError when the device goes away meanwhile. */
-  async train(steps: number): Promise<void> {
+  /** Trains for `steps` steps, on another device where its own goes away: what the history says. */
+  async train(steps: number): Promise<History> {
     const began = performance.now();
     const compiled = this.fit !== null;
     const training = this.begun().then((fit) => fit.advance(steps));
     void this.view().catch(() => {}); // compiled while the first steps are; whoever looks is told what went wrong
-    await unlessLost(this.device, training);
+    const history = await training;
     this.speed.mark(this.trainer.steps);
     if (compiled && steps === this.chunk) {
       this.chunk = nextChunk(this.chunk, performance.now() - began, this.trainer.steps);
     }
+    return history;
   }
 
   /** One fit for all steps, so that each epoch sees every row once, and the data go to the device once. */
   private begun(): Promise<OpenFit> {
     const { config, data, trainer } = this;
     const begin = (takeUp: boolean) =>
-      trainer.begin(targetsOf(config, data.training, data.classes.length), { seed: config.seed, takeUp });
+      trainer.begin(targetsOf(config, data.training, data.classes.length), {
+        seed: config.seed,
+        takeUp,
+        recover: true,
+      });
     this.fit ??= begin(true).catch((error: unknown) => {
       // A checkpoint of other batches: weights and optimizer go on, in an order of their own.
       if (error instanceof RangeError) return begin(false);
@@ -114,18 +131,11 @@ export class Run {
   }
 
   async look(): Promise<Look> {
-    const { data, model, trainer, grid } = this;
+    const { data, trainer } = this;
     const weights = await trainer.weights();
     const training = await this.scored(data.training);
     const heldBack = await this.scored(data.heldBack);
-    const view = await this.view();
-    let layers: Float32Array[] = [];
-    if (view && this.plane) {
-      const cells = this.plane.cells ** 2;
-      view.write(weights);
-      const seen = await view.run({ x: grid });
-      layers = weightNames(model).map((_, layer) => firstUnits(seen[`layer${layer}`] as Float32Array, cells));
-    }
+    const layers = this.plane ? await this.seenLayers(weights, this.plane.cells ** 2) : [];
     return {
       step: trainer.steps,
       epoch: this.epoch,
@@ -133,7 +143,7 @@ export class Run {
       heldBack: { share: heldBack.share, loss: heldBack.loss },
       stepsPerSecond: this.speed.stepsPerSecond,
       route: /^route: (.*)$/m.exec(trainer.session.explain())?.[1] ?? "",
-      bytes: this.device.memory().bytes,
+      bytes: trainer.device.memory().bytes,
       rate: rateOf(this.live)(trainer.steps),
       weights,
       layers,
@@ -164,17 +174,37 @@ export class Run {
 
   dispose(): void {
     this.trainer.dispose();
-    void this.viewed?.then(
+    void this.viewed?.session.then(
       (view) => view.dispose(),
       () => {},
     );
   }
 
-  /** The network over the cells of the plane, compiled when first wanted. */
+  /** Of each layer its first units over the cells of the plane. */
+  private async seenLayers(weights: Record<string, Float32Array>, cells: number): Promise<Float32Array[]> {
+    const { model, trainer, grid } = this;
+    for (;;) {
+      const { device } = trainer;
+      try {
+        const view = await this.view();
+        view?.write(weights);
+        const seen = (await view?.run({ x: grid })) ?? {};
+        return weightNames(model).map((_, layer) => firstUnits(seen[`layer${layer}`] as Float32Array, cells));
+      } catch (error) {
+        if (!(error instanceof DeviceError)) throw error;
+        await trainer.predict(new Float32Array(model.inputs)); // finds another device where this one is gone
+        if (trainer.device === device) throw error;
+      }
+    }
+  }
+
+  /** The network over the cells of the plane, compiled when first wanted, on the device that trains. */
   private async view(): Promise<Session | null> {
     if (!this.plane) return null;
-    this.viewed ??= this.device.compile(viewProgram(this.config, this.model, this.plane.cells ** 2));
-    return this.viewed;
+    const { device } = this.trainer;
+    if (this.viewed?.device !== device)
+      this.viewed = { device, session: device.compile(viewProgram(this.config, this.model, this.plane.cells ** 2)) };
+    return this.viewed.session;
   }
 
   private async scored({ x, y }: Rows): Promise<Score & { predictions: Float32Array }> {
