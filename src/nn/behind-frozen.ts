@@ -1,10 +1,9 @@
 import type { Device } from "../device";
 import { type Batches, rowsHeld } from "./batches";
 import type { Rows } from "./dataset";
-import type { Parted } from "./features";
+import { featuresOf, frozenPart, isSmall, type Parted } from "./features";
 import { Forward } from "./forward";
 import type { Sequential } from "./model";
-import { trainedNames } from "./programs";
 import type { StageParts } from "./stages";
 
 interface Parts extends StageParts {
@@ -25,7 +24,7 @@ interface Fitted {
 }
 
 /** What a fit trains and evaluates by. */
-interface Led<F> {
+export interface Led<F> {
   readonly start: F;
   readonly validation: Rows | null;
   readonly forward: Forward;
@@ -46,9 +45,7 @@ export class BehindFrozen {
     const { rows, batches, steps, first } = start;
     const asItIs = { start, validation, forward };
     const epochs = (steps - first) / batches.stepsPerEpoch;
-    if (epochs < 2 || trainedNames(model, trained).length === Object.keys(model.parameters).length) return asItIs;
-    // A chunk of its own: a page that freezes nothing does not download it.
-    const { frozenPart, isSmall, featuresOf } = await import("./features");
+    if (epochs < 2) return asItIs;
     if (this.parted === undefined) {
       const parted = frozenPart(model, trained.frozen);
       this.parted = parted && { ...parted, forward: new Forward(home.device, parted.rest, loss, state, pieceBytes) };

@@ -2,7 +2,6 @@ import type { Device } from "../device";
 import type { Batches } from "./batches";
 import type { Rows } from "./dataset";
 import type { EpochStanding, Epochs } from "./epochs";
-import { breakdownError, returnToFinite } from "./finite";
 import type { Evaluated } from "./forward";
 import { type History, type Mark, Recorder, type Recovered } from "./history";
 import type { Rule } from "./optimizers";
@@ -260,6 +259,8 @@ class FitCourse {
     const { training, state, rule } = this.fit;
     const { snapshot, older } = this;
     if (snapshot === null || older === null) throw new Error("internal: steps without a snapshot");
+    // A chunk of its own: a page where all stays finite does not download it.
+    const { breakdownError, returnToFinite } = await import("./finite");
     const breakdown = await this.guarded(returnToFinite(training, state, snapshot, older, training.position));
     if (run !== null)
       this.recorder.losses(run.from, run.losses.subarray(0, Math.max(0, breakdown.position - run.from)));

@@ -4,7 +4,7 @@ import type { Session } from "../session";
 import { checkCallback, checkCount, checkOptions, checkSignal } from "../util/checks";
 import { DeviceError, isClosedError } from "../util/errors";
 import { Batches, rowsHeld } from "./batches";
-import { BehindFrozen } from "./behind-frozen";
+import type { BehindFrozen, Led } from "./behind-frozen";
 import { checkData, checkDataset, checkWeights, type Dataset, type DataValues, type Rows } from "./dataset";
 import { type EpochStanding, Epochs, type Watch } from "./epochs";
 import { type FitRun, runFit, type Survival } from "./fit";
@@ -21,6 +21,7 @@ import {
 import type { Forward } from "./forward";
 import type { History } from "./history";
 import type { Sequential } from "./model";
+import { trainedNames } from "./programs";
 import { ratesOf } from "./schedules";
 import { type StageParts, Stages } from "./stages";
 import { type Course, epochsOf, placeIn, type Standing, standingAt } from "./standing";
@@ -71,11 +72,11 @@ export class Fitter {
   /** Seconds between snapshots where the last fit outlives its device. */
   private recovery: number | null = null;
   private moving: Promise<void> | null = null;
-  private readonly behind: BehindFrozen;
+  /** Made where something is frozen. */
+  private behind: BehindFrozen | null = null;
 
   constructor(private readonly parts: FitterParts) {
     this.stages = new Stages(parts);
-    this.behind = new BehindFrozen(parts);
   }
 
   get session(): Session | null {
@@ -103,13 +104,23 @@ export class Fitter {
       this.recovery = recovery;
       const { moves } = this.parts.home;
       const led = await this.outliving(async () => {
-        const { start: from, ...rest } = await this.behind.led(start, validated);
+        const { start: from, ...rest } = await this.led(start, validated);
         return { ...rest, running: await this.begun(from) };
       });
       const evaluate = (held: Rows) => led.forward.evaluate(held);
       const run = { steps: start.steps, every, onProgress, signal, validation: led.validation, evaluate };
       return this.take(led.running, run, moves, options);
     });
+  }
+
+  private async led(start: Start, validation: Rows | null): Promise<Led<Start>> {
+    const { model, trained, forward } = this.parts;
+    if (trainedNames(model, trained).length === Object.keys(model.parameters).length)
+      return { start, validation, forward };
+    // A chunk of its own: a page that freezes nothing does not download it.
+    const { BehindFrozen } = await import("./behind-frozen");
+    this.behind ??= new BehindFrozen(this.parts);
+    return this.behind.led(start, validation);
   }
 
   /** `advancing` is given what makes each advance, and throws where there can be none. */
@@ -328,7 +339,7 @@ export class Fitter {
     if (running?.snapshot && known === null) running.training.standAt(running.snapshot.position);
     await home.move(running ? running.before + running.training.position : this.steps);
     forward.moveTo(home.device);
-    this.behind.moveTo(home.device);
+    this.behind?.moveTo(home.device);
   }
 
   /** Replaces weights or state, also where their device is gone and another is to take over. */
@@ -368,6 +379,6 @@ export class Fitter {
   dispose(): void {
     this.disposed = true;
     this.stages.dispose();
-    this.behind.dispose();
+    this.behind?.dispose();
   }
 }

@@ -1,4 +1,4 @@
-import type { Device } from "../device";
+import { askedOf, type Device, open } from "../device";
 import { DeviceError, isClosedError } from "../util/errors";
 
 /** How long what a loss brings about may come before the word of it, and the word before the errors of calls, in milliseconds. */
@@ -58,7 +58,7 @@ export class Home {
     try {
       // A chunk of its own: a page whose device stays does not download it.
       const { reopen } = await import("./reopen");
-      next = await reopen(device, times > TAKES_CPU ? "cpu" : device.backend);
+      next = await reopen(device, times > TAKES_CPU ? "cpu" : device.backend, askedOf(device), open);
     } catch (error) {
       throw new DeviceError(
         `the device was lost (${told}) and no other could be opened (${error instanceof Error ? error.message : error}); save() and weights() have the weights of step ${step}`,
