@@ -1,7 +1,6 @@
 import { blobs, circles, moons, type Points, randomState, spirals, xor } from "../../index";
 import type { Config } from "../config";
 import { loadDigits, MOST_INK } from "../data/digits";
-import iris from "../data/iris.csv?raw";
 
 export interface Rows {
   /** [rows, inputs] */
@@ -86,7 +85,8 @@ function given(table: Table, seed: number): DataSet {
   return { ...standardised({ x, y: scaled }, columns, []), target: { name, mean, deviation } };
 }
 
-function irises(seed: number): DataSet {
+async function irises(seed: number): Promise<DataSet> {
+  const { default: iris } = await import("../data/iris.csv?raw");
   const [, ...lines] = iris.trim().split("\n");
   const rows = lines.map((line) => line.split(",").map(Number));
   const points = {
