@@ -1,4 +1,4 @@
-import { asScan } from "../graph/scan";
+import type { Scan } from "../graph/scan-node";
 import { type Tensor, topological } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 
@@ -11,7 +11,7 @@ interface Kind<V> {
 
 /** The parts of a scan by plain steps, one after another: the carries at the end, then every y and every carry before its step. */
 export function overSteps<V>(node: Tensor, operands: readonly V[], { slice, compute }: Kind<V>): V[] {
-  const scan = asScan(node);
+  const scan = node as Scan;
   const { length, reverse, carries, xs, closed, nextCarries, ys } = scan.body;
   const nodes = topological([...nextCarries, ...ys]).filter(({ attributes }) => !attributes.ofStep);
   const each = scan.parts.slice(carries.length).map((): V[] => new Array<V>(length));

@@ -1,11 +1,10 @@
 import { shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, sameShape, sizeOf } from "../util/shape";
-import { Checkpoint } from "./checkpoint";
+import type { Checkpoint } from "./checkpoint";
 import { GRADIENTS } from "./gradients";
 import { elementwiseRow, rowOf } from "./ops";
-import { asScan } from "./scan";
-import { scanGradient } from "./scan-gradient";
+import type { Scan } from "./scan-node";
 import { literal, Tensor, topological } from "./tensor";
 
 /**
@@ -70,7 +69,7 @@ function vjp(
     if (rowOf(node.op).kind === "scan") {
       const known = ofParts.get(node);
       const wantedOperands = node.operands.map((operand) => reaches.has(operand));
-      const parts = known ? scanGradient(asScan(node), known, wantedOperands, vjp) : [];
+      const parts = known ? (node as Scan).derive(node as Scan, known, wantedOperands, vjp) : [];
       parts.forEach((part, at) => {
         const operand = node.operands[at] as Tensor;
         if (part === null || !reaches.has(operand)) return;
@@ -89,8 +88,8 @@ function vjp(
       ofParts.set(whole, known);
       continue;
     }
-    if (node instanceof Checkpoint) {
-      const { operands, result } = node.again();
+    if (node.op === "checkpoint") {
+      const { operands, result } = (node as Checkpoint).again();
       vjp([result], [gradient], operands).forEach((part, at) => {
         const operand = node.operands[at] as Tensor;
         if (part === null || !reaches.has(operand)) return;

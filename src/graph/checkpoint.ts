@@ -1,5 +1,5 @@
 import { shown } from "../util/checks";
-import { closedOver, leafOf, replaced } from "./scan";
+import { closedOver, leafOf, replaced } from "./scan-node";
 import { Tensor, topological } from "./tensor";
 
 /** What a checkpoint computes, of leaves that stand for its operands. */
@@ -37,11 +37,6 @@ export class Checkpoint extends Tensor {
     );
     return { operands, result: this.parts(operands) };
   }
-}
-
-export function asCheckpoint(node: Tensor): Checkpoint {
-  if (node instanceof Checkpoint) return node;
-  throw new Error(`internal: ${node.op} is no checkpoint`);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { sizeOf } from "../util/shape";
-import { asCheckpoint } from "./checkpoint";
+import type { Checkpoint } from "./checkpoint";
 import { type CompositeOp, type Op, rowOf } from "./ops";
 import { contraction, sumAxes, Tensor, windowsOf } from "./tensor";
 
@@ -14,7 +14,7 @@ const COMPOSED: Record<CompositeOp, (node: Tensor) => Tensor> = {
     return difference.sub(sum.log());
   },
   conv: convolution,
-  checkpoint: (node) => asCheckpoint(node).parts(),
+  checkpoint: (node) => (node as Checkpoint).parts(),
 };
 
 /** A composite written as other operations; null for what is none. */

@@ -1,13 +1,6 @@
 import { DeferredSums } from "./deferred-sums";
-import { leafOf, makeScan, type Scan } from "./scan";
+import { leafOf, makeScan, type Scan, type Vjp } from "./scan-node";
 import { literal, type Tensor } from "./tensor";
-
-/** Gradients of weighed outputs in each of `wrt`; null where there is none. */
-export type Vjp = (
-  outputs: readonly Tensor[],
-  weights: readonly Tensor[],
-  wrt: readonly Tensor[],
-) => readonly (Tensor | null)[];
 
 const zeros = ({ shape }: { readonly shape: Tensor["shape"] }) => literal(0).broadcastTo(shape);
 
@@ -76,6 +69,7 @@ export function scanGradient(
       nextCarries: [...before, ...carried.map(({ leaf, inStep }) => leaf.add(inStep))],
       ys: kept,
     },
+    scanGradient,
   );
   const stacked = (node: Tensor) => sequenceOf.get(node) ?? back.item(count + carried.length + kept.indexOf(node));
   const sumOf = (held: number): Tensor | null => {

@@ -1,5 +1,5 @@
 import { contractionSizes, elementwiseRow, isFold, rowOf, splitShape } from "../graph/ops";
-import { asScan, type Scan } from "../graph/scan";
+import type { Scan } from "../graph/scan-node";
 import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { type Access, asMatrices, canonical, elementAt, isAligned, sameAccess, stepOf } from "../graph/view";
 import { sizeOf } from "../util/shape";
@@ -128,7 +128,7 @@ class Fuser {
         return;
       }
       case "scan":
-        this.placeScan(asScan(node));
+        this.placeScan(node as Scan);
         return;
       case "item": {
         const group = this.home.get(node.operands[0] as Tensor) as Group;

@@ -1,5 +1,5 @@
 import { contractionSizes, type FoldOp, rowOf } from "../graph/ops";
-import type { Scan } from "../graph/scan";
+import type { Scan } from "../graph/scan-node";
 import { Tensor } from "../graph/tensor";
 import { type Shape, sizeOf } from "../util/shape";
 import { type Expression, loadsOf } from "./expression";

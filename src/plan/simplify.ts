@@ -1,9 +1,8 @@
 import { composed } from "../graph/compose";
 import { elementwiseRow, isFold, rowOf, splitShape } from "../graph/ops";
-import { isFree, leafOf, makeScan, replaced, Scan } from "../graph/scan";
+import type { Scan } from "../graph/scan-node";
 import { literal, literalOf, Tensor, topological } from "../graph/tensor";
-import { accessThrough, stepOf, type ViewStep } from "../graph/view";
-import { broadcastShapes, type Shape, sameShape, stridesOf } from "../util/shape";
+import { broadcastShapes, type Shape, sameShape } from "../util/shape";
 
 /**
  * The same results with less to do: equal nodes become one, constants are folded, views collapse, and softmax is
@@ -29,7 +28,7 @@ export function simplify(roots: readonly Tensor[]): Map<Tensor, Tensor> {
 
 /** A node with operands that are simplified. */
 function of(node: Tensor, operands: readonly Tensor[], unique: (node: Tensor) => Tensor): Tensor {
-  if (node instanceof Scan) return simplifiedScan(node, operands);
+  if (rowOf(node.op).kind === "scan") return (node as Scan).simplified(operands, simplify);
   const same = operands.every((operand, i) => operand === node.operands[i]);
   const made = same ? node : node.withOperands(operands);
   const parts = composed(made);
@@ -40,45 +39,6 @@ function of(node: Tensor, operands: readonly Tensor[], unique: (node: Tensor) =>
     if (!result.has(part)) result.set(part, of(part, own, unique));
   }
   return result.get(parts) as Tensor;
-}
-
-/** A scan whose step is simplified; numbers and views of what it closes over are its step's own. */
-function simplifiedScan({ body }: Scan, operands: readonly Tensor[]): Scan {
-  const { carries, xs, closed, nextCarries, ys } = body;
-  const begin = carries.length + xs.length;
-  const leaves = new Map<Tensor, Tensor>();
-  const inside = (node: Tensor): Tensor => {
-    if (isFree(node)) return node;
-    const steps: Tensor[] = [];
-    let base = node;
-    while (rowOf(base.op).kind === "view") {
-      steps.unshift(base);
-      base = base.operands[0] as Tensor;
-    }
-    const access = accessThrough(
-      base.shape,
-      stridesOf(base.shape),
-      steps.map((view) => stepOf(view) as ViewStep),
-    );
-    // What would be copied is copied once, before the first step.
-    if ("copy" in access || access.offset !== 0 || access.last !== null) {
-      base = node;
-      steps.length = 0;
-    }
-    const leaf = leaves.get(base) ?? leafOf(base.shape, base.dtype);
-    leaves.set(base, leaf);
-    return steps.reduce((x, view) => view.withOperands([x]), leaf);
-  };
-  const by = new Map(closed.map((leaf, i) => [leaf, inside(operands[begin + i] as Tensor)]));
-  const results = replaced([...nextCarries, ...ys], by);
-  const simple = simplify(results);
-  const made = results.map((node) => simple.get(node) as Tensor);
-  return makeScan(operands.slice(0, carries.length), operands.slice(carries.length, begin), [...leaves.keys()], {
-    ...body,
-    closed: [...leaves.values()],
-    nextCarries: made.slice(0, carries.length),
-    ys: made.slice(carries.length),
-  });
 }
 
 /** Equal keys, equal values. Leaves are only equal to themselves, but for literals. */
