@@ -3,7 +3,7 @@ import type { Runner } from "./runner";
 import { Session } from "./session";
 import { checkCallback, checkOptions, checkSignal, shown } from "./util/checks";
 import { DeviceError } from "./util/errors";
-import { type Adapter, openWebGpu } from "./webgpu/adapter";
+import type { Adapter } from "./webgpu/adapter";
 import type { Route } from "./webgpu/codegen/plan";
 import { browserStore, type TuningStore } from "./webgpu/store";
 import type { TuneOptions, TuningReport } from "./webgpu/tune";
@@ -103,10 +103,10 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
     ...(route && { route }),
     tuning: tuning === undefined ? browserStore() : tuning,
   };
-  if (backend === "webgpu") return new OpenDevice(await openWebGpu(adapter), options);
+  if (backend === "webgpu") return await openGpu(adapter, options);
   let found: Device;
   try {
-    found = new OpenDevice(await openWebGpu(adapter), options);
+    found = await openGpu(adapter, options);
   } catch (error) {
     if (error instanceof DeviceError) return openCpu(options);
     throw error;
@@ -120,6 +120,12 @@ export async function open(options: OpenOptions = {}): Promise<Device> {
     found.close();
     throw error;
   }
+}
+
+/** A chunk of its own: a page that has no GPU, or asks for none, does not download it. */
+async function openGpu(adapter: Adapter, asked: OpenOptions): Promise<Device> {
+  const { openWebGpu } = await import("./webgpu/adapter");
+  return new OpenDevice(await openWebGpu(adapter), asked);
 }
 
 /** A chunk of its own: a page that has a GPU does not download it. */
