@@ -32,6 +32,8 @@ export interface CompileOptions {
   copies?: number;
   /** Names of inputs that each copy has for itself; the others are shared by all. */
   own?: readonly string[];
+  /** @internal Names of parameters that no step changes, and that all copies share. */
+  shared?: readonly string[];
 }
 
 export interface DeviceInfo {

@@ -28,12 +28,15 @@ export class ReferenceRunner implements Runner {
 
   write(values: Arrays): void {
     this.sessions.forEach((session, copy) => {
-      session.write(this.ofCopy(values, copy, () => true));
+      session.write(this.ofCopy(values, copy, (name) => !this.program.copies?.shared.has(name)));
     });
   }
 
   async read(names: readonly string[]): Promise<Float32Array[]> {
-    return names.map((name) => this.joined((session) => session.read(name)));
+    return names.map((name) => {
+      if (this.program.copies?.shared.has(name)) return Float32Array.from(this.sessions[0]?.read(name) ?? []);
+      return this.joined((session) => session.read(name));
+    });
   }
 
   /** What each copy has, one after another. */

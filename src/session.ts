@@ -1,5 +1,5 @@
 import type { ParityReport } from "./cpu/parity";
-import { checkSteps, checkValues, countOf, type Program, type Values } from "./graph/program";
+import { checkSteps, checkValues, type Program, type Values } from "./graph/program";
 import type { Arrays, KernelTime, Runner } from "./runner";
 import { checkCallback, checkOptions, checkSignal } from "./util/checks";
 import { DeviceError } from "./util/errors";
@@ -42,8 +42,8 @@ export class Session {
   /** Sets parameters; wrong name, length or a non-finite value is an error and changes nothing. */
   write(values: Record<string, Values>): void {
     this.throwIfUnusable("write");
-    const count = countOf(this.program);
-    checkValues("write", this.program.parameters, values, false, () => count);
+    const { parameters, copies: made } = this.program;
+    checkValues("write", parameters, values, false, (name) => (made && !made.shared.has(name) ? made.count : 1));
     const copies = copy(this.program.parameters, values);
     void this.queue(async () => this.runner.write(copies)).catch(() => {
       // The next call finds the device gone and says so.

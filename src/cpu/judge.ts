@@ -26,7 +26,7 @@ function judgeCopies(program: Program, copies: Copies, state: Arrays, inputs: Ar
   const reports = which.map((copy) => {
     const bounds = stepBounds(
       program,
-      of(state, copy, every),
+      of(state, copy, (name) => !copies.shared.has(name)),
       of(inputs, copy, (name) => copies.own.has(name)),
     );
     return compareStep(program, bounds, {

@@ -10,12 +10,12 @@ const SIDE_BY_SIDE = 65_535;
  * an option or a name that is not there, DeviceError for more copies than WebGPU runs side by side.
  */
 export function checkCopies(
-  { inputs }: Program,
-  options: { copies?: number; own?: readonly string[] },
+  { inputs, updates = {} }: Program,
+  options: { copies?: number; own?: readonly string[]; shared?: readonly string[] },
   backend: "webgpu" | "cpu",
 ): Copies {
-  checkOptions("compile", options, ["copies", "own"]);
-  const { copies = 1, own = [] } = options;
+  checkOptions("compile", options, ["copies", "own", "shared"]);
+  const { copies = 1, own = [], shared = [] } = options;
   checkCount("compile", "copies", copies);
   if (backend === "webgpu" && copies > SIDE_BY_SIDE) {
     throw new DeviceError(
@@ -31,7 +31,9 @@ export function checkCopies(
       );
     }
   }
-  return { count: copies, own: new Set(own) };
+  const changed = shared.find((name) => Object.hasOwn(updates, name));
+  if (changed !== undefined) throw new Error(`internal: "${changed}" is shared by all copies, and a step changes it`);
+  return { count: copies, own: new Set(own), shared: new Set(shared) };
 }
 
 /** Values that hold one copy after another, of copy `copy` alone. */

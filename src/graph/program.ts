@@ -20,6 +20,8 @@ export interface Program {
 export interface Copies {
   readonly count: number;
   readonly own: ReadonlySet<string>;
+  /** Parameters that all copies share: no step changes them. */
+  readonly shared: ReadonlySet<string>;
 }
 
 /** How many copies there are. */

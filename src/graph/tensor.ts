@@ -732,15 +732,15 @@ export function constant(values: ArrayLike<number>, shape: Shape): Tensor {
 
 /**
  * Uniform numbers in [0, 1) of 24 bits: element i of the result is a hash of (i, `counter`, `seed`), the same on every
- * device. `counter` is an int32 scalar such as the step, so that each step draws anew. Source: Jarzynski and Olano 2020, pcg3d.
+ * device. `counter` is an int32 scalar such as the step, so that each step draws anew; so may `seed` be one. Source: Jarzynski and Olano 2020, pcg3d.
  */
-export function random(shape: Shape, counter: Tensor, seed: number): Tensor {
+export function random(shape: Shape, counter: Tensor, seed: number | Tensor): Tensor {
   checkShape("random", shape);
   if (!(counter instanceof Tensor) || counter.dtype !== "int32" || sizeOf(counter.shape) !== 1) {
     throw new TypeError("random: the counter must be an int32 Tensor with one element");
   }
   const index = iota(sizeOf(shape)).reshape(shape);
-  return elementwise("random", index, counter.reshape([]), literal(seed, "int32"));
+  return elementwise("random", index, counter.reshape([]), seed instanceof Tensor ? seed : literal(seed, "int32"));
 }
 
 /** 0, 1, …, length - 1 as int32. */

@@ -155,6 +155,26 @@ export function rowsHeld({ count, kind }: Rows, { model, batchSize, pieceBytes }
   return most - (most % batch);
 }
 
+/** Throws RangeError for batches that the loss or a layer can make nothing of. */
+export function checkBatches(
+  call: string,
+  batches: Batches,
+  { count }: Rows,
+  { leastRows }: { readonly leastRows: number },
+  loss: { readonly name: string; readonly whole: boolean },
+): void {
+  if (loss.whole && batches.ragged) {
+    throw new RangeError(
+      `${call}: ${loss.name} is one number for a batch, and ${count} rows in batches of ${batches.batchSize} leave a smaller one; give the trainer a batchSize that divides them.`,
+    );
+  }
+  if (batches.leastRows < leastRows) {
+    throw new RangeError(
+      `${call}: ${count} rows in batches of ${batches.batchSize} make one of ${batches.leastRows}; batchNorm needs ${leastRows} to have a variance. Give the trainer another batchSize, or leave a row out.`,
+    );
+  }
+}
+
 /** Rows of `width` numbers by index, then zeros up to `held` rows. */
 function gather(values: Float32Array, width: number, rows: Int32Array, held: number): Float32Array {
   const out = new Float32Array(held * width);

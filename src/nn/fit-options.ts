@@ -133,7 +133,7 @@ export function recoverySeconds(call: string, recover: boolean | Recover = false
   return recover.everySeconds;
 }
 
-export function stepsOf({ epochs, steps }: FitOptions, stepsPerEpoch: number): number {
+export function stepsOf({ epochs, steps }: Pick<FitOptions, "epochs" | "steps">, stepsPerEpoch: number): number {
   if ((epochs === undefined) === (steps === undefined)) {
     throw new TypeError(`fit: epochs is ${shown(epochs)} and steps ${shown(steps)}; give one of the two.`);
   }

@@ -3,7 +3,7 @@ import type { Values } from "../graph/program";
 import type { Session } from "../session";
 import { checkCallback, checkCount, checkOptions, checkSignal } from "../util/checks";
 import { DeviceError, isClosedError } from "../util/errors";
-import { Batches, rowsHeld } from "./batches";
+import { Batches, checkBatches, rowsHeld } from "./batches";
 import type { BehindFrozen, Led } from "./behind-frozen";
 import { checkData, checkDataset, checkWeights, type Dataset, type DataValues, type Rows } from "./dataset";
 import { type EpochStanding, Epochs, type Watch } from "./epochs";
@@ -213,17 +213,7 @@ export class Fitter {
       firstEpoch: epoch,
     });
     const { loss, model } = this.parts;
-    if (loss.whole && batches.ragged) {
-      throw new RangeError(
-        `${call}: ${loss.name} is one number for a batch, and ${rows.count} rows in batches of ${batches.batchSize} leave a smaller one; give the trainer a batchSize that divides them.`,
-      );
-    }
-    const { leastRows } = model;
-    if (batches.leastRows < leastRows) {
-      throw new RangeError(
-        `${call}: ${rows.count} rows in batches of ${batches.batchSize} make one of ${batches.leastRows}; batchNorm needs ${leastRows} to have a variance. Give the trainer another batchSize, or leave a row out.`,
-      );
-    }
+    checkBatches(call, batches, rows, model, loss);
     const steps = stepsFor(batches.stepsPerEpoch);
     const fit = { ...order, epoch };
     const first = place ? placeIn(call, place, fit, steps) : 0;

@@ -82,9 +82,7 @@ export class Forward {
 
   /** The rows of the smallest prediction that `count` rows need, or of the largest there is. */
   predictedRows(count: number): number {
-    const most = LAYER_ELEMENTS / this.model.widest;
-    const sizes = PREDICTED.filter((size) => size === 1 || size <= most);
-    return sizes.find((size) => size >= count) ?? (sizes[sizes.length - 1] as number);
+    return predictedRows(this.model, count);
   }
 
   /** Data that were evaluated last by the same session are still on the device, and go there no second time. */
@@ -115,24 +113,12 @@ export class Forward {
       );
     }
     await ahead.all();
-    const { positions, units } = this.model;
-    const divisor = this.loss.divides(rows.kind) ? shares : this.loss.divisor(rows.count * positions, units);
-    const loss = terms / divisor + penalty;
-    if (!this.loss.counts) return { loss };
-    // What is NaN has no largest output: that it might be counted right says nothing.
-    const counted = rows.count * positions * this.loss.elements(units);
-    return { loss, accuracy: Number.isNaN(loss) ? Number.NaN : hits / counted };
+    return evaluated(this.model, this.loss, rows, { terms, hits, shares, penalty });
   }
 
   private async evaluationOf({ count, kind }: Rows): Promise<Evaluating> {
     const { model, loss } = this;
-    const width = Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
-    const most = powerBelow(this.pieceBytes / (4 * width));
-    // A loss of the whole batch is of just these rows, all at once.
-    const capacity = loss.whole ? count : Math.min(powerOfTwo(count), most);
-    const chunk = loss.whole ? count : Math.min(capacity, CHUNK, powerBelow(LAYER_ELEMENTS / model.widest));
-    if (capacity > most)
-      throw new RangeError(`evaluate: ${loss.name} is one number for all ${count} rows; at most ${most} go at once.`);
+    const { capacity, chunk } = evaluatedRows(model, loss, { count, kind }, this.pieceBytes);
     return once(this.evaluating, key(capacity, kind), async () => {
       const session = await this.compile(evaluationProgram(model, loss, capacity, chunk, kind));
       return { session, capacity, chunk, held: null };
@@ -170,6 +156,45 @@ export class Forward {
   }
 }
 
+/** The rows of the smallest prediction that `count` rows need, or of the largest there is. */
+export function predictedRows({ widest }: Sequential, count: number): number {
+  const most = LAYER_ELEMENTS / widest;
+  const sizes = PREDICTED.filter((size) => size === 1 || size <= most);
+  return sizes.find((size) => size >= count) ?? (sizes[sizes.length - 1] as number);
+}
+
+/** How many rows an evaluation of `count` rows holds at once, and takes a step. Throws RangeError. */
+export function evaluatedRows(
+  model: Sequential,
+  loss: Criterion,
+  { count, kind }: Pick<Rows, "count" | "kind">,
+  pieceBytes: number,
+): { capacity: number; chunk: number } {
+  const width = Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
+  const most = powerBelow(pieceBytes / (4 * width));
+  // A loss of the whole batch is of just these rows, all at once.
+  const capacity = loss.whole ? count : Math.min(powerOfTwo(count), most);
+  const chunk = loss.whole ? count : Math.min(capacity, CHUNK, powerBelow(LAYER_ELEMENTS / model.widest));
+  if (capacity > most)
+    throw new RangeError(`evaluate: ${loss.name} is one number for all ${count} rows; at most ${most} go at once.`);
+  return { capacity, chunk };
+}
+
+/** What sums over all rows come to. */
+export function evaluated(
+  { positions, units }: Sequential,
+  loss: Criterion,
+  rows: Rows,
+  { terms, hits, shares, penalty }: Record<"terms" | "hits" | "shares" | "penalty", number>,
+): Evaluated {
+  const divisor = loss.divides(rows.kind) ? shares : loss.divisor(rows.count * positions, units);
+  const mean = terms / divisor + penalty;
+  if (!loss.counts) return { loss: mean };
+  // What is NaN has no largest output: that it might be counted right says nothing.
+  const counted = rows.count * positions * loss.elements(units);
+  return { loss: mean, accuracy: Number.isNaN(mean) ? Number.NaN : hits / counted };
+}
+
 /** Runs that go ahead while earlier ones are not answered yet: so many at most, since each has its inputs on the way. */
 class Ahead {
   private static readonly MOST = 8;
@@ -202,7 +227,12 @@ function key(capacity: number, kind: TargetKind): string {
   return `${capacity} ${kind}`;
 }
 
-function pieceOf({ x, y, count: all }: Rows, from: number, count: number, capacity: number): Record<string, Values> {
+export function pieceOf(
+  { x, y, count: all }: Rows,
+  from: number,
+  count: number,
+  capacity: number,
+): Record<string, Values> {
   const part = (values: Float32Array) => {
     const width = values.length / all;
     return padded(values.subarray(from * width, (from + count) * width), capacity * width);
@@ -210,14 +240,14 @@ function pieceOf({ x, y, count: all }: Rows, from: number, count: number, capaci
   return { "data.x": part(x), "data.y": part(y) };
 }
 
-function padded(values: Float32Array, length: number): Float32Array {
+export function padded(values: Float32Array, length: number): Float32Array {
   if (values.length === length) return values;
   const out = new Float32Array(length);
   out.set(values);
   return out;
 }
 
-function sum(values: Float32Array | undefined): number {
+export function sum(values: Float32Array | undefined): number {
   return values?.reduce((total, value) => total + value, 0) ?? 0;
 }
 

@@ -1,4 +1,12 @@
 export type { Dataset, DataValues } from "./dataset";
+export {
+  type Ensemble,
+  type EnsembleFitOptions,
+  type EnsembleHistory,
+  type EnsembleOptions,
+  type EnsembleProgress,
+  ensemble,
+} from "./ensemble";
 export type { BeginOptions, FitOptions, OpenFit, Recover } from "./fit-options";
 export type { History, Recovered } from "./history";
 export type { Initializer } from "./initializers";
@@ -43,6 +51,7 @@ export type { FitProgress } from "./progress";
 export { cosineDecay, type LearningRate, stepDecay } from "./schedules";
 export { splitDataset } from "./split";
 export { type Standardized, standardize } from "./standardize";
+export type { Dropped } from "./together";
 export { type Trainer, type TrainerOptions, trainer } from "./trainer";
 export type { EarlyStopping, EpochReport, ReduceOnPlateau } from "./watch";
 export type { LoadOptions } from "./weights-file";

@@ -104,18 +104,23 @@ export class Sequential implements Model {
     return { first, rest: new Sequential(first.outputShape, behind, this.seed, new Chain(behind, modules)) };
   }
 
-  /** The sum over what is held of l2/2 * sum(values²), or null where nothing has one. */
-  penalty(held: Record<string, Tensor>): Tensor | null {
+  /** The sum over what is held of l2/2 * sum(values²), or null where nothing has one. `half` stands for each l2/2 where it is given. */
+  penalty(held: Record<string, Tensor>, half?: Tensor): Tensor | null {
     let sum: Tensor | null = null;
     for (const [name, { l2 = 0 }] of Object.entries(this.held)) {
       if (l2 === 0) continue;
       const term = (held[name] as Tensor)
         .square()
         .sum()
-        .mul(l2 / 2);
+        .mul(half ?? l2 / 2);
       sum = sum === null ? term : sum.add(term);
     }
     return sum;
+  }
+
+  /** The same network of another seed. */
+  seeded(seed: number): Sequential {
+    return new Sequential(this.inputShape, this.layers, seed, this.whole);
   }
 
   /** First values by name: one generator of the model's seed draws them in the order of the layers. */

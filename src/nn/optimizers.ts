@@ -41,6 +41,8 @@ export class Rule implements Optimizer, UpdateRule {
     readonly each: (p: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: readonly Tensor[]) => Updated,
     /** What the update divides by, besides numbers: the root of a state plus epsilon. */
     readonly divisor: { readonly slot: string; readonly epsilon: number } | null = null,
+    /** Where it takes a weightDecay: whether that joins the gradient, or the weight; and whether it has one. */
+    readonly decay: { readonly joins: "gradient" | "weight"; readonly given: boolean } | null = null,
   ) {}
 
   update(
@@ -87,6 +89,8 @@ export function sgd(options: {
       const direction = nesterov ? g.add(next.mul(momentum)) : next;
       return { value: p.sub(direction.mul(rate as Tensor)), slots: [next] };
     },
+    null,
+    { joins: "gradient", given: weightDecay > 0 },
   );
 }
 
@@ -130,7 +134,16 @@ export function adam(
     const kept = decay === undefined ? p : p.sub(p.mul(decay));
     return { value: kept.sub(direction.mul(stepSize as Tensor)), slots: [nextM, nextV] };
   };
-  return new Rule("adam", lr, ["m", "v"], tables, scalars, each, { slot: "v", epsilon });
+  return new Rule(
+    "adam",
+    lr,
+    ["m", "v"],
+    tables,
+    scalars,
+    each,
+    { slot: "v", epsilon },
+    { joins: "weight", given: decays },
+  );
 }
 
 /**

@@ -6,6 +6,8 @@ import type { Pass } from "./layers/layer";
 export interface Step {
   /** An int32 scalar that names the step: each draws random numbers of its own. Made when the first layer asks. */
   counter(): Tensor;
+  /** The seed of a draw, an int32 scalar, where it is not known yet; `given` is what the model's seed made of it. */
+  seed?(given: number): Tensor;
   /** [rows], 0 for a row that only fills the batch up; null where there is none such. */
   readonly present: Tensor | null;
   frozen(name: string): boolean;
@@ -35,7 +37,7 @@ export class LayerPass implements Pass {
     if (this.step === null)
       throw new TypeError("a layer asks for random numbers in a prediction; it may where `training` is true only.");
     const seed = this.seed ^ Math.imul(this.draws++, 0x85ebca6b);
-    return random(shape, this.step.counter(), seed >>> 1);
+    return random(shape, this.step.counter(), this.step.seed?.(seed) ?? seed >>> 1);
   }
 
   /** Box and Muller 1958: of 1 - u, which is above 0, so that the largest is √(48 log 2), 5.77. */

@@ -5,7 +5,7 @@ import type { Shape } from "../util/shape";
 import type { TargetKind } from "./dataset";
 import type { Criterion } from "./losses";
 import type { Sequential } from "./model";
-import { ruleStep, slotName } from "./optimizer-step";
+import { ruleStep, slotName, type UpdateRule } from "./optimizer-step";
 import type { Rule } from "./optimizers";
 
 /** How often data are likely to be evaluated: compiling must repay itself within so many. */
@@ -34,6 +34,8 @@ export interface Trained {
   readonly clipNorm?: number | undefined;
   /** Whether what has this name stays as it is. */
   frozen(name: string): boolean;
+  /** What differs from copy to copy of the program: inputs of their own. */
+  readonly each?: { readonly halfL2?: Tensor | undefined; seed(given: number): Tensor };
 }
 
 const EVERYTHING: Trained = { frozen: () => false };
@@ -61,7 +63,7 @@ export function stateShapes(model: Sequential, rule: Rule, trained = EVERYTHING)
 export function trainingProgram(
   model: Sequential,
   loss: Criterion,
-  rule: Rule,
+  rule: UpdateRule,
   shape: TrainingShape,
   trained = EVERYTHING,
 ): Program {
@@ -93,6 +95,7 @@ export function trainingProgram(
       return counter;
     },
     present,
+    ...(trained.each && { seed: trained.each.seed }),
     frozen: trained.frozen,
     becomes,
   });
@@ -110,7 +113,7 @@ export function trainingProgram(
         ? total.mul(1 / loss.divisor((batch ?? rows) * positions, units))
         : total.div(present.sum().mul(positions * loss.elements(units)));
   }
-  const penalty = model.penalty(held);
+  const penalty = model.penalty(held, trained.each?.halfL2);
   if (penalty !== null) total = total.add(penalty);
 
   const scalars = rule.tables.map((name) => {
@@ -153,6 +156,7 @@ export function evaluationProgram(
   rows: number,
   chunk: number,
   kind: TargetKind,
+  halfL2?: Tensor,
 ): Program {
   const held = mapValues(model.held, ({ shape }) => parameter(shape));
   const step = parameter([]);
@@ -169,7 +173,7 @@ export function evaluationProgram(
   const hits = loss.hits(outputs, wanted);
   if (hits !== null) results.hits = counted(hits);
   if (loss.divides(kind)) results.shares = counted(loss.shares(wanted));
-  const penalty = model.penalty(held);
+  const penalty = model.penalty(held, halfL2);
   if (penalty !== null) results.penalty = penalty;
   return {
     inputs: { count },

@@ -123,23 +123,11 @@ export async function createTrainer(
     throw new TypeError(`trainer: the model is ${shown(model, Sequential)}; it must come from sequential().`);
   }
   checkOptions("trainer", options, ["loss", "optimizer", "batchSize", "clipNorm", "classWeights", "frozen"]);
-  const { loss: given, optimizer, batchSize, clipNorm, classWeights, frozen = [] } = options;
-  if (!(given instanceof Criterion)) {
-    throw new TypeError(
-      `trainer: loss is ${shown(given, Criterion)}; it must come from squaredError(), softmaxCrossEntropy() or another function that makes a loss.`,
-    );
-  }
-  if (!(optimizer instanceof Rule)) {
-    throw new TypeError(
-      `trainer: optimizer is ${shown(optimizer, Rule)}; it must come from sgd(), adam() or rmsprop().`,
-    );
-  }
-  if (batchSize !== undefined) checkCount("trainer", "batchSize", batchSize);
+  const { clipNorm, classWeights, frozen = [] } = options;
+  const { loss: settled, rule: optimizer, batchSize } = checkTrained("trainer", model, options);
   if (clipNorm !== undefined) checkAmount("trainer", "clipNorm", clipNorm);
   if (clipNorm === 0)
     throw new RangeError("trainer: clipNorm is 0, with which nothing is learnt; leave it out for none.");
-  checkFitting(model, given);
-  const settled = given.settled(model.units);
   const loss = classWeights === undefined ? settled : settled.weighted(classWeights, model.units);
   const trained: Trained = { clipNorm, frozen: frozenBy(model, frozen) };
   if (trainedNames(model, trained).length === 0)
@@ -153,23 +141,44 @@ export async function createTrainer(
   );
 }
 
+/** Loss, optimizer and batch of a network that is to be trained, checked. Throws TypeError or RangeError where they do not go together. */
+export function checkTrained(
+  part: string,
+  model: Sequential,
+  { loss: given, optimizer, batchSize }: Pick<TrainerOptions, "loss" | "optimizer" | "batchSize">,
+): { loss: Criterion; rule: Rule; batchSize: number | undefined } {
+  if (!(given instanceof Criterion)) {
+    throw new TypeError(
+      `${part}: loss is ${shown(given, Criterion)}; it must come from squaredError(), softmaxCrossEntropy() or another function that makes a loss.`,
+    );
+  }
+  if (!(optimizer instanceof Rule)) {
+    throw new TypeError(
+      `${part}: optimizer is ${shown(optimizer, Rule)}; it must come from sgd(), adam() or rmsprop().`,
+    );
+  }
+  if (batchSize !== undefined) checkCount(part, "batchSize", batchSize);
+  checkFitting(part, model, given);
+  return { loss: given.settled(model.units), rule: optimizer, batchSize };
+}
+
 /** Throws RangeError where the loss has no meaning for what the network gives. */
-function checkFitting(model: Sequential, loss: Criterion): void {
+function checkFitting(part: string, model: Sequential, loss: Criterion): void {
   const { name, squashes, targets } = loss;
   if (squashes !== undefined && model.squashes !== null) {
     throw new RangeError(
-      `trainer: ${name} takes logits and makes probabilities of them by its own ${squashes}; after the last layer's ${model.squashes} they would be made twice. Leave that out: predict() gives probabilities.`,
+      `${part}: ${name} takes logits and makes probabilities of them by its own ${squashes}; after the last layer's ${model.squashes} they would be made twice. Leave that out: predict() gives probabilities.`,
     );
   }
   if (targets !== "classes") return;
   if (model.units < 2) {
     throw new RangeError(
-      `trainer: ${name} of 1 output is always 0; give the last layer one unit a class, or take binaryCrossEntropy().`,
+      `${part}: ${name} of 1 output is always 0; give the last layer one unit a class, or take binaryCrossEntropy().`,
     );
   }
   if (model.outputShape.length > 2) {
     throw new RangeError(
-      `trainer: ${name} takes [classes] or [T, classes], and the network gives ${formatShape(model.outputShape)}; end it in flatten() and dense().`,
+      `${part}: ${name} takes [classes] or [T, classes], and the network gives ${formatShape(model.outputShape)}; end it in flatten() and dense().`,
     );
   }
 }

@@ -91,31 +91,38 @@ type Named = Record<string, Float32Array>;
 /** Copies of a program, one after another in the same module. */
 export class WasmCopies extends WasmRunner {
   private readonly table: CopyTable;
+  /** What is in its place all the time. */
+  private readonly shared: ReadonlySet<Buffer>;
   protected override readonly copies: number;
 
   constructor(compiled: Compiled, exports: WebAssembly.Exports, relaxed: boolean, program: Program) {
     super(compiled, exports, relaxed, program);
-    const lasting = compiled.buffers.filter(({ role }) => role === "parameter" || role === "output");
-    const copies = program.copies ?? { count: 1, own: new Set() };
+    const copies = program.copies ?? { count: 1, own: new Set(), shared: new Set() };
+    this.shared = new Set([...copies.shared].flatMap((name) => compiled.parameters.get(name) ?? []));
+    const lasting = compiled.buffers.filter(
+      (buffer) => (buffer.role === "parameter" || buffer.role === "output") && !this.shared.has(buffer),
+    );
     this.table = new CopyTable(copies, lasting, this.memory);
     this.copies = copies.count;
     this.sizeBytes += this.table.sizeBytes;
   }
 
   override write(values: Arrays): void {
+    const isShared = ([name]: [string, unknown]) => this.shared.has(this.compiled.parameters.get(name) as Buffer);
+    const all = Object.entries(values);
+    super.write(Object.fromEntries(all.filter(isShared)));
+    const own = all.filter((entry) => !isShared(entry));
+    if (own.length === 0) return;
     for (let copy = 0; copy < this.copies; copy++) {
       this.table.bring(copy);
-      super.write(
-        Object.fromEntries(
-          Object.entries(values).map(([name, array]) => [name, valuesOfCopy(array, copy, this.copies)]),
-        ),
-      );
+      super.write(Object.fromEntries(own.map(([name, array]) => [name, valuesOfCopy(array, copy, this.copies)])));
       this.table.keep(copy);
     }
   }
 
   /** A buffer's values in all copies. */
   protected override get(buffer: Buffer): Float32Array {
+    if (this.shared.has(buffer)) return super.get(buffer);
     const values = new Float32Array(this.copies * buffer.elements);
     for (let copy = 0; copy < this.copies; copy++) {
       this.table.bring(copy);

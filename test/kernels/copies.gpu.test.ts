@@ -35,7 +35,9 @@ test("copies by the kernels of a GPU have the bits of the program alone", async 
   const device: Pick<Device, "compile"> = {
     compile: (program, options) =>
       other.compile(
-        options ? { ...program, copies: { count: options.copies ?? 1, own: new Set(options.own) } } : program,
+        options
+          ? { ...program, copies: { count: options.copies ?? 1, own: new Set(options.own), shared: new Set<string>() } }
+          : program,
       ),
   };
   await expectBitsOfOneAlone(device, 2, {

@@ -80,7 +80,7 @@ describe("copies on the CPU", () => {
     }));
 
   test("in plain JavaScript give the same", async () => {
-    const program = { ...counting(), copies: { count: 3, own: new Set(["x"]) } };
+    const program = { ...counting(), copies: { count: 3, own: new Set(["x"]), shared: new Set<string>() } };
     const session = new Made(program, new ReferenceRunner(program), { throwIfGone() {}, disposed() {} });
     session.write({ w: [0, 0, 100, 100, 200, 200] });
     const { total, twice } = await session.run(inputs, { steps: 3, every: 2 });

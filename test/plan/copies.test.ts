@@ -14,7 +14,7 @@ const ROUTES = [
 ] as const;
 
 function planned(program: Program, count: number, target: Target, own: readonly string[] = []): Plan {
-  const copies = { count, own: new Set(own) };
+  const copies = { count, own: new Set(own), shared: new Set<string>() };
   const kernels = makersOf(target, target.route === "recorded" ? "recorded" : undefined);
   return compile(count > 1 ? { ...program, copies } : program, target, kernels);
 }

@@ -78,10 +78,11 @@ export class Planner {
       ["parameter", parameters],
     ] as const) {
       for (const [name, tensor] of Object.entries(tensors)) {
-        const shared = role === "input" && !program.copies?.own.has(name);
+        const { own, shared: shares } = program.copies ?? {};
+        const shared = role === "input" ? !own?.has(name) : shares?.has(name);
         this.storages.set(
           tensor,
-          this.add({ name, elements: sizeOf(tensor.shape), dtype: tensor.dtype, shared }, role),
+          this.add({ name, elements: sizeOf(tensor.shape), dtype: tensor.dtype, shared: shared ?? false }, role),
         );
       }
     }
