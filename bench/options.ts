@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { pageContenders } from "./contenders";
 import { cudaContenders, pythonContenders } from "./python";
 
-export const groups = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W11"] as const;
+export const groups = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11"] as const;
 export type Group = (typeof groups)[number];
 
 export interface Options {
@@ -20,7 +20,7 @@ export interface Options {
 export const usage = `npm run bench -- [options]
   --quick          fewer and shorter rounds
   --full           products of 4096 and the large GPT on a software adapter too
-  --only W1,W2     these workloads only (W1 … W9, W11)
+  --only W1,W2     these workloads only (W1 … W11)
   --peers none     wgrad alone; default all; or those whose names begin so: --peers "jax-js wasm,TF.js"
   --native         in Node through Dawn, without a browser; with PyTorch's CUDA where it is
   --parity         with --native: every operation against float64

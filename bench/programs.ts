@@ -17,7 +17,7 @@ import { moons as moonsSeed, twoLayer as twoLayerSeed } from "../test/networks/s
 import { comparedRow } from "./library";
 import { frozenModel, modelOf } from "./models";
 import { headSteps, type NetworkTask } from "./networks";
-import { classifierLayers, classifierSizes, type Data, type Task } from "./tasks";
+import { classifierLayers, classifierSizes, type Data, dataOf, type Task } from "./tasks";
 
 const rate = 0.001;
 const beta1 = 0.9;
@@ -30,6 +30,7 @@ export function programOf(task: Task): Program {
     case "two-layer":
       return twoLayerProgram(task);
     case "moons":
+    case "many-moons":
       return moonsSeed("handwritten", 3).program;
     case "classifier":
       return classifierProgram(task.batch);
@@ -109,6 +110,8 @@ function classifierProgram(batch: number): Program {
 /** What float64 finds, by the judge: the loss of step `after`, from 0, or the compared row of the product. */
 export function expectedOf(task: Task, data: Data, after: number): number[] {
   if (task.kind === "matmul") return expectedRow(task.size, data);
+  // The first of them is that one.
+  if (task.kind === "many-moons") return expectedOf({ kind: "moons" }, dataOf({ kind: "moons" }), after);
   if (isNetwork(task)) return [lossOfNetwork(task, data, after)];
   const program = programOf(task);
   const judge = reference(program);

@@ -8,6 +8,8 @@ export type Task =
   | { kind: "two-layer"; batch: number; inputs: number; hidden: number; outputs: number; rate: number }
   /** 2 -> 3 tanh -> softmax of 2 on 200 points, gradients summed, penalty 0.01/2 of the squared weights, rate 0.01. */
   | { kind: "moons" }
+  /** So many of them at once on the same points, each from weights of its own. */
+  | { kind: "many-moons"; count: number }
   /** 784 -> 512 -> 256 -> 10 with ReLU and biases, mean softmax cross entropy, Adam as torch.optim has it by default. */
   | { kind: "classifier"; batch: number }
   /** c = a b, all [size, size]. */
@@ -23,7 +25,7 @@ export type Data = Readonly<Record<string, Array2>>;
 
 /** Of the moons, a loss is wanted once in so many passes, as the program prints it; of the others at each step. */
 export function recordEvery(task: Task): number {
-  return task.kind === "moons" ? 1000 : 1;
+  return task.kind === "moons" || task.kind === "many-moons" ? 1000 : 1;
 }
 
 export const classifierSizes = [784, 512, 256, 10] as const;
@@ -43,19 +45,10 @@ export function dataOf(task: Task): Data {
   switch (task.kind) {
     case "two-layer":
       return twoLayerData(task);
-    case "moons": {
-      const points = moons(200, { noise: 0.2, seed: 0 });
-      const random = randomState(0);
-      const scaled = (n: number, by: number) => Float32Array.from(random.randn(n), (value) => value / by);
-      return {
-        X: { shape: [200, 2], values: points.x },
-        y: { shape: [200], values: points.y },
-        W1: { shape: [2, 3], values: scaled(6, Math.sqrt(2)) },
-        b1: { shape: [1, 3], values: new Float32Array(3) },
-        W2: { shape: [3, 2], values: scaled(6, Math.sqrt(3)) },
-        b2: { shape: [1, 2], values: new Float32Array(2) },
-      };
-    }
+    case "moons":
+      return moonsData(1);
+    case "many-moons":
+      return moonsData(task.count);
     case "classifier": {
       const random = randomState(1);
       const inputs = classifierSizes[0];
@@ -86,6 +79,26 @@ export function dataOf(task: Task): Data {
     default:
       return task satisfies never;
   }
+}
+
+/** The points, and the weights of so many networks, [count, ...] where there are more than one: the first has the seed program's own. */
+function moonsData(count: number): Data {
+  const points = moons(200, { noise: 0.2, seed: 0 });
+  const each = Array.from({ length: count }, (_, seed) => {
+    const random = randomState(seed);
+    const scaled = (n: number, by: number) => Float32Array.from(random.randn(n), (value) => value / by);
+    return { W1: scaled(6, Math.sqrt(2)), W2: scaled(6, Math.sqrt(3)) };
+  });
+  const joined = (name: "W1" | "W2") => Float32Array.from(each.flatMap((weights) => [...weights[name]]));
+  const many = count > 1 ? [count] : [];
+  return {
+    X: { shape: [200, 2], values: points.x },
+    y: { shape: [200], values: points.y },
+    W1: { shape: [...many, 2, 3], values: joined("W1") },
+    b1: { shape: [...many, 1, 3], values: new Float32Array(3 * count) },
+    W2: { shape: [...many, 3, 2], values: joined("W2") },
+    b2: { shape: [...many, 1, 2], values: new Float32Array(2 * count) },
+  };
 }
 
 type TwoLayer = Extract<Task, { kind: "two-layer" }>;
@@ -120,6 +133,8 @@ export function flopsOf(task: Task): number {
       return 2 * task.batch * task.hidden * (2 * task.inputs + 3 * task.outputs);
     case "moons":
       return 200 * (2 * (2 * 6 + 3 * 6) + 3 * 8 + 2 * 10);
+    case "many-moons":
+      return task.count * flopsOf({ kind: "moons" });
     case "classifier":
       return classifierLayers().reduce(
         (sum, { inputs, units }, layer) => sum + 2 * task.batch * inputs * units * (layer === 0 ? 2 : 3),
@@ -146,6 +161,8 @@ export function leastBytesOf(task: Task): number {
     }
     case "moons":
       return 4 * (200 * 3 + 2 * 17);
+    case "many-moons":
+      return 4 * (200 * 3 + task.count * 2 * 17);
     case "classifier": {
       const parameters = classifierLayers().reduce((sum, { inputs, units }) => sum + (inputs + 1) * units, 0);
       return 4 * (task.batch * (classifierSizes[0] + 1) + 6 * parameters);

@@ -3,7 +3,7 @@ import type { Task } from "./tasks";
 export interface Workload {
   id: string;
   /** The group that --only names. */
-  group: "W1" | "W2" | "W3" | "W4" | "W7" | "W8" | "W9" | "W11";
+  group: "W1" | "W2" | "W3" | "W4" | "W7" | "W8" | "W9" | "W10" | "W11";
   title: string;
   /** What a step is called here. */
   step: string;
@@ -30,6 +30,13 @@ const byHand = {
   "PyTorch cpu": "not written yet",
   "PyTorch CUDA eager": "not written yet",
   "PyTorch CUDA graph": "not written yet",
+};
+
+const noVmap = {
+  "plain JS": "256 times W2",
+  "TF.js webgpu": "it has no vmap",
+  "TF.js wasm": "it has no vmap",
+  "TF.js cpu": "it has no vmap",
 };
 
 /** Networks that people train. `large`: with those that take a software adapter minutes. */
@@ -91,6 +98,18 @@ function networks(large: boolean): Workload[] {
       comparedStep: 3,
       tolerance: 1e-3,
       without: byHand,
+    },
+    {
+      id: "W10",
+      group: "W10",
+      title:
+        "256 seed-004 networks at once, each with weights of its own; jax-js by vmap, the loss of one pass in 1,000 read",
+      step: "pass of all",
+      task: { kind: "many-moons", count: 256 },
+      comparedStep: 200,
+      tolerance: 1e-4,
+      worthMs: 20_000,
+      without: { ...byHand, ...noVmap },
     },
     {
       id: "W11",

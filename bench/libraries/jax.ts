@@ -7,6 +7,7 @@ import {
   nn,
   numpy as np,
   valueAndGrad,
+  vmap,
 } from "@jax-js/jax";
 import type { Library, Prepared } from "../library";
 import { classifierLayers, type Data, recordEvery, type Task } from "../tasks";
@@ -27,7 +28,15 @@ export function jax(backend: "webgpu" | "wasm"): Library {
         case "two-layer":
           return loop(task, twoLayer(task.rate, data));
         case "moons":
-          return loop(task, moons(data));
+          return loop(
+            task,
+            moons(data, (step) => step),
+          );
+        case "many-moons":
+          return loop(
+            task,
+            moons(data, (step) => vmap(step, [0, 0, 0, 0, null, null])),
+          );
         case "classifier":
           return loop(task, classifier(data));
         case "matmul":
@@ -91,14 +100,17 @@ function twoLayer(rate: number, data: Data): Training {
   };
 }
 
-function moons(data: Data): Training {
+type OfMoons<R> = (W1: Jax, b1: Jax, W2: Jax, b2: Jax, X: Jax, classes: Jax) => R;
+
+/** `many` makes of a function of one network's weights that of those that there are. */
+function moons(data: Data, many: <R extends Jax | Jax[]>(step: OfMoons<R>) => OfMoons<R>): Training {
   const X = array(data.X);
   const classes = nn.oneHot(array(data.y), 2);
   const penalty = 0.01;
   const rate = 0.01;
   type Four = [Jax, Jax, Jax, Jax];
   let weights = [data.W1, data.b1, data.W2, data.b2].map(array) as Four;
-  const step = jit((W1: Jax, b1: Jax, W2: Jax, b2: Jax, X: Jax, classes: Jax) => {
+  const stepOf = (W1: Jax, b1: Jax, W2: Jax, b2: Jax, X: Jax, classes: Jax): Jax[] => {
     const a = np.tanh(np.matmul(X.ref, W1.ref).add(b1.ref));
     const d = nn.softmax(np.matmul(a.ref, W2.ref).add(b2.ref)).sub(classes);
     const dz = np.matmul(d.ref, W2.ref.transpose()).mul(np.square(a.ref).neg().add(1));
@@ -108,8 +120,8 @@ function moons(data: Data): Training {
       W2.ref.sub(np.matmul(a.transpose(), d.ref).add(W2.mul(penalty)).mul(rate)),
       b2.sub(np.sum(d, 0, { keepdims: true }).mul(rate)),
     ];
-  });
-  const lossOf = jit((W1: Jax, b1: Jax, W2: Jax, b2: Jax, X: Jax, classes: Jax) => {
+  };
+  const ofOne = (W1: Jax, b1: Jax, W2: Jax, b2: Jax, X: Jax, classes: Jax): Jax => {
     const a = np.tanh(np.matmul(X, W1.ref).add(b1));
     const scores = np.matmul(a, W2.ref).add(b2);
     const squares = np.sum(np.square(W1)).add(np.sum(np.square(W2)));
@@ -118,7 +130,8 @@ function moons(data: Data): Training {
       .mul(penalty / 2)
       .sub(entropy)
       .div(200);
-  });
+  };
+  const [step, lossOf] = [jit(many(stepOf)), jit(many(ofOne))];
   return {
     step(wantsLoss) {
       const loss = wantsLoss ? lossOf(...(weights.map((w) => w.ref) as Four), X.ref, classes.ref) : null;

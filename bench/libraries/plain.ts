@@ -15,6 +15,7 @@ export const plain: Library = {
         return loop(task, classifier(task.batch, data));
       case "matmul":
         return matmul(task.size, data);
+      case "many-moons":
       case "cnn":
       case "gpt":
       case "gru":

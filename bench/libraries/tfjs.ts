@@ -22,6 +22,8 @@ export function tfjs(backend: "webgpu" | "wasm" | "cpu"): Library {
           return loop(task, twoLayer(task.rate, data));
         case "moons":
           return loop(task, moons(data));
+        case "many-moons":
+          throw new Error("it has no vmap");
         case "classifier":
           return loop(task, classifier(data));
         case "matmul":

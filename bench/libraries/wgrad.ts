@@ -39,6 +39,7 @@ export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" |
       switch (task.kind) {
         case "two-layer":
         case "moons":
+        case "many-moons":
         case "matmul":
           return stepped(device, task, data);
         case "classifier":
@@ -58,7 +59,8 @@ export function wgrad(backend: "webgpu" | "cpu", gpu?: GPU, route?: "recorded" |
 
 async function stepped(device: Device, task: Task, data: Data): Promise<Prepared> {
   const program = programOf(task);
-  const session = await device.compile(program);
+  const copies = task.kind === "many-moons" ? task.count : 1;
+  const session = await device.compile(program, { copies });
   const pick = (tensors: Record<string, unknown>) =>
     Object.fromEntries(
       Object.keys(tensors).flatMap((name): [string, Values][] => {
@@ -71,7 +73,7 @@ async function stepped(device: Device, task: Task, data: Data): Promise<Prepared
   return {
     async run(steps) {
       const { loss } = await session.run(inputs, { steps, every: recordEvery(task) });
-      return loss ? Array.from(loss) : [];
+      return loss ? Array.from(loss.subarray(0, loss.length / copies)) : [];
     },
     async row(row) {
       const size = task.kind === "matmul" ? task.size : 0;
