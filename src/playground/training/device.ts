@@ -9,7 +9,7 @@ import type { DeviceFacts } from "./messages";
 export async function openDevice(backend: Config["backend"]): Promise<Device> {
   if (backend !== "auto") return open({ backend });
   // What says that it is software is not opened: its kernels need not be downloaded.
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  const adapter = await globalThis.navigator?.gpu?.requestAdapter().catch(() => null);
   if (!adapter || adapter.info.isFallbackAdapter) return open({ backend: "cpu" });
   const device = await open({ backend: "webgpu" }).catch((error: unknown) => {
     if (error instanceof DeviceError) return null;
