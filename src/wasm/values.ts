@@ -223,7 +223,7 @@ export class Values {
   /** What memory holds at an access. One that leads outside of its array may read what lies beside it, which a guard leaves out. */
   private loadAt(address: number, access: Access): Value {
     const { f, memory } = this;
-    const [least, most] = rangeOf(access);
+    const [least, most] = this.rangeOf(access) ?? rangeOf(access);
     if (address + 4 * least < 0 || address + 4 * most + 16 > memory.sizeBytes)
       return this.load(address, this.within(access));
     if (!countsBelow0(access)) return this.load(address, this.places(access));
@@ -241,6 +241,15 @@ export class Values {
 
   /** Whether a coordinate is within its bound at all points of the site, wherever its loops are; null where that is not known or differs. */
   private inside({ access, length }: Bound): boolean | null {
+    const range = this.rangeOf(access);
+    if (range === null) return null;
+    const [least, most] = range;
+    if (least >= 0 && most < length) return true;
+    return most < 0 || least >= length ? false : null;
+  }
+
+  /** The least and the largest that an access gives at the points of the site, wherever its loops are; null where that is not known. */
+  private rangeOf(access: Access): readonly [number, number] | null {
     const seen = this.frame.through(access);
     const strides = seen && this.frame.axes.strides(seen);
     if (strides === null) return null;
@@ -254,8 +263,7 @@ export class Values {
       least += Math.min(...ends);
       most += Math.max(...ends);
     }
-    if (least >= 0 && most < length) return true;
-    return most < 0 || least >= length ? false : null;
+    return [least, most];
   }
 
   /** The places of an access, held to its array where it leads outside. */

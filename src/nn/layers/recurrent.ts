@@ -109,8 +109,11 @@ class Recurrent extends Part {
     const { units, sequences } = this;
     const cell = this.#cell;
     const [weight, bias] = [held.weight_hh_l0 as Tensor, held.bias_hh_l0 as Tensor];
-    // What the inputs give to all steps is one product beforehand.
-    const gates = x.matmul((held.weight_ih_l0 as Tensor).T).add(held.bias_ih_l0 as Tensor);
+    // What the inputs give to all steps is one product beforehand, of rows that are in the steps' order already: they are narrower than it.
+    const gates = x
+      .permute([1, 0, 2])
+      .matmul((held.weight_ih_l0 as Tensor).T)
+      .add(held.bias_ih_l0 as Tensor);
     const zeros = literal(0).broadcastTo([x.shape[0] as number, units]);
     const { carry, ys } = scan(
       (state: State, each) => {
@@ -118,7 +121,7 @@ class Recurrent extends Part {
         return { carry: next, y: next.h as Tensor };
       },
       Object.fromEntries(cell.state.map((name) => [name, zeros])),
-      gates.permute([1, 0, 2]),
+      gates,
     );
     return sequences ? ys.permute([1, 0, 2]) : (carry.h as Tensor);
   }
