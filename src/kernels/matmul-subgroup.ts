@@ -9,6 +9,7 @@ import {
   epilogueFunction,
   type MatmulSpec,
   type MatmulTiling,
+  type OperandSpec,
   productTurns,
   sliceLines,
 } from "./tiling";
@@ -67,14 +68,23 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize, varia
   const width = bVectors ? 4 : 1;
   const column = (j: number) =>
     N % (tileN * subgroupSize) === 0 ? `column + ${j}u` : `min(column + ${j}u, ${N - width}u)`;
-  const bRow = (k: string) => (bTransposed || bView ? k : `(${k}) * ${N / width}u`);
+  // Of a view the part that stays the same along K, the part of a k, and the element of both.
+  const across = ({ name, separate }: OperandSpec, place: string) => (separate ? `${name}Across(${place})` : place);
+  const along = ({ name, separate }: OperandSpec, k: string) => (separate ? `${name}Along(${k})` : k);
+  const viewed = ({ name, separate }: OperandSpec, first: string, second: string) =>
+    separate ? `${name}(${first} + ${second})` : `${name}(${first}, ${second})`;
+  const bRow = (k: string) => (bView ? along(spec.b, k) : bTransposed ? k : `(${k}) * ${N / width}u`);
   // What of an index stays the same along K is computed once. An operand in vectors is counted in them: a division in the loop
   // costs a software adapter nearly as much as a load.
   const setup = [
-    ...times(tileM, (i) => `let row${i} = ${aFirst}${aTransposed || aView ? row(i) : `(${row(i)}) * ${K}u`};`),
+    ...times(tileM, (i) =>
+      aView
+        ? `let row${i} = ${across(spec.a, row(i))};`
+        : `let row${i} = ${aFirst}${aTransposed ? row(i) : `(${row(i)}) * ${K}u`};`,
+    ),
     ...times(tileN / width, (j) => {
       const first = column(j * width);
-      if (bView) return `let column${j} = ${first};`;
+      if (bView) return `let column${j} = ${across(spec.b, first)};`;
       return `let column${j} = ${bTransposed ? `${bFirst}(${first}) * ${K}u` : bVectors ? `(${bFirst}${first}) / 4u` : `${bFirst}${first}`};`;
     }),
     `let quad = local % ${QUAD}u;`,
@@ -114,16 +124,17 @@ function tileLines(spec: MatmulSpec, { tileM, tileN, splits, subgroupSize, varia
   ): string[] {
     const b = (j: number, u: number) => (bVectors ? `b${j >> 2}_${u}.${PART[j & 3]}` : `b${j}_${u}`);
     return [
-      `let own = ${aTransposed && !aView ? `(${loaded}) * ${M}u` : loaded};`,
+      `let own = ${aView ? along(spec.a, loaded) : aTransposed ? `(${loaded}) * ${M}u` : loaded};`,
       ...times(count, (u) => [
         `let k${u} = ${bRow(kAt(u))};`,
         ...times(
           tileN / width,
-          (j) => `let b${j}_${u} = ${spec.b.name}${bView ? `(k${u}, column${j})` : `[k${u} + column${j}]`};`,
+          (j) =>
+            `let b${j}_${u} = ${bView ? viewed(spec.b, `k${u}`, `column${j}`) : `${spec.b.name}[k${u} + column${j}]`};`,
         ),
       ]).flat(),
       ...times(tileM, (i) => [
-        `let p${i} = ${spec.a.name}${aView ? `(row${i}, own)` : `[row${i} + own]`};`,
+        `let p${i} = ${aView ? viewed(spec.a, `row${i}`, "own") : `${spec.a.name}[row${i} + own]`};`,
         times(count, (u) => `let a${i}_${u} = ${shared(`p${i}`, u)};`).join(" "),
         ...times(
           tileN,

@@ -5,6 +5,7 @@ import { GRID, gridOf, indent, PART, specialise, times } from "./specialise";
 import {
   batchTerm,
   declarations,
+  elementOf,
   epilogueFunction,
   type MatmulSpec,
   type MatmulTiling,
@@ -46,7 +47,7 @@ function loadTile({ operand, spec, tile, first, count, extent, alongK, interior 
   const place = batchTerm(operand, spec);
   const index = alongK ? `${place}(${first} + along) * K + k0 + k` : `${place}(k0 + k) * ${extent} + ${first} + along`;
   const inside = `${first} + along < ${extent} && k0 + k < kEnd`;
-  const places = tile === "a" ? `${first} + along, k0 + k` : `k0 + k, ${first} + along`;
+  const [row, column] = tile === "a" ? [`${first} + along`, "k0 + k"] : ["k0 + k", `${first} + along`];
   const at = vectors ? "index / 4u" : "index";
   const pitch = tile === "a" ? "A_PITCH" : "B_PITCH";
   return [
@@ -54,7 +55,10 @@ function loadTile({ operand, spec, tile, first, count, extent, alongK, interior 
     `  let along = ${along};`,
     `  let k = ${k};`,
     ...(batchStride === null
-      ? [`  var value = 0.0;`, `  ${interior ? "" : `if (${inside}) `}{ value = ${name}(${places}); }`]
+      ? [
+          `  var value = 0.0;`,
+          `  ${interior ? "" : `if (${inside}) `}{ value = ${elementOf(operand, spec, row, column, "")}; }`,
+        ]
       : [
           `  let index = ${index};`,
           ...(interior

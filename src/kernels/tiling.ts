@@ -61,7 +61,12 @@ export interface OperandSpec {
   readonly batchStride: number | null;
   /** Whether it is bound as array<vec4f>. */
   readonly vectors: boolean;
-  /** The function's text; else empty. */
+  /**
+   * Whether the function `name` takes a place instead: the sum of what `nameAlong(k)` and `nameAcross(row or column)` give, of one type, of
+   * which the second stays the same along K.
+   */
+  readonly separate: boolean;
+  /** The text of its functions; else empty. */
   readonly text: string;
 }
 
@@ -78,7 +83,11 @@ export function elementOf(
   second: string,
   index: string,
 ): string {
-  const { name, batchStride } = operand;
+  const { name, batchStride, separate } = operand;
+  if (separate) {
+    const [along, across] = operand === spec.a ? [second, first] : [first, second];
+    return `${name}(${name}Across(${across}) + ${name}Along(${along}))`;
+  }
   return batchStride === null ? `${name}(${first}, ${second})` : `${name}[${batchTerm(operand, spec)}${index}]`;
 }
 

@@ -3,11 +3,11 @@ import { combineKernel } from "../../kernels/combine";
 import { elementwiseKernel } from "../../kernels/elementwise";
 import type { KernelText } from "../../kernels/kernel";
 import type { PartialSpec } from "../../kernels/partials";
-import { indent } from "../../kernels/specialise";
+
 import { declareStepArguments, withStepArguments } from "../../kernels/step-arguments";
 import { type OperandSpec, readsVectors } from "../../kernels/tiling";
 import { Turns } from "../../kernels/turns";
-import { type Expression, isInlinable } from "../../plan/expression";
+import { isInlinable } from "../../plan/expression";
 import {
   type CombineGroup,
   type ContractionGroup,
@@ -27,7 +27,8 @@ import { type Kernels, writeProduct } from "./kernel-set";
 import { mostTurns, type ProductShape, type Target } from "./plan";
 import { asFloat, Site } from "./site";
 import { tilingFor } from "./tiling";
-import { type Axis, Body, flatAt } from "./wgsl";
+import { viewOperand } from "./view-operand";
+import { type Axis, Body } from "./wgsl";
 
 /** One dispatch under way: the buffers it binds, by name. */
 export class Lowering extends Site {
@@ -288,20 +289,12 @@ function lowerContraction(
     const operand = (name: "a" | "b", rows: Axis, columns: Axis): OperandSpec => {
       const read = name === "a" ? a : b;
       if (read.kind === "view") {
-        const text = viewFunction(
-          lowering,
-          `${name}At`,
-          read.expression,
-          { name: "batch", length: batch },
-          rows,
-          columns,
-        );
-        return { name: `${name}At`, batchStride: null, vectors: false, text };
+        return viewOperand(lowering, `${name}At`, read.expression, { name: "batch", length: batch }, [rows, columns]);
       }
       const storage = stores.storageOf(read.tensor);
       const buffer = vectors[name] ? lowering.bindVectors(storage) : lowering.bind(storage, "read", COPY);
       const batchStride = read.repeated ? 0 : rows.length * columns.length;
-      return { name: buffer, batchStride, vectors: vectors[name], text: "" };
+      return { name: buffer, batchStride, vectors: vectors[name], separate: false, text: "" };
     };
     const names = {
       a: operand("a", { name: "row", length: M }, { name: "k", length: K }),
@@ -390,26 +383,6 @@ function lowerContraction(
     { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * elements },
   );
   return [split, join];
-}
-
-/** A function that gives an operand's element through its view. */
-function viewFunction(
-  lowering: Lowering,
-  name: string,
-  expression: Expression,
-  batch: Axis,
-  rows: Axis,
-  columns: Axis,
-): string {
-  const axes = [...(batch.length > 1 ? [batch] : []), rows, columns];
-  const body = new Body(lowering.point("at", axes, new Map()), "v");
-  const value = body.value(expression);
-  return [
-    `fn ${name}(${rows.name}: u32, ${columns.name}: u32) -> f32 {\n`,
-    `  let at = ${flatAt(batch, rows, columns)};\n`,
-    indent(body.lines, 2),
-    `  return ${value};\n}\n`,
-  ].join("");
 }
 
 /** What follows from the sum of a column: statements at column `i`, with `columnSum`. */

@@ -30,6 +30,7 @@ function textOf(size: ProductShape, tiling: MatmulTiling, products: Kernels["pro
   const operand = (name: "a" | "b") => ({
     name,
     batchStride: size.views?.[name] ? null : 0,
+    separate: false,
     vectors: vectors[name],
     text: "",
   });

@@ -45,7 +45,13 @@ function kernelsHash(products: ProductWriters): string {
         const transposed = { a: turned % 2 === 1, b: turned > 1 };
         const product = { batch: 1, M: size, N: size, K: size, aTransposed: transposed.a, bTransposed: transposed.b };
         const { a, b } = readsVectors(product, tiling, transposed);
-        const operand = (name: string, vectors: boolean) => ({ name, batchStride: 0, vectors, text: "" });
+        const operand = (name: string, vectors: boolean) => ({
+          name,
+          batchStride: 0,
+          vectors,
+          separate: false,
+          text: "",
+        });
         const names = { bindings: "", a: operand("a", a), b: operand("b", b), epilogue: [], partials: [], columns: [] };
         return writeProduct(products, { ...product, ...names, tiling }).source;
       }),
