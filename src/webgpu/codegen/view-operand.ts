@@ -70,7 +70,7 @@ export function viewOperand(
 }
 
 function functionOf(head: string, lines: readonly string[]): string {
-  return `fn ${head} {\n${indent(lines, 2)}\n}\n`;
+  return `fn ${head} {\n${indent(lines, 2)}}\n`;
 }
 
 /**

@@ -72,9 +72,10 @@ export class Body implements Scope {
       }
       case "guard": {
         // As unsigned numbers what is below 0 is beyond every length.
-        const holds = expression.bounds.map(({ access, length }) => `${this.point.index(access)} < ${length}u`);
+        const holds = expression.bounds.map(({ access, length }) => `(${this.point.index(access)} < ${length}u)`);
         const fill = literalText(expression.fill, expression.dtype);
-        return this.named(`select(${fill}, ${this.value(expression.value)}, ${holds.join(" && ")})`);
+        // With `&&` each would be a branch, around all that lives: software adapters compile minutes at a product of many sums.
+        return this.named(`select(${fill}, ${this.value(expression.value)}, ${holds.join(" & ")})`);
       }
       case "apply": {
         const row = elementwiseRow(expression.op);
