@@ -26,6 +26,18 @@ const ratios: readonly Ratio[] = [
   { workload: "W3", peer: "jax-js webgpu", ours: "webgpu", atLeast: 3 },
   { workload: "W3", peer: "TF.js webgpu", ours: "webgpu", atLeast: 10 },
   { workload: "W3", peer: "jax-js wasm", ours: "best", atLeast: 1.1 },
+  ...(
+    [
+      ["W7", 3, 5, 30],
+      ["W8", 3, 5, 2.5],
+      ["W9", 5, 5, 8],
+      ["W11", 3, 3, null],
+    ] as const
+  ).flatMap(([workload, jax, tfjs, wasm]): Ratio[] => [
+    { workload, peer: "jax-js webgpu", ours: "webgpu", atLeast: jax },
+    { workload, peer: "TF.js webgpu", ours: "webgpu", atLeast: tfjs },
+    ...(wasm === null ? [] : [{ workload, peer: "jax-js wasm", ours: "best", atLeast: wasm } as const]),
+  ]),
   ...["W4 512", "W4 1024"].flatMap((workload): Ratio[] => [
     { workload, peer: "jax-js webgpu", ours: "webgpu", atLeast: 2.5 },
     { workload, peer: "TF.js webgpu", ours: "webgpu", atLeast: 10 },
