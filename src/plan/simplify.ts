@@ -86,6 +86,14 @@ function rewriteView(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor):
   if (value !== null && node.op !== "pad")
     return new Tensor("broadcast", [unique(literal(value, x.dtype))], node.shape, node.dtype);
   const inner = x.operands[0];
+  if (inner !== undefined && node.op === "permute" && x.op === "reshape") {
+    const parts = mergedParts(inner.shape, x.shape);
+    // What puts axes together comes last: views of parts are one view, which a reader sees through or one kernel copies.
+    if (parts !== null) {
+      const apart = inner.permute(axes.flatMap((axis) => parts[axis] as number[]));
+      return reshaped(unique(rewriteView(apart, inner, unique)), node.shape, unique);
+    }
+  }
   if (
     inner === undefined ||
     x.op !== node.op ||
@@ -98,6 +106,28 @@ function rewriteView(node: Tensor, x: Tensor, unique: (node: Tensor) => Tensor):
     return rewriteView(whole, inner, unique);
   }
   return sameShape(inner.shape, node.shape) ? inner : new Tensor(node.op, [inner], node.shape, node.dtype);
+}
+
+/** For each axis of `to` the neighbouring axes of `from` that it is made of; null where it is made otherwise, or each of one. */
+function mergedParts(from: Shape, to: Shape): number[][] | null {
+  if (from.length <= to.length) return null;
+  let next = 0;
+  const parts: number[][] = [];
+  for (const length of to) {
+    const part: number[] = [];
+    let size = 1;
+    while (
+      next < from.length &&
+      (size < length || part.length === 0) &&
+      length % (size * (from[next] as number)) === 0
+    ) {
+      size *= from[next] as number;
+      part.push(next++);
+    }
+    if (size !== length) return null;
+    parts.push(part);
+  }
+  return next === from.length ? parts : null;
 }
 
 function reshaped(x: Tensor, shape: Shape, unique: (node: Tensor) => Tensor): Tensor {
