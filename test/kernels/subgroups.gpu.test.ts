@@ -48,7 +48,7 @@ test.each([true, false])(
     try {
       const program = twoLayer(8, 40, 12, 3);
       const session = new Session(program, await backend.compile(program), { throwIfGone() {}, disposed() {} });
-      expect(/^ {2}1 {2}subgroup /m.test(session.explain())).toBe(kept);
+      expect(/^ {2}1 {2}matmul-subgroup /m.test(session.explain())).toBe(kept);
       const inputs = Object.entries(program.inputs).map(([name, { shape }], i) => {
         return [name, normal(sizeOf(shape), i)] as const;
       });
