@@ -18,16 +18,20 @@ const HANGS_MS = 600_000;
 const { FUZZ_RUNS, FUZZ_SEED } = process.env;
 const provide = { fuzz: { runs: FUZZ_RUNS ? Number(FUZZ_RUNS) : null, seed: Number(FUZZ_SEED ?? 20) } };
 
-/** Many kernels to compile: `npm run test:long`. */
+/** Many kernels to compile, or many devices to open: `npm run test:long`. */
 const LONG = [
-  "test/kernels/{torch-functions,onnx-conformance,properties}.gpu.test.ts",
-  "test/nn/{golden-networks,read-onnx}.gpu.test.ts",
+  "test/kernels/{torch-functions,onnx-conformance,properties,tune,copies}.gpu.test.ts",
+  "test/nn/{golden-networks,read-onnx,recover,last-batch}.gpu.test.ts",
   "test/networks/sweeps.gpu.test.ts",
   "test/examples/networks.gpu.test.ts",
 ];
 
-/** Every operation and product by every kernel, and the seeds: `npm run test:browsers` has them in each browser, Chrome among them. */
-const IN_BROWSERS = ["test/kernels/{operations,products}.gpu.test.ts", "test/networks/seeds.gpu.test.ts"];
+/** What is tried in each browser, Chrome among them: `npm run test:browsers`. */
+const IN_BROWSERS = [
+  "test/adapters/adapters.gpu.test.ts",
+  "test/kernels/{operations,products,bias-gradients}.gpu.test.ts",
+  "test/networks/seeds.gpu.test.ts",
+];
 
 /** A project of tests in headless Chrome. */
 const gpu = (name: string, include: string[], exclude: string[]) => ({
