@@ -1,6 +1,5 @@
-import { composed } from "../graph/compose";
 import { elementwiseRow, type Numbers, type Op, rowOf, spread } from "../graph/ops";
-import { input, type Tensor, topological } from "../graph/tensor";
+import type { Tensor } from "../graph/tensor";
 import {
   ceil,
   compare,
@@ -32,7 +31,7 @@ import {
   toInt32,
 } from "./elementwise-errors";
 import { equalToMaximum } from "./equal-to-maximum";
-import { evaluate } from "./evaluate";
+import { evaluate, overParts } from "./evaluate";
 import { joined, overSteps } from "./over-steps";
 import { argmax, matmul, max, prod, scatterAdd, sum, take } from "./reduction-errors";
 import { LARGEST, LEAST, rounded, ULP, UNIT, within } from "./rounding";
@@ -157,19 +156,10 @@ function isNonnegative({ op, operands: [a, b] }: Tensor, operands: readonly Unce
 
 /** The errors of what a composite is made of, one after another. */
 function ofParts(node: Tensor, operands: readonly Uncertain[]): Numbers {
-  const given = node.operands.map(({ shape, dtype }) => input(shape, dtype));
-  const made = composed(node.withOperands(given)) as Tensor;
-  const known = new Map(given.map((leaf, i) => [leaf, operands[i] as Uncertain]));
-  for (const part of topological([made])) {
-    if (known.has(part)) continue;
-    const own = part.operands.map((operand) => known.get(operand) as Uncertain);
-    const values = evaluate(
-      part,
-      own.map(({ values }) => values),
-    );
-    known.set(part, uncertain(part, own, values));
-  }
-  return (known.get(made) as Uncertain).errors;
+  return overParts(node, operands, (part, own) => {
+    const values = own.map((operand) => operand.values);
+    return uncertain(part, own, evaluate(part, values));
+  }).errors;
 }
 
 /**

@@ -55,7 +55,7 @@ export function evaluate(
           shape,
           attributes,
         );
-      else if (row.kind === "composite") return ofParts(node as Tensor, operands);
+      else if (row.kind === "composite") return overParts(node as Tensor, operands, evaluate);
       else throw new Error(`internal: ${node.op} has no value of its own`);
       return out;
     }
@@ -64,22 +64,21 @@ export function evaluate(
   }
 }
 
-/** The value of a composite that has no loop of its own: of what it is made of, one after another. */
-function ofParts(node: Tensor, operands: readonly Numbers[]): Numbers {
+/** What `compute` makes of the parts of a composite, one after another, from what is known of its operands. */
+export function overParts<V>(
+  node: Tensor,
+  operands: readonly V[],
+  compute: (part: Tensor, operands: readonly V[]) => V,
+): V {
   const given = node.operands.map(({ shape, dtype }) => input(shape, dtype));
   const made = composed(node.withOperands(given)) as Tensor;
-  const known = new Map(given.map((leaf, i) => [leaf, operands[i] as Numbers]));
+  const known = new Map(given.map((leaf, i) => [leaf, operands[i] as V]));
   for (const part of topological([made])) {
     if (known.has(part)) continue;
-    known.set(
-      part,
-      evaluate(
-        part,
-        part.operands.map((operand) => known.get(operand) as Numbers),
-      ),
-    );
+    const own = part.operands.map((operand) => known.get(operand) as V);
+    known.set(part, compute(part, own));
   }
-  return known.get(made) as Numbers;
+  return known.get(made) as V;
 }
 
 export function isFed(node: Tensor): boolean {

@@ -1,5 +1,5 @@
 import { shown } from "../util/checks";
-import { closedOver, leafOf, replaced } from "./scan-node";
+import { closeOver, leafOf, replaced } from "./scan-node";
 import { Tensor, topological } from "./tensor";
 
 /** What a checkpoint computes, of leaves that stand for its operands. */
@@ -54,9 +54,8 @@ export function checkpoint(of: (...inputs: Tensor[]) => Tensor, ...inputs: reado
   const made = of(...own);
   if (!(made instanceof Tensor))
     throw new TypeError(`checkpoint: the function gave ${shown(made, Tensor)}; it must give a Tensor`);
-  const closed = closedOver([made], own);
-  const inside = closed.map(({ shape, dtype }) => leafOf(shape, dtype));
-  const [result] = replaced([made], new Map(closed.map((tensor, i) => [tensor, inside[i] as Tensor]))) as [Tensor];
+  const { closed, inside, body } = closeOver([made], own);
+  const [result] = body as [Tensor];
   const used = new Set(topological([result]));
   const all = [...own, ...inside];
   const kept = [...inputs, ...closed].filter((_, i) => used.has(all[i] as Tensor));

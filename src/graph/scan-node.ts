@@ -168,8 +168,18 @@ export function isFree(node: Tensor): boolean {
   );
 }
 
+/** `results` made of `leaves` alone: what they read beside those is `closed`, and `inside` are its leaves. */
+export function closeOver(
+  results: readonly Tensor[],
+  leaves: readonly Tensor[],
+): { closed: Tensor[]; inside: Tensor[]; body: Tensor[] } {
+  const closed = closedOver(results, leaves);
+  const inside = closed.map(({ shape, dtype }) => leafOf(shape, dtype));
+  return { closed, inside, body: replaced(results, new Map(closed.map((tensor, i) => [tensor, inside[i] as Tensor]))) };
+}
+
 /** What a step reads of the graph around it: the outermost tensors that do not depend on its leaves. */
-export function closedOver(results: readonly Tensor[], leaves: readonly Tensor[]): Tensor[] {
+function closedOver(results: readonly Tensor[], leaves: readonly Tensor[]): Tensor[] {
   const begin = (leaves[0] as Tensor).id;
   const own = new Set<Tensor>(leaves);
   const nodes = topological(results);

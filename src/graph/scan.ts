@@ -2,7 +2,7 @@ import { checkFlag, checkOptions, isRecord, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 import { formatShape, sameShape } from "../util/shape";
 import { scanGradient } from "./scan-gradient";
-import { closedOver, leafOf, makeScan, replaced } from "./scan-node";
+import { closeOver, leafOf, makeScan } from "./scan-node";
 import { Tensor } from "./tensor";
 
 /**
@@ -52,9 +52,7 @@ export function scan<C extends Record<string, Tensor>>(
 
   const leaves = [...carries, x];
   const results = [...nextCarries, given.y];
-  const closed = closedOver(results, leaves);
-  const inside = closed.map(({ shape, dtype }) => leafOf(shape, dtype));
-  const body = replaced(results, new Map(closed.map((tensor, i) => [tensor, inside[i] as Tensor])));
+  const { closed, inside, body } = closeOver(results, leaves);
   const made = makeScan(
     first.map(([, tensor]) => tensor),
     [xs],

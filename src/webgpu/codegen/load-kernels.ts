@@ -85,7 +85,7 @@ async function hardware(): Promise<Pick<KernelSet, "tiling" | "columnSumsOf">> {
     import("./hardware-tiling"),
     import("./column-sums"),
   ]);
-  return { tiling: hardwareDefault, columnSumsOf: columnSumsOf };
+  return { tiling: hardwareDefault, columnSumsOf };
 }
 
 async function inOneWorkgroup(): Promise<KernelSet["persistent"]> {
