@@ -58,7 +58,8 @@ const gpu = (name: string, include: string[], exclude: string[]) => ({
 });
 
 // *.gpu.test.ts runs in headless Chrome on real WebGPU; every other *.test.ts in Node. `npm test` runs both, but for test/pages, whose
-// tests open built pages in a Chrome of their own (`npm run test:pages`), and for what takes long (`npm run test:long`).
+// tests open built pages in a Chrome of their own (`npm run test:pages`), for test/peers, which need programs that are no packages of npm
+// (`npm run test:peers`), and for what takes long (`npm run test:long`).
 export default defineConfig({
   test: {
     teardownTimeout: 60_000,
@@ -69,7 +70,7 @@ export default defineConfig({
           name: "node",
           provide,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.gpu.test.ts", "test/pages/**"],
+          exclude: ["test/**/*.gpu.test.ts", "test/pages/**", "test/peers/**"],
           environment: "node",
           maxWorkers: "100%", // the runner itself mostly waits: of two cores both test
           sequence: { groupOrder: 0 },
@@ -86,6 +87,19 @@ export default defineConfig({
           environment: "node",
           maxWorkers: "100%",
           sequence: { groupOrder: 2 },
+          testTimeout: HANGS_MS,
+          hookTimeout: HANGS_MS,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: "peers",
+          include: ["test/peers/**/*.test.ts"],
+          globalSetup: ["scripts/peers.ts"],
+          environment: "node",
+          maxWorkers: "100%",
+          sequence: { groupOrder: 3 },
           testTimeout: HANGS_MS,
           hookTimeout: HANGS_MS,
         },
