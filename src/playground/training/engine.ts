@@ -1,10 +1,10 @@
-import type { Device } from "../../index";
 import { type Config, DATA, type DataName, preset } from "../config";
 import { dataSet, type Rows, type Table } from "./data-set";
-import { factsOf, openDevice, whyNoGpu } from "./device";
-import type { Message, Standing } from "./messages";
+import { factsOf } from "./device";
+import type { PlaygroundMessage, Standing } from "./messages";
 import { type Live, Run } from "./run";
 import type { ReadTable, TableChoice, TableFacts } from "./table";
+import { Training } from "./training";
 
 /** How often a checkpoint is taken, in milliseconds. */
 const KEEP_MS = 700;
@@ -19,33 +19,12 @@ export interface MakeOptions {
   train?: boolean;
 }
 
-/** Trains one network after another, in a worker; tells what happens through `tell`. Calls wait for one another. */
-export class Engine {
-  private device: Device | null = null;
-  private opened: Config["backend"] | null = null;
-  /** What became of the device that was lost last. */
-  private lost = "";
+/** Trains one network after another, in a worker. */
+export class Engine extends Training<PlaygroundMessage> {
   private run: Run | null = null;
   private table: Table | null = null;
-  private training = false;
-  /** Counts calls of train, so that an old one ends where a new one has begun. */
-  private turn = 0;
   private standing: Standing | null = null;
   private keptAt = 0;
-  private queue: Promise<unknown> = Promise.resolve();
-  /** Said before anybody listened. */
-  private readonly unheard: Message[] = [];
-  private tell: (message: Message) => void = (message) => this.unheard.push(message);
-
-  listen(tell: (message: Message) => void): void {
-    this.tell = tell;
-    for (const message of this.unheard.splice(0)) tell(message);
-  }
-
-  /** Opens a device ahead of the first `make`, which says so where it fails. */
-  ready(backend: Config["backend"]): void {
-    void this.after(() => this.open(backend)).catch(() => {});
-  }
 
   /** Replaces the network; tells of it, and then trains it or shows it as it stands. */
   make(config: Config, options: MakeOptions = {}): Promise<void> {
@@ -69,30 +48,6 @@ export class Engine {
   /** Takes effect with the next step. */
   change(live: Live): void {
     if (this.run) Object.assign(this.run.live, live);
-  }
-
-  async train(): Promise<void> {
-    if (this.training) return;
-    this.training = true;
-    const turn = ++this.turn;
-    this.run?.speed.restart();
-    const goesOn = () => this.training && this.turn === turn;
-    this.tell({ kind: "state", state: "training" });
-    while (goesOn()) {
-      await this.after(async () => {
-        if (goesOn()) await this.steps(this.run?.chunk ?? 1);
-      });
-    }
-  }
-
-  /** Resolves when no step runs any more. */
-  pause(): Promise<void> {
-    const trained = this.training;
-    this.training = false;
-    return this.after(async () => {
-      if (trained && !this.training) this.tell({ kind: "state", state: "paused" });
-      await this.keep(true);
-    });
   }
 
   step(): Promise<void> {
@@ -157,75 +112,55 @@ export class Engine {
     return this.run;
   }
 
-  private after<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.queue.then(task);
-    this.queue = result.catch(() => {});
-    return result;
+  protected advance(): Promise<void> {
+    return this.steps(this.run?.chunk ?? 1);
   }
 
-  private async open(backend: Config["backend"]): Promise<Device> {
-    if (this.device && this.opened === backend) return this.device;
-    this.release();
-    this.device?.close();
-    this.device = null;
-    const device = await openDevice(backend);
-    this.opened = backend;
-    this.watch(device);
-    if (device.backend === "cpu" && backend !== "cpu") {
-      void whyNoGpu().then((hint) => this.tell({ kind: "hint", hint }));
+  protected override started(): void {
+    this.run?.speed.restart();
+  }
+
+  protected override paused(): Promise<void> {
+    return this.keep(true);
+  }
+
+  /** A trainer finds another device at its next call, which may be a look. */
+  protected outlive(): void {
+    if (this.run?.recovers) {
+      if (!this.training) void this.after(() => this.showLook());
+      return;
     }
-    return device;
-  }
-
-  /** Works on this device from now on, and looks after it: a trainer finds another at its next call, which may be this look. */
-  private watch(device: Device): void {
-    this.device = device;
-    void device.lost.then(({ reason, message }) => {
-      this.lost = `${reason}: ${message}`;
-      if (this.device !== device) return;
-      if (this.run?.recovers) {
-        if (!this.training) void this.after(() => this.showLook());
-        return;
-      }
-      // Nothing has been trained on it: what there is is made anew, on another.
-      this.opened = null;
-      if (this.run)
-        void this.make({ ...this.run.config, ...this.run.live }, this.standing ? { from: this.standing } : {});
-    });
-  }
-
-  /** Tells of a device that took over. It is the trainer's: the next network opens one of its own. */
-  private moved(run: Run, step = run.trainer.steps): void {
-    const { device } = run.trainer;
-    if (device === this.device) return;
-    this.watch(device);
+    // Nothing has been trained on it: what there is is made anew, on another.
     this.opened = null;
-    this.tell({ kind: "lost", reason: this.lost, device: factsOf(device), step });
+    if (this.run)
+      void this.make({ ...this.run.config, ...this.run.live }, this.standing ? { from: this.standing } : {});
+  }
+
+  protected release(): void {
+    this.run?.dispose();
+    this.run = null;
   }
 
   private async steps(steps: number): Promise<void> {
-    await this.guarded(async (run) => {
+    await this.guarded(async () => {
+      const run = this.known();
       const left = steps === 1 ? 1 : run.live.steps - run.trainer.steps;
       if (left <= 0) return this.finish();
       const { recovered } = await run.train(Math.min(steps, left));
-      this.moved(run, recovered?.at(-1)?.step);
+      this.moved(run.trainer.device, recovered?.at(-1)?.step ?? run.trainer.steps);
       const finished = steps > 1 && run.trainer.steps >= run.live.steps;
       await this.keep(finished || steps === 1);
       this.tell({ kind: "look", look: await run.look() });
-      this.moved(run);
+      this.moved(run.trainer.device, run.trainer.steps);
       if (finished) this.finish();
     });
   }
 
-  private finish(): void {
-    this.training = false;
-    this.tell({ kind: "state", state: "finished" });
-  }
-
   private async showLook(): Promise<void> {
-    await this.guarded(async (run) => {
+    await this.guarded(async () => {
+      const run = this.known();
       this.tell({ kind: "look", look: await run.look() });
-      this.moved(run);
+      this.moved(run.trainer.device, run.trainer.steps);
     });
   }
 
@@ -238,26 +173,6 @@ export class Engine {
     } catch {
       // The device is gone; the last one stands.
     }
-  }
-
-  /** Errors are told, and end training. */
-  private async guarded(task: (run: Run) => Promise<void>): Promise<void> {
-    try {
-      await task(this.known());
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  private fail(error: unknown): void {
-    this.training = false;
-    this.tell({ kind: "state", state: "paused" });
-    this.tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
-  }
-
-  private release(): void {
-    this.run?.dispose();
-    this.run = null;
   }
 }
 

@@ -79,15 +79,20 @@ export interface Look {
   predicted: { training: Float32Array; heldBack: Float32Array } | null;
 }
 
-export type Message =
-  /** Another network is there; what follows is about it. */
-  | { kind: "made"; made: Made }
-  | { kind: "look"; look: Look }
+/** What every page is told, whatever it trains. */
+export type TrainingMessage =
   | { kind: "state"; state: "training" | "paused" | "finished" }
   /** The device went away: training goes on, on this one, from this step. */
   | { kind: "lost"; reason: string; device: DeviceFacts; step: number }
   /** The CPU trains, though nobody asked for it: what would bring the GPU. */
   | { kind: "hint"; hint: string }
-  | { kind: "failed"; message: string }
+  | { kind: "failed"; message: string };
+
+export type PlaygroundMessage =
+  /** Another network is there; what follows is about it. */
+  | { kind: "made"; made: Made }
+  | { kind: "look"; look: Look }
   /** What a reload goes on from. */
   | { kind: "kept"; standing: Standing };
+
+export type Message = TrainingMessage | PlaygroundMessage;
