@@ -2,6 +2,13 @@ import { type Shape, sameShape, sizeOf, stridesOf } from "../util/shape";
 import { convolve, type Slide } from "./sliding";
 
 export type DType = "float32" | "int32";
+
+const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4 };
+
+/** Bytes of an element in memory. */
+export function bytesOf(dtype: DType): number {
+  return BYTES[dtype];
+}
 /** Numbers while the reference computes: float64, also for int32 tensors, whose values it holds exactly. */
 export type Numbers = Float64Array;
 

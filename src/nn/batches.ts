@@ -1,4 +1,5 @@
 import { type RandomState, randomState } from "../data/random";
+import { bytesOf } from "../graph/ops";
 import type { Rows } from "./dataset";
 
 /** The rows that a run of steps trains on, by their place in what the device holds: which steps, which rows. */
@@ -143,7 +144,7 @@ interface Held {
 
 /** How many rows the device holds at once: all, or as many whole batches as a buffer has room for. Throws RangeError where that is not one. */
 export function rowsHeld({ count, kind }: Rows, { model, batchSize, pieceBytes }: Held): number {
-  const rowBytes = 4 * Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
+  const rowBytes = bytesOf("float32") * Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
   const most = Math.floor(pieceBytes / rowBytes);
   if (count <= most) return count;
   const batch = batchSize ?? count;

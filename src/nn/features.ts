@@ -1,4 +1,5 @@
 import type { Device } from "../device";
+import { bytesOf } from "../graph/ops";
 import type { Program } from "../graph/program";
 import { input, parameter, type Tensor } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
@@ -53,7 +54,7 @@ export function frozenPart(model: Sequential, frozen: (name: string) => boolean)
 
 /** Whether what the first layers make of so many rows is small enough to be kept. */
 export function isSmall({ rest }: Parted, rows: number): boolean {
-  return 4 * rows * rest.inputs <= MOST_BYTES;
+  return bytesOf("float32") * rows * rest.inputs <= MOST_BYTES;
 }
 
 /** `sets` of rows with what `first` makes of their x in its place; some rows at a time, on the device. */

@@ -1,4 +1,5 @@
 import type { Device } from "../device";
+import { bytesOf } from "../graph/ops";
 import type { Values } from "../graph/program";
 import type { Session } from "../session";
 import { DeviceError } from "../util/errors";
@@ -171,7 +172,7 @@ export function evaluatedRows(
   pieceBytes: number,
 ): { capacity: number; chunk: number } {
   const width = Math.max(model.inputs, kind === "classes" ? model.positions : model.outputs);
-  const most = powerBelow(pieceBytes / (4 * width));
+  const most = powerBelow(pieceBytes / (bytesOf("float32") * width));
   // A loss of the whole batch is of just these rows, all at once.
   const capacity = loss.whole ? count : Math.min(powerOfTwo(count), most);
   const chunk = loss.whole ? count : Math.min(capacity, CHUNK, powerBelow(LAYER_ELEMENTS / model.widest));

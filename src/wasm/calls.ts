@@ -1,5 +1,5 @@
 import { type ModuleFunction, unsigned } from "./encoder";
-import type { Buffer } from "./layout";
+import { type Buffer, sizeBytesOf } from "./layout";
 import { BR_IF, CALL, END, GLOBAL_GET, GLOBAL_SET, I32_ADD, I32_SUB, LOOP, MEMORY_COPY, TEE, VOID } from "./opcodes";
 import { FunctionBody } from "./scope";
 
@@ -8,7 +8,7 @@ export function copying(copies: readonly { from: Buffer; to: Buffer }[], name: s
   const { root } = new FunctionBody(0, false);
   for (const { from, to } of copies) {
     root.i32(to.address).i32(from.address);
-    root.i32(from.elements * 4).bytes.push(...MEMORY_COPY);
+    root.i32(sizeBytesOf(from)).bytes.push(...MEMORY_COPY);
   }
   return { parameters: 0, locals: [], bytes: root.bytes, name };
 }

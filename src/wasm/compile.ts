@@ -12,6 +12,7 @@ import { copying, stepping } from "./calls";
 import { encodeModule, type ModuleFunction } from "./encoder";
 import type { More } from "./kernel";
 import { type Called, Kernels } from "./kernels";
+import { LANE_BYTES } from "./lane";
 import { type Buffer, Layout } from "./layout";
 
 /** A program as one WebAssembly module: `step(n)` runs n steps and leaves a record of its scalars for each. */
@@ -96,7 +97,7 @@ class Compiler {
       {
         buffers: this.layout.known,
         isStored: (node) => this.isStored(node),
-        recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [4 * i] : [])),
+        recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [LANE_BYTES * i] : [])),
       },
       more,
     );
@@ -133,7 +134,7 @@ class Compiler {
       const from = layout.find(node);
       if (to && from && from !== to) copies.push({ from, to });
     }
-    const recordBytes = 4 * Math.max(1, this.scalars.length);
+    const recordBytes = LANE_BYTES * Math.max(1, this.scalars.length);
     const records = this.scalars.length === 0 ? 2 ** 20 : Math.max(1, Math.floor(HISTORY_BYTES / recordBytes));
     const history = layout.add("history", "history", this.scalars.length === 0 ? 1 : records * this.scalars.length);
 
@@ -175,7 +176,7 @@ class Compiler {
         flops: 0,
       });
     }
-    functions.push(stepping(functions.length, history.address, this.scalars.length * 4));
+    functions.push(stepping(functions.length, history.address, this.scalars.length * LANE_BYTES));
     return {
       bytes: encodeModule(layout.sizeBytes, history.address, [...functions, ...inner]),
       sizeBytes: layout.sizeBytes,

@@ -3,7 +3,7 @@ import type { Copies, Program } from "../graph/program";
 import type { Arrays, KernelTime } from "../runner";
 import { TURNS } from "../util/event-loop";
 import type { Compiled } from "./compile";
-import type { Buffer } from "./layout";
+import { type Buffer, sizeBytesOf } from "./layout";
 import { WasmRunner } from "./runner";
 
 /** Buffers this near to one another are taken in one piece: what lies between them is nobody's. */
@@ -27,16 +27,19 @@ class CopyTable {
     memory: ArrayBuffer,
   ) {
     const found: { begin: number; end: number }[] = [];
-    for (const { address, elements } of [...lasting].sort((a, b) => a.address - b.address)) {
+    for (const buffer of [...lasting].sort((a, b) => a.address - b.address)) {
+      const { address } = buffer;
+      const end = address + sizeBytesOf(buffer);
       const last = found[found.length - 1];
-      if (last && address - last.end < GAP_BYTES) last.end = address + 4 * elements;
-      else found.push({ begin: address, end: address + 4 * elements });
+      if (last && address - last.end < GAP_BYTES) last.end = end;
+      else found.push({ begin: address, end });
     }
     let elements = 0;
     this.pieces = found.map(({ begin, end }) => {
       const at = elements;
-      elements += (end - begin) / 4;
-      return { memory: new Int32Array(memory, begin, (end - begin) / 4), at };
+      const words = (end - begin) / Int32Array.BYTES_PER_ELEMENT;
+      elements += words;
+      return { memory: new Int32Array(memory, begin, words), at };
     });
     this.table = new Int32Array(copies.count * elements);
     this.kept = Array.from({ length: copies.count }, (_, copy) =>

@@ -1,4 +1,5 @@
 import { type Access, type Bound, canonical } from "../graph/view";
+import { LANE_BYTES } from "./lane";
 import type { Scope, Value } from "./scope";
 
 /** Where along one axis the lanes of a vector are: a counter in bytes of float32 (or none), plus a number for each lane in use. */
@@ -66,7 +67,8 @@ export function overVectors(
           ),
         );
       const whole = Math.floor(rows / step) * step;
-      if (whole > step) scope.loop(0, 4 * whole, 4 * step, (scope, counter) => visit(scope, sites(counter, 0, step)));
+      if (whole > step)
+        scope.loop(0, LANE_BYTES * whole, LANE_BYTES * step, (scope, counter) => visit(scope, sites(counter, 0, step)));
       else if (whole > 0) visit(scope, sites(null, 0, whole));
       if (rows > whole) visit(scope, sites(null, whole, rows - whole));
       return;
@@ -79,7 +81,7 @@ export function overVectors(
     for (const [from, to] of pieces[last] ?? [[0, length]]) {
       const whole = from + Math.floor((to - from) / step) * step;
       if (whole > from + step) {
-        scope.loop(4 * from, 4 * whole, 4 * step, (scope, counter) =>
+        scope.loop(LANE_BYTES * from, LANE_BYTES * whole, LANE_BYTES * step, (scope, counter) =>
           visit(scope, sites(counter, 0, step, [from, whole - step])),
         );
       } else if (whole > from) visit(scope, sites(null, from, whole));
@@ -122,7 +124,9 @@ export function overScalars(
       const at = (inner: Scope, coordinate: Coordinate) => go(inner, axis + 1, [...before, coordinate]);
       if (to === from + 1) at(scope, fixed(from));
       else
-        scope.loop(4 * from, 4 * to, 4, (inner, counter) => at(inner, { counter, lanes: [0], range: [from, to - 1] }));
+        scope.loop(LANE_BYTES * from, LANE_BYTES * to, LANE_BYTES, (inner, counter) =>
+          at(inner, { counter, lanes: [0], range: [from, to - 1] }),
+        );
     }
   };
   go(scope, 0, []);

@@ -1,11 +1,11 @@
 import type { Compiled } from "./compile";
-import type { Buffer } from "./layout";
+import { type Buffer, sizeBytesOf } from "./layout";
 
 /** The kernels as a person reads them, and the memory plan. */
 export function explain({ kernels, buffers, bytes, sizeBytes }: Compiled, route: string): string {
   const names = (list: readonly Buffer[]) => list.map(({ name }) => name).join(", ");
   const shared = buffers.filter(({ role }) => role === "intermediate" || role === "scratch" || role === "partials");
-  const size = (list: readonly Buffer[]) => 4 * list.reduce((sum, { elements }) => sum + elements, 0);
+  const size = (list: readonly Buffer[]) => list.reduce((sum, buffer) => sum + sizeBytesOf(buffer), 0);
   const resident = buffers.filter((buffer) => !shared.includes(buffer));
   return [
     `plan ${hash(bytes)}: ${kernels.length} kernel${kernels.length === 1 ? "" : "s"} a step`,

@@ -14,6 +14,7 @@ import { loaded } from "./arithmetic";
 import { emitGroup, type Scratch } from "./emit";
 import type { ModuleFunction } from "./encoder";
 import { Kernel, type More, type Places } from "./kernel";
+import { LANE_BYTES } from "./lane";
 import type { Buffer, Layout } from "./layout";
 import { FunctionBody } from "./scope";
 import { asShort, matricesOf } from "./short-products";
@@ -73,14 +74,14 @@ export class Kernels {
     if (group.kind !== "contraction" || asShort(group)) return;
     const scratch = (name: string, bytes: number) => {
       if (bytes === 0) return null;
-      const buffer = layout.add(name, "scratch", bytes / 4);
+      const buffer = layout.add(name, "scratch", bytes / LANE_BYTES);
       layout.touch(buffer, at);
       return buffer;
     };
-    const c = this.direct(group) ? null : scratch("product", group.size * 4);
+    const c = this.direct(group) ? null : scratch("product", group.size * LANE_BYTES);
     const product = matricesOf(group);
     const panels = scratch("panels", packedBytes(product, this.relaxed, group.b.kind === "view"));
-    const left = scratch("left operand", group.a.kind === "view" ? 4 * product.M * product.K : 0);
+    const left = scratch("left operand", group.a.kind === "view" ? LANE_BYTES * product.M * product.K : 0);
     this.scratch.set(group, { c, panels, left });
   }
 

@@ -1,4 +1,4 @@
-import type { DType } from "../graph/ops";
+import { bytesOf, type DType } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import type { PartialReduction } from "../plan/group";
 import { place } from "../plan/place";
@@ -10,6 +10,11 @@ export interface Buffer {
   readonly dtype: DType;
   readonly elements: number;
   address: number;
+}
+
+/** Bytes of all its elements. */
+export function sizeBytesOf({ elements, dtype }: Pick<Buffer, "elements" | "dtype">): number {
+  return elements * bytesOf(dtype);
 }
 
 /** Buffers start at multiples of a cache line, and memory ends a little later than the last: vectors may read beyond an end. */
@@ -48,7 +53,7 @@ export class Layout {
     const lives = (role: Buffer["role"]) => role !== "intermediate" && role !== "scratch" && role !== "partials";
     const { allocationOf, allocations } = place(
       this.buffers.map((buffer) => ({
-        bytes: Math.ceil((buffer.elements * 4) / LINE_BYTES) * LINE_BYTES,
+        bytes: Math.ceil(sizeBytesOf(buffer) / LINE_BYTES) * LINE_BYTES,
         span: lives(buffer.role) ? null : (this.spans.get(buffer) ?? [0, 0]),
       })),
     );

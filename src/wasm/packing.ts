@@ -1,4 +1,5 @@
 import { I32, V128 } from "./encoder";
+import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import * as O from "./opcodes";
 import type { FunctionBody, Scope } from "./scope";
 
@@ -26,7 +27,7 @@ export interface Product {
 /** Whether columns are copied so that a tile's columns lie in one piece for all of K. */
 export function packs(product: Product): boolean {
   const { M, N, b } = product;
-  if (b.columnBytes !== 4) return true;
+  if (b.columnBytes !== LANE_BYTES) return true;
   return M >= 32 && N >= 192;
 }
 
@@ -48,13 +49,13 @@ export function emitPacking(
     };
     start(b.address, b.columnBytes, from);
     if (batch !== null) scope.get(from).get(batch).i32(b.batchBytes).put(O.I32_MUL).put(O.I32_ADD).set(from);
-    start(packed, K * 4, to);
+    start(packed, K * LANE_BYTES, to);
     const vectors = Math.ceil(valid / 4);
     const straight = (scope: Scope, rows: number) => {
       for (let row = 0; row < rows; row++) {
         for (let v = 0; v < vectors; v++) {
           scope.get(to).get(from);
-          if (b.columnBytes === 4) scope.memory(O.V_LOAD, row * b.rowBytes + v * 16);
+          if (b.columnBytes === LANE_BYTES) scope.memory(O.V_LOAD, row * b.rowBytes + v * VECTOR_BYTES);
           else {
             scope.memory(O.V_LOAD32_ZERO, row * b.rowBytes + 4 * v * b.columnBytes);
             const lane = f.local(V128);
@@ -68,10 +69,10 @@ export function emitPacking(
             }
             scope.get(lane);
           }
-          scope.memory(O.V_STORE, (row * width + v * 4) * 4);
+          scope.memory(O.V_STORE, row * width * LANE_BYTES + v * VECTOR_BYTES);
         }
       }
-      scope.advance(from, rows * b.rowBytes).advance(to, rows * width * 4);
+      scope.advance(from, rows * b.rowBytes).advance(to, rows * width * LANE_BYTES);
     };
     const transposed = (scope: Scope) => {
       // Four rows of four columns at a time: memory holds columns.
@@ -89,12 +90,12 @@ export function emitPacking(
           scope
             .get(to)
             .get(local)
-            .memory(O.V_STORE, (row * width + v * 4) * 4);
+            .memory(O.V_STORE, row * width * LANE_BYTES + v * VECTOR_BYTES);
         });
       }
-      scope.advance(from, 16).advance(to, 4 * width * 4);
+      scope.advance(from, VECTOR_BYTES).advance(to, width * VECTOR_BYTES);
     };
-    const quick = b.columnBytes !== 4 && b.rowBytes === 4;
+    const quick = b.columnBytes !== LANE_BYTES && b.rowBytes === LANE_BYTES;
     const group = quick ? 4 : 1;
     const whole = K - (K % group);
     const body = (scope: Scope) => (quick ? transposed(scope) : straight(scope, 1));

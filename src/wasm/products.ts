@@ -1,4 +1,5 @@
 import { I32, unsigned, V128 } from "./encoder";
+import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import * as O from "./opcodes";
 import { emitPacking, type Product, packs } from "./packing";
 import type { FunctionBody, Scope, Value } from "./scope";
@@ -37,7 +38,7 @@ export function emitProduct(f: FunctionBody, product: Product, viewed: Viewed): 
     f.root
       .i32(product.c)
       .i32(0)
-      .i32(batch * M * N * 4)
+      .i32(batch * M * N * LANE_BYTES)
       .put(O.MEMORY_FILL[0] as number, ...O.MEMORY_FILL.slice(1));
   const once = (varies: boolean) => batch === 1 || !varies;
   const before: ((scope: Scope, at: Value | null) => void)[] = [];
@@ -64,10 +65,10 @@ function panelsOf(
   viewed: boolean,
   whole: boolean,
 ): Panels {
-  if (packed) return { address, step: width * 4, next: width * 4 * K, batchBytes: 0 };
-  if (whole) return { address, step: N * 4, next: width * 4, batchBytes: 0 };
-  if (viewed) return { address, step: width * 4, next: 0, batchBytes: 0 };
-  return { address: b.address, step: b.rowBytes, next: width * 4, batchBytes: b.batchBytes };
+  if (packed) return { address, step: width * LANE_BYTES, next: width * LANE_BYTES * K, batchBytes: 0 };
+  if (whole) return { address, step: N * LANE_BYTES, next: width * LANE_BYTES, batchBytes: 0 };
+  if (viewed) return { address, step: width * LANE_BYTES, next: 0, batchBytes: 0 };
+  return { address: b.address, step: b.rowBytes, next: width * LANE_BYTES, batchBytes: b.batchBytes };
 }
 
 interface Panels {
@@ -210,9 +211,10 @@ class ProductEmitter {
     address(a, product.a.address + constant, [batch, batchBytes], [t.from, rowBytes], [t.row, rowBytes], along);
     const panel = panels.address + t.kAt * panels.step + (t.columnAt / width) * panels.next;
     address(b, panel, [batch, panels.batchBytes], [t.k, panels.step], [t.column, panels.next / width]);
-    const into = product.c + (t.rowAt * product.N + t.columnAt) * 4;
-    const matrix = [batch, product.M * product.N * 4] as const;
-    address(c, into, matrix, [t.from, product.N * 4], [t.row, product.N * 4], [t.column, 4]);
+    const into = product.c + (t.rowAt * product.N + t.columnAt) * LANE_BYTES;
+    const rowBytesC = product.N * LANE_BYTES;
+    const matrix = [batch, product.M * rowBytesC] as const;
+    address(c, into, matrix, [t.from, rowBytesC], [t.row, rowBytesC], [t.column, LANE_BYTES]);
 
     for (let i = 0; i < t.rows * vectors; i++)
       scope.put(O.V_CONST, ...new Array<number>(16).fill(0)).set(sums[i] as number);
@@ -220,7 +222,7 @@ class ProductEmitter {
     for (let row = 0; row < t.rows; row++) {
       for (let v = 0; v < vectors; v++) {
         const sum = sums[row * vectors + v] as number;
-        const offset = (row * product.N + v * 4) * 4;
+        const offset = row * rowBytesC + v * VECTOR_BYTES;
         // A sum of several blocks is added to what the blocks before have left; reading too far does no harm.
         if (blocks > 1) scope.get(sum).get(c).memory(O.V_LOAD, offset).put(O.F_ADD).set(sum);
         const lanes = Math.min(4, t.valid - v * 4);
@@ -230,7 +232,7 @@ class ProductEmitter {
             scope
               .get(c)
               .get(sum)
-              .memory(O.V_STORE32_LANE, offset + lane * 4, lane);
+              .memory(O.V_STORE32_LANE, offset + lane * LANE_BYTES, lane);
       }
     }
   }
@@ -244,7 +246,7 @@ class ProductEmitter {
     for (let v = 0; v < vectors; v++)
       scope
         .get(b)
-        .memory(O.V_LOAD, v * 16)
+        .memory(O.V_LOAD, v * VECTOR_BYTES)
         .set(columns[v] as number);
     for (let i = 0; i < rows; i++) {
       scope

@@ -5,7 +5,7 @@ import { StepsInSlice, TURNS } from "../util/event-loop";
 import { type Compiled, compile } from "./compile";
 import { encodeModule } from "./encoder";
 import { explain } from "./explain";
-import type { Buffer } from "./layout";
+import { type Buffer, sizeBytesOf } from "./layout";
 import { DROP, F_MADD, V_CONST } from "./opcodes";
 import { FunctionBody } from "./scope";
 
@@ -161,7 +161,7 @@ export class WasmRunner implements Runner {
         output: [...writes.map(({ name }) => name), ...records].pop() ?? "a number",
         nanoseconds: ((times[i] as number) * 1e6) / steps,
         flops,
-        bytes: 4 * [...reads, ...writes].reduce((sum, { elements }) => sum + elements, 0),
+        bytes: [...reads, ...writes].reduce((sum, buffer) => sum + sizeBytesOf(buffer), 0),
       }));
     });
   }

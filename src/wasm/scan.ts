@@ -1,7 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import type { ScanPlan } from "../plan/group";
 import { type ModuleFunction, unsigned } from "./encoder";
-import type { Buffer } from "./layout";
+import { type Buffer, sizeBytesOf } from "./layout";
 import { CALL, I32_ADD, I32_MUL, MEMORY_COPY, MEMORY_FILL } from "./opcodes";
 import { FunctionBody, type Scope } from "./scope";
 
@@ -17,7 +17,6 @@ export function stepLoop(
 ): ModuleFunction {
   const { length, reverse, carries, xs, nextCarries, ys } = body;
   const f = new FunctionBody(0, false);
-  const bytesOf = (buffer: Buffer) => buffer.elements * 4;
   const itemAt = (index: number) => items.find(({ attributes }) => attributes.index === index);
   const copy = (scope: Scope, to: () => void, from: () => void, bytes: number) => {
     to();
@@ -29,7 +28,7 @@ export function stepLoop(
       scope,
       () => scope.i32(to.address),
       () => scope.i32(from.address),
-      bytesOf(to),
+      sizeBytesOf(to),
     );
   carries.forEach((leaf, i) => {
     const [to, first] = [inner(leaf), operands[i]];
@@ -38,7 +37,7 @@ export function stepLoop(
       f.root
         .i32(to.address)
         .i32(0)
-        .i32(bytesOf(to))
+        .i32(sizeBytesOf(to))
         .bytes.push(...MEMORY_FILL);
   });
   f.root.loop(0, length, 1, (scope, { local }) => {
@@ -55,9 +54,9 @@ export function stepLoop(
       if (item === undefined) return;
       copy(
         scope,
-        () => part(outer(item), bytesOf(from)),
+        () => part(outer(item), sizeBytesOf(from)),
         () => scope.i32(from.address),
-        bytesOf(from),
+        sizeBytesOf(from),
       );
     };
     xs.forEach((leaf, i) => {
@@ -65,8 +64,8 @@ export function stepLoop(
       copy(
         scope,
         () => scope.i32(to.address),
-        () => part(outer(operands[carries.length + i] as Tensor), bytesOf(to)),
-        bytesOf(to),
+        () => part(outer(operands[carries.length + i] as Tensor), sizeBytesOf(to)),
+        sizeBytesOf(to),
       );
     });
     carries.forEach((leaf, i) => {

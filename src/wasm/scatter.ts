@@ -5,6 +5,7 @@ import { sizeOf } from "../util/shape";
 import { Axes, overVectors } from "./domain";
 import { emitPoints } from "./elementwise";
 import { FLAT, type Kernel } from "./kernel";
+import { LANE_BYTES } from "./lane";
 import * as O from "./opcodes";
 import type { Frame } from "./values";
 
@@ -40,7 +41,7 @@ export function emitScatter(kernel: Kernel, { scatter, root }: ScatterGroup): vo
     for (const site of sites) {
       const each = kernel.values(within, site, none);
       const held = f.op(O.I_MIN, f.op(O.I_MAX, each.value(by), f.integer(0)), f.integer(rows - 1));
-      each.addTo(scope, address, strides, { row: held, rowBytes: inner * 4 }, each.value(added));
+      each.addTo(scope, address, strides, { row: held, rowBytes: inner * LANE_BYTES }, each.value(added));
     }
   });
 

@@ -1,6 +1,7 @@
 import type { Tensor } from "../graph/tensor";
 import { type ContractionGroup, type MatrixOperand, productOf } from "../plan/group";
 import type { Root } from "./elementwise";
+import { LANE_BYTES } from "./lane";
 import type { Matrix, Product } from "./packing";
 import type { Value } from "./scope";
 
@@ -24,9 +25,9 @@ export function matricesOf(
     const [transposed, repeated] = operand.kind === "plain" ? [operand.transposed, operand.repeated] : [false, true];
     return {
       address: operand.kind === "plain" ? addressOf(operand.tensor) : left,
-      batchBytes: repeated || batch === 1 ? 0 : 4 * rows * columns,
-      rowBytes: 4 * (transposed ? 1 : columns),
-      columnBytes: 4 * (transposed ? rows : 1),
+      batchBytes: repeated || batch === 1 ? 0 : LANE_BYTES * rows * columns,
+      rowBytes: LANE_BYTES * (transposed ? 1 : columns),
+      columnBytes: LANE_BYTES * (transposed ? rows : 1),
     };
   };
   return { batch, M, N, K, a: matrix(a, M, K), b: matrix(b, K, N), c: 0, packed: 0 };
@@ -44,7 +45,10 @@ export function shortRoot({ root: node }: ContractionGroup, { batch, M, N, K, a,
     accesses: [],
     value: (values, { axes }) => {
       const along = (matrix: number, row: number, column: number) =>
-        axes.strides({ shape: [batch, M, N], strides: [matrix / 4, row / 4, column / 4] }) as readonly number[];
+        axes.strides({
+          shape: [batch, M, N],
+          strides: [matrix, row, column].map((bytes) => bytes / LANE_BYTES),
+        }) as readonly number[];
       const [left, right] = [along(a.batchBytes, a.rowBytes, 0), along(b.batchBytes, 0, b.columnBytes)];
       let sum: Value | null = null;
       for (let k = 0; k < K; k++) {

@@ -1,3 +1,4 @@
+import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import { type Product, packs } from "./packing";
 
 /**
@@ -40,13 +41,13 @@ const MAX_WHOLE = 2 ** 20;
 
 /** Bytes of a copy of the right operand, with room for a last vector; null where that is too much. */
 export function wholeBytes({ K, N }: Pick<Product, "K" | "N">): number | null {
-  const bytes = K * N * 4 + 16;
+  const bytes = K * N * LANE_BYTES + VECTOR_BYTES;
   return bytes <= MAX_WHOLE ? bytes : null;
 }
 
 /** Bytes that a product needs for its copy of the right operand: of all of it, or of one panel where it is a large view. */
 export function packedBytes(product: Product, fused: boolean, viewed: boolean): number {
   const width = tileFor(product, fused).vectors * 4;
-  if (viewed) return Math.max(width * product.K * 4, wholeBytes(product) ?? 0);
-  return packs(product) ? Math.ceil(product.N / width) * width * product.K * 4 : 0;
+  if (viewed) return Math.max(width * product.K * LANE_BYTES, wholeBytes(product) ?? 0);
+  return packs(product) ? Math.ceil(product.N / width) * width * product.K * LANE_BYTES : 0;
 }

@@ -1,9 +1,11 @@
+import { bytesOf } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import { type Access, type Bound, rangeOf } from "../graph/view";
 import type { Expression } from "../plan/expression";
 import { apply, comparison, type LongFunctions, where } from "./arithmetic";
 import type { Axes, Site } from "./domain";
 import { I32, unsigned, V128 } from "./encoder";
+import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import * as O from "./opcodes";
 import type { FunctionBody, Scope, Value } from "./scope";
 
@@ -78,7 +80,10 @@ export class Values {
         const { row, rows, width, access, tensor } = expression;
         const index = row.dtype === "int32" ? this.value(row) : f.op(O.TRUNCATE, this.value(row));
         const held = f.op(O.I_MIN, f.op(O.I_MAX, index, f.integer(0)), f.integer(rows - 1));
-        return this.load(this.memory.addressOf(tensor), this.moved(this.within(access), held, width * 4));
+        return this.load(
+          this.memory.addressOf(tensor),
+          this.moved(this.within(access), held, width * bytesOf(tensor.dtype)),
+        );
       }
       case "apply": {
         const { op, operands } = expression;
@@ -173,13 +178,13 @@ export class Values {
     // No single stride along an axis: the place is worked out from each lane's flat index.
     const apart = flats.map((bytes) => {
       const flat = f.int(O.I32_SHR_U, bytes, f.i32(2));
-      let sum = f.i32(4 * access.offset);
+      let sum = f.i32(LANE_BYTES * access.offset);
       let passed = 1;
       for (let axis = access.shape.length - 1; axis >= 0; axis--) {
         const length = access.shape[axis] as number;
         const stride = access.strides[axis] as number;
         const coordinate = f.int(O.I32_REM_U, f.int(O.I32_DIV_U, flat, f.i32(passed)), f.i32(length));
-        if (stride !== 0) sum = f.int(O.I32_ADD, sum, f.int(O.I32_MUL, coordinate, f.i32(4 * stride)));
+        if (stride !== 0) sum = f.int(O.I32_ADD, sum, f.int(O.I32_MUL, coordinate, f.i32(LANE_BYTES * stride)));
         passed *= length;
       }
       return sum;
@@ -191,7 +196,7 @@ export class Values {
     const { f, site } = this;
     const terms: Value[] = [];
     const far: Value[][] = [];
-    const offsets = new Array<number>(site.valid).fill(4 * first);
+    const offsets = new Array<number>(site.valid).fill(LANE_BYTES * first);
     const scaled = (value: Value, stride: number) => (stride === 1 ? value : f.int(O.I32_MUL, value, f.i32(stride)));
     site.coordinates.forEach(({ counter, lanes, apart }, axis) => {
       const stride = strides[axis] ?? 0;
@@ -203,7 +208,7 @@ export class Values {
       if (counter !== null) terms.push(scaled(counter, stride));
       for (let lane = 0; lane < site.valid; lane++) {
         offsets[lane] =
-          (offsets[lane] as number) + 4 * stride * ((lanes.length === 1 ? lanes[0] : lanes[lane]) as number);
+          (offsets[lane] as number) + LANE_BYTES * stride * ((lanes.length === 1 ? lanes[0] : lanes[lane]) as number);
       }
     });
     // Outer loops first, so that their part of the sum is done there.
@@ -224,7 +229,7 @@ export class Values {
   private loadAt(address: number, access: Access): Value {
     const { f, memory } = this;
     const [least, most] = this.rangeOf(access) ?? rangeOf(access);
-    if (address + 4 * least < 0 || address + 4 * most + 16 > memory.sizeBytes)
+    if (address + LANE_BYTES * least < 0 || address + LANE_BYTES * most + VECTOR_BYTES > memory.sizeBytes)
       return this.load(address, this.within(access));
     if (!countsBelow0(access)) return this.load(address, this.places(access));
     // An instruction adds its own offset to a base that must not be below 0.
@@ -272,7 +277,7 @@ export class Values {
     if (access.last === null) return places;
     const { f } = this;
     const held = f.op(O.I_MIN, f.op(O.I_MAX, this.positionAt(access), f.integer(0)), f.integer(access.last));
-    const bytes = (lane: number) => f.int(O.I32_MUL, f.make(I32, O.I_EXTRACT, [held], [lane], true), f.i32(4));
+    const bytes = (lane: number) => f.int(O.I32_MUL, f.make(I32, O.I_EXTRACT, [held], [lane], true), f.i32(LANE_BYTES));
     return { apart: Array.from({ length: this.site.valid }, (_, lane) => bytes(lane)) };
   }
 
@@ -329,7 +334,7 @@ export class Values {
       );
     }
     const { base, offsets } = places;
-    const lanes = f.lanes(spreadLanes(offsets.map((offset) => offset / 4)), "int32");
+    const lanes = f.lanes(spreadLanes(offsets.map((offset) => offset / LANE_BYTES)), "int32");
     return base === null ? lanes : f.op(O.I_ADD, index(base), lanes);
   }
 }
@@ -345,5 +350,5 @@ function spreadLanes(values: readonly number[]): number[] {
 }
 
 function isRow(offsets: readonly number[]): boolean {
-  return offsets.every((offset, lane) => offset === (offsets[0] as number) + 4 * lane);
+  return offsets.every((offset, lane) => offset === (offsets[0] as number) + LANE_BYTES * lane);
 }

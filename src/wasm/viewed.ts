@@ -3,6 +3,7 @@ import { type ContractionGroup, productOf } from "../plan/group";
 import { Axes, type Coordinate, overScalars, overVectors } from "./domain";
 import { I32 } from "./encoder";
 import { FLAT, type Kernel } from "./kernel";
+import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import * as O from "./opcodes";
 import type { Copied, Viewed } from "./products";
 import type { FunctionBody, Value } from "./scope";
@@ -143,9 +144,9 @@ function panels(reader: Reader, packed: number): Omit<NonNullable<Viewed["b"]>, 
           inner
             .get(to)
             .get(value.local)
-            .memory(O.V_STORE, 16 * v);
+            .memory(O.V_STORE, VECTOR_BYTES * v);
         });
-        inner.advance(to, width * 4);
+        inner.advance(to, width * LANE_BYTES);
       });
     },
   };
@@ -187,7 +188,7 @@ function bytesAlong(f: FunctionBody, place: Value, lengths: readonly number[]): 
       const divided = passed === 1 ? place : f.int(O.I32_DIV_U, place, f.i32(passed));
       const within = i === lengths.length - 1 ? divided : f.int(O.I32_REM_U, divided, f.i32(length));
       passed *= length;
-      return f.int(O.I32_MUL, within, f.i32(4));
+      return f.int(O.I32_MUL, within, f.i32(LANE_BYTES));
     })
     .reverse();
 }

@@ -1,5 +1,6 @@
+import { bytesOf } from "../graph/ops";
 import { DeviceError } from "../util/errors";
-import type { Plan } from "./codegen/plan";
+import { type Plan, type PlanBuffer, sizeBytesOf } from "./codegen/plan";
 import type { Memory } from "./memory";
 import { IN_FLIGHT } from "./pace";
 import { type Pipelines, type Recorded, STEP_ARGUMENT_BYTES } from "./pipelines";
@@ -57,7 +58,9 @@ export async function allocate(
         if (values) device.queue.writeBuffer(allocations[allocation] as GPUBuffer, offset, arrayOf(dtype, values));
       }
       const records = usesUniform ? recordSlots(device, create, persistent ? 1 : plan.records) : null;
-      const recordBytes = plan.copies * (plan.records * plan.scalars.length * 4 + (plan.count === null ? 0 : 4));
+      const recordBytes =
+        plan.copies *
+        (plan.records * plan.scalars.length * bytesOf("float32") + (plan.count === null ? 0 : bytesOf("int32")));
       const turns = recordBytes === 0 ? 0 : IN_FLIGHT;
       const ring = Array.from({ length: turns }, (_, i) => create(`read-back ${i}`, recordBytes, readable));
       const outputs = Object.values(plan.outputs);
@@ -69,8 +72,12 @@ export async function allocate(
       dispatches.map((dispatch, i): Recorded => {
         const { pipeline, layout } = compiled[i] as { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout };
         const entries: GPUBindGroupEntry[] = dispatch.bindings.map(({ buffer }, binding) => {
-          const { allocation, offset, elements } = plan.buffers[buffer] as Plan["buffers"][number];
-          return { binding, resource: { buffer: allocations[allocation] as GPUBuffer, offset, size: elements * 4 } };
+          const bound = plan.buffers[buffer] as PlanBuffer;
+          const { allocation, offset } = bound;
+          return {
+            binding,
+            resource: { buffer: allocations[allocation] as GPUBuffer, offset, size: sizeBytesOf(bound) },
+          };
         });
         if (dispatch.stepArguments === "uniform" && records)
           entries.push({ binding: entries.length, resource: { buffer: records, size: STEP_ARGUMENT_BYTES } });
@@ -126,7 +133,7 @@ async function checked<T>(device: GPUDevice, make: () => T): Promise<T> {
 
 /** Bytes of buffers of a plan, one after the other. */
 export function sizeOf(plan: Plan, buffers: readonly number[]): number {
-  return buffers.reduce((sum, index) => sum + (plan.buffers[index] as Plan["buffers"][number]).elements * 4, 0);
+  return buffers.reduce((sum, index) => sum + sizeBytesOf(plan.buffers[index] as PlanBuffer), 0);
 }
 
 export function arrayOf(

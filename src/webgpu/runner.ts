@@ -1,7 +1,8 @@
+import { bytesOf } from "../graph/ops";
 import type { Arrays, KernelTime, Runner, RunRequest } from "../runner";
 import { DeviceError } from "../util/errors";
 import { explain } from "./codegen/explain";
-import type { Plan } from "./codegen/plan";
+import { type Plan, sizeBytesOf } from "./codegen/plan";
 import type { Memory } from "./memory";
 import { estimateMs, Pace } from "./pace";
 import { encode, type Pipelines, type Recorded, STEP_ARGUMENT_BYTES } from "./pipelines";
@@ -243,8 +244,8 @@ export class GpuRunner implements Runner {
     this.encode(encoder, steps);
     const { count, history, scalars, buffers, copies } = this.plan;
     const staging = this.resources.ring.find((buffer) => !this.mapped.has(buffer)) ?? null;
-    const recordBytes = steps.recorded.length * copies * scalars.length * 4;
-    const countBytes = count === null ? 0 : 4 * copies;
+    const recordBytes = steps.recorded.length * copies * scalars.length * bytesOf("float32");
+    const countBytes = count === null ? 0 : bytesOf("int32") * copies;
     if (staging !== null && count !== null)
       encoder.copyBufferToBuffer(this.bufferOf(count), buffers[count]?.offset ?? 0, staging, 0, countBytes);
     if (staging !== null && history !== null)
@@ -313,16 +314,18 @@ export class GpuRunner implements Runner {
     try {
       const encoder = this.device.createCommandEncoder({ label: "read-back" });
       let end = 0;
-      specs.forEach(({ elements, offset }, i) => {
-        encoder.copyBufferToBuffer(this.bufferOf(buffers[i] as number), offset, staging, end, elements * 4);
-        end += elements * 4;
+      specs.forEach((spec, i) => {
+        const size = sizeBytesOf(spec);
+        encoder.copyBufferToBuffer(this.bufferOf(buffers[i] as number), spec.offset, staging, end, size);
+        end += size;
       });
       this.device.queue.submit([encoder.finish()]);
       return await this.mappedBytes(staging, end, (bytes) => {
         end = 0;
-        return specs.map(({ elements, dtype }) => {
+        return specs.map((spec) => {
+          const { elements, dtype } = spec;
           const at = end;
-          end += elements * 4;
+          end += sizeBytesOf(spec);
           return dtype === "int32"
             ? Float32Array.from(new Int32Array(bytes, at, elements))
             : new Float32Array(bytes, at, elements).slice();

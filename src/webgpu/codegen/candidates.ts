@@ -1,3 +1,4 @@
+import { bytesOf } from "../../graph/ops";
 import type { MatmulTiling } from "../../kernels/tiling";
 import type { ProductShape, Target } from "./plan";
 import { FULL, MOST_SUMS, SESSION_RUNS, subgroupsOf } from "./tiling";
@@ -47,7 +48,7 @@ export function fits(tiling: MatmulTiling, target: Target): boolean {
       if (!count(tileK, 64) || !count(threadsM, 64) || !count(threadsN, 64)) return false;
       const threads = threadsM * threadsN;
       // Reductions that begin in the epilogue share a float32 a thread.
-      const bytes = 4 * (tileK * (tileM * threadsM + tileN * threadsN + 2) + threads);
+      const bytes = bytesOf("float32") * (tileK * (tileM * threadsM + tileN * threadsN + 2) + threads);
       return (
         count(threads, target.maxWorkgroupSize) &&
         Number.isInteger(Math.log2(threads)) &&

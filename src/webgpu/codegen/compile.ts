@@ -1,3 +1,4 @@
+import { bytesOf } from "../../graph/ops";
 import type { Program } from "../../graph/program";
 import type { Tensor } from "../../graph/tensor";
 import { fuse } from "../../plan/fuse";
@@ -25,7 +26,10 @@ export interface KernelSet extends Kernels {
 export function mayBePersistent({ updates = {} }: Program, { route, maxWorkgroupBytes }: Target): boolean {
   // Without updates every step is the same: one is all that is run, and its kernels compile sooner apart.
   if (route === "recorded" || (route === undefined && Object.keys(updates).length === 0)) return false;
-  return Object.values(updates).reduce((bytes, { shape }) => bytes + 4 * sizeOf(shape), 0) <= maxWorkgroupBytes;
+  return (
+    Object.values(updates).reduce((bytes, { shape, dtype }) => bytes + bytesOf(dtype) * sizeOf(shape), 0) <=
+    maxWorkgroupBytes
+  );
 }
 
 /** What a planning is given when it has said which kernels it needs. */

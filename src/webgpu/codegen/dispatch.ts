@@ -1,3 +1,4 @@
+import { bytesOf } from "../../graph/ops";
 import type { KernelText } from "../../kernels/kernel";
 import type { StepArguments } from "../../kernels/step-arguments";
 import type { Storage, Stores } from "../../plan/storage";
@@ -25,12 +26,20 @@ export interface KernelStores extends Stores {
   readonly copies: number;
 }
 
+/** Bytes of an element of workgroup memory, and of a persistent kernel's state: the bits of whatever lies there. */
+export const WORD_BYTES = bytesOf("int32");
+
 /** WGSL of a copy's number in a main function. */
 export const COPY = "group.z";
 
 /** WGSL of the first element of a record, of which each has `size` for every copy. */
 export function inRecord({ copies }: KernelStores, record: string, size: number, copy = COPY): string {
   return copies === 1 ? `${record} * ${size}u` : `(${record} * ${copies}u + ${copy}) * ${size}u`;
+}
+
+/** Bytes of a storage in all copies. */
+export function bytesIn(of: { readonly copies: number }, storage: Storage): number {
+  return elementsIn(of, storage) * bytesOf(storage.dtype);
 }
 
 /** Elements of a storage in all copies. */

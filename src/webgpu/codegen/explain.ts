@@ -1,4 +1,4 @@
-import { type Dispatch, type Plan, planHash } from "./plan";
+import { type Dispatch, type Plan, planHash, sizeBytesOf } from "./plan";
 
 const ROUTES = {
   recorded: "recorded, a dispatch a kernel and many steps a submission",
@@ -18,7 +18,7 @@ export function explain(plan: Plan): string {
   const allocations = new Set(intermediate.map(({ allocation }) => allocation));
   const bytes = (indices: Iterable<number>) =>
     [...indices].reduce((sum, allocation) => sum + (plan.allocations[allocation] ?? 0), 0);
-  const apart = intermediate.reduce((sum, { elements }) => sum + elements * 4, 0);
+  const apart = intermediate.reduce((sum, buffer) => sum + sizeBytesOf(buffer), 0);
   return [
     `plan ${planHash(plan)}: ${plan.step.length} kernel${plan.step.length === 1 ? "" : "s"} a step`,
     `route: ${ROUTES[plan.route]}${plan.copies > 1 ? `, ${plan.copies} copies side by side` : ""}${plan.reason ? ` (${plan.reason})` : ""}`,
@@ -29,7 +29,7 @@ export function explain(plan: Plan): string {
       .filter(({ role }) => role !== "intermediate" && role !== "whole")
       .map(
         ({ name, role, elements, dtype }) =>
-          `  ${role.padEnd(12)} ${name}  ${elements} ${dtype}, ${count(elements * 4, "B")}`,
+          `  ${role.padEnd(12)} ${name}  ${elements} ${dtype}, ${count(sizeBytesOf({ elements, dtype }), "B")}`,
       ),
     `  intermediate ${intermediate.length} buffers in ${allocations.size} allocations, ${count(bytes(allocations), "B")} instead of ${count(apart, "B")}`,
     `  in all ${count(

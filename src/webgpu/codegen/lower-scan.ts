@@ -5,7 +5,7 @@ import { type Fusion, type ScanGroup, widthOf } from "../../plan/group";
 import { stepStoresOf } from "../../plan/scan-stores";
 import type { Storage } from "../../plan/storage";
 import { workOf } from "../../plan/work";
-import type { KernelStores, LoweredDispatch } from "./dispatch";
+import { type KernelStores, type LoweredDispatch, WORD_BYTES } from "./dispatch";
 import type { Kernels } from "./kernel-set";
 import { Lowering, labelOf } from "./lower";
 import type { Context, Places } from "./part";
@@ -42,7 +42,7 @@ export function lowerScan(
   const writes = storagesOf(items.filter((item) => stores.isStored(item)));
 
   const [memory, packed] = [new Packing(), new Packing()];
-  const room = target.maxWorkgroupBytes / 4 - (1 + SHARED) * workgroupSize;
+  const room = target.maxWorkgroupBytes / WORD_BYTES - (1 + SHARED) * workgroupSize;
   const fits = own.reduce((sum, { elements }) => sum + elements, 0) <= room;
   for (const storage of own) (fits ? memory : packed).add(storage);
   // The smallest are packed, until the others can be bound.
@@ -121,7 +121,7 @@ export function lowerScan(
     {
       label: labelOf(group),
       output,
-      shapes: `${node.body.length} steps, ${group.scan.order.length} operations each, ${memory.elements * 4} bytes of workgroup memory`,
+      shapes: `${node.body.length} steps, ${group.scan.order.length} operations each, ${memory.elements * WORD_BYTES} bytes of workgroup memory`,
       flops: workOf(fusion, group),
     },
   );

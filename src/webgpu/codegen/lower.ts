@@ -22,7 +22,7 @@ import type { Storage } from "../../plan/storage";
 import { opsOf } from "../../plan/work";
 import { DeviceError } from "../../util/errors";
 import { formatShape } from "../../util/shape";
-import { COPY, elementsIn, inRecord, type KernelStores, type LoweredDispatch } from "./dispatch";
+import { bytesIn, COPY, inRecord, type KernelStores, type LoweredDispatch } from "./dispatch";
 import { type Kernels, writeProduct } from "./kernel-set";
 import { mostTurns, type ProductShape, type Target } from "./plan";
 import { asFloat, Site } from "./site";
@@ -165,7 +165,7 @@ export class Lowering extends Site {
       })),
     ];
     const bytes = bindings.reduce(
-      (sum, { storage, access }) => sum + elementsIn(this.stores, storage) * 4 * (access === "read" ? 1 : 2),
+      (sum, { storage, access }) => sum + bytesIn(this.stores, storage) * (access === "read" ? 1 : 2),
       0,
     );
     const kernel = { ...text, source: withStepArguments(text.source, stepArguments) };
@@ -212,7 +212,7 @@ export function lowerGroup(
       );
     }
     for (const { storage } of bindings) {
-      const bytes = elementsIn(stores, storage) * 4;
+      const bytes = bytesIn(stores, storage);
       if (bytes > target.maxBindingBytes) {
         throw new DeviceError(
           `compile: "${storage.name}" in ${label} needs ${bytes} bytes in one binding, this device binds at most ${target.maxBindingBytes}; use smaller batches or layers${stores.copies > 1 ? `, or fewer copies than ${stores.copies}` : ""}`,

@@ -8,7 +8,7 @@ import { type Fusion, type Group, widthOf } from "../../plan/group";
 import { alone, passedOn, type RowLoop, rowLoopsOf, type Segment, segmentsOf } from "../../plan/segments";
 import type { Storage } from "../../plan/storage";
 import { opsOf, workOf } from "../../plan/work";
-import { COPY, type KernelStores, type LoweredDispatch } from "./dispatch";
+import { COPY, type KernelStores, type LoweredDispatch, WORD_BYTES } from "./dispatch";
 import { labelOf } from "./lower";
 import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
@@ -68,7 +68,7 @@ function writeSegments(
     }),
   );
   // Beside them, what joining sums takes.
-  const capacity = target.maxWorkgroupBytes / 4 - 3 * workgroupSize - joined;
+  const capacity = target.maxWorkgroupBytes / WORD_BYTES - 3 * workgroupSize - joined;
   const layout = layOut(fusion, segments, stores, resident, passed, { capacity, bringsIn: !target.software });
   if (layout === null) return null;
 
@@ -261,7 +261,7 @@ function writeWhole(
   );
   const memory = held
     ? `${taken.length + fresh.size} values held by every thread`
-    : `${(layout.elements + joined) * 4} bytes of workgroup memory`;
+    : `${(layout.elements + joined) * WORD_BYTES} bytes of workgroup memory`;
   const kernel = persistentKernel({
     workgroupSize,
     subgroup,
@@ -339,7 +339,7 @@ function workgroupSizeFor(segments: readonly Segment[], target: Target): number 
     while (
       rows > ROUNDS * size &&
       2 * size <= Math.min(256, maxWorkgroupSize) &&
-      16 * totals * size <= maxWorkgroupBytes
+      4 * WORD_BYTES * totals * size <= maxWorkgroupBytes
     )
       size *= 2;
     return size;

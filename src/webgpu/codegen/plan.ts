@@ -1,4 +1,4 @@
-import type { DType } from "../../graph/ops";
+import { bytesOf, type DType } from "../../graph/ops";
 import type { StepArguments } from "../../kernels/step-arguments";
 import type { MatmulTiling } from "../../kernels/tiling";
 
@@ -28,6 +28,11 @@ export interface PlanBuffer {
   readonly offset: number;
   /** Literal numbers, uploaded once. */
   readonly values?: ArrayLike<number>;
+}
+
+/** Bytes of all its elements. */
+export function sizeBytesOf({ elements, dtype }: Pick<PlanBuffer, "elements" | "dtype">): number {
+  return elements * bytesOf(dtype);
 }
 
 export interface Binding {

@@ -1,4 +1,4 @@
-import { rowOf } from "../../graph/ops";
+import { bytesOf, rowOf } from "../../graph/ops";
 import { countOf, type Program } from "../../graph/program";
 import { literalOf, type Tensor } from "../../graph/tensor";
 import { canonical } from "../../graph/view";
@@ -9,7 +9,7 @@ import { readsOf, schedule } from "../../plan/schedule";
 import type { Storage } from "../../plan/storage";
 import { byName } from "../../util/names";
 import { sizeOf } from "../../util/shape";
-import { elementsIn, type KernelStores, type LoweredDispatch } from "./dispatch";
+import { bytesIn, elementsIn, type KernelStores, type LoweredDispatch, WORD_BYTES } from "./dispatch";
 import type { Kernels } from "./kernel-set";
 import { lowerCombine, lowerGroup } from "./lower";
 import {
@@ -143,7 +143,7 @@ export class Planner {
     const count: Storage = { name: "steps done", elements: 1, dtype: "int32" };
     offsets.set(count, elements);
     const state: Storage = { name: "state", elements: elements + this.copies, dtype: "float32", shared: true };
-    if (state.elements * 4 > this.target.maxBindingBytes) return null;
+    if (bytesIn(this, state) > this.target.maxBindingBytes) return null;
     const residents = { resident, offsets, state, history: this.history };
     const { scatter, scan } = this.kernels;
     const dispatch = write(this.fusion, this.order, stores, residents, this.target, {
@@ -159,7 +159,7 @@ export class Planner {
 
   /** Records that so many bytes of history hold, at most `most`. */
   private recordsIn(bytes: number, most: number): number {
-    const recordBytes = 4 * Math.max(1, this.scalars.length) * this.copies;
+    const recordBytes = bytesOf("float32") * Math.max(1, this.scalars.length) * this.copies;
     return Math.max(MIN_RECORDS, Math.min(most, Math.floor(bytes / recordBytes)));
   }
 
@@ -216,7 +216,7 @@ export class Planner {
     if (deferred)
       this.records = Math.max(
         MIN_RECORDS,
-        Math.min(this.records, Math.floor(PARTIALS_BYTES / (4 * count * this.copies))),
+        Math.min(this.records, Math.floor(PARTIALS_BYTES / (bytesOf("float32") * count * this.copies))),
       );
     const made: Storage = deferred
       ? { name, elements: 0, dtype: "float32", perRecord: count }
@@ -246,7 +246,7 @@ export class Planner {
     const apart = storages.filter((storage) => !packed?.offsets.has(storage));
     const { allocationOf, allocations } = place(
       apart.map((storage) => ({
-        bytes: Math.max(4, elementsOf(storage) * 4),
+        bytes: Math.max(4, elementsOf(storage) * bytesOf(storage.dtype)),
         span: this.roles.get(storage) === "intermediate" ? (spans.get(storage) ?? null) : null,
       })),
     );
@@ -261,7 +261,7 @@ export class Planner {
         dtype: storage.dtype,
         elements: elementsOf(storage),
         allocation: allocationAt.get(offset === undefined ? storage : (packed as { state: Storage }).state) as number,
-        offset: (offset ?? 0) * 4,
+        offset: (offset ?? 0) * WORD_BYTES,
         ...(values && { values }),
       };
     });
