@@ -113,7 +113,7 @@ export class Engine extends Training<PlaygroundMessage> {
   }
 
   protected advance(): Promise<void> {
-    return this.steps(this.run?.chunk ?? 1);
+    return this.steps(this.run?.pace.chunk ?? 1);
   }
 
   protected override started(): void {

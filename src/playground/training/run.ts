@@ -1,38 +1,28 @@
-import {
-  type Device,
-  DeviceError,
-  type History,
-  type Model,
-  type OpenFit,
-  type Session,
-  type Trainer,
-  trainer,
-} from "../../index";
+import { type Device, type History, type Model, type OpenFit, type Trainer, trainer } from "../../index";
 import type { Config } from "../config";
+import { Beside } from "./beside";
 import type { DataSet, Rows } from "./data-set";
 import { type Look, type Made, type Plane, SCORED, type Standing } from "./messages";
 import { lossOf, modelOf, optimizerOf, rateOf, targetsOf, viewProgram, weightNames } from "./network";
+import { Pace } from "./pace";
 import { firstUnits, gridOf, planeOf } from "./plane";
 import { type Score, score } from "./score";
 import { Speed } from "./speed";
-
-/** How long the steps between two looks should take, in milliseconds: about a dozen pictures a second. */
-const CHUNK_MS = 70;
 
 /** What may change while training goes on. */
 export type Live = Pick<Config, "rate" | "schedule" | "steps">;
 
 /** One network on one device: trained some steps at a time, and looked at between. */
 export class Run {
-  /** Steps to take before the next look; a power of four. */
-  chunk = 16;
+  readonly pace = new Pace();
   readonly speed = new Speed();
   private fit: Promise<OpenFit> | null = null;
   /** Where the batches that are counted here began. */
   private began = { step: 0, epoch: 0 };
-  private viewed: { device: Device; session: Promise<Session> } | null = null;
   private readonly plane: Plane | null;
   private readonly grid: Float32Array;
+  /** The network over the cells of the plane. */
+  private readonly view: Beside | null;
 
   private constructor(
     readonly config: Config,
@@ -43,6 +33,7 @@ export class Run {
   ) {
     this.plane = planeOf(data);
     this.grid = this.plane ? gridOf(this.plane, data) : new Float32Array(0);
+    this.view = this.plane && new Beside(trainer, viewProgram(config, model, this.plane.cells ** 2), model.inputs);
   }
 
   /** Throws DeviceError where the device cannot hold or compile it. */
@@ -104,12 +95,10 @@ export class Run {
     const began = performance.now();
     const compiled = this.fit !== null;
     const training = this.begun().then((fit) => fit.advance(steps));
-    void this.view().catch(() => {}); // compiled while the first steps are; whoever looks is told what went wrong
+    void this.view?.session().catch(() => {}); // compiled while the first steps are; whoever looks is told what went wrong
     const history = await training;
     this.speed.mark(this.trainer.steps);
-    if (compiled && steps === this.chunk) {
-      this.chunk = nextChunk(this.chunk, performance.now() - began, this.trainer.steps);
-    }
+    if (compiled && steps === this.pace.chunk) this.pace.took(performance.now() - began, this.trainer.steps);
     return history;
   }
 
@@ -174,37 +163,13 @@ export class Run {
 
   dispose(): void {
     this.trainer.dispose();
-    void this.viewed?.session.then(
-      (view) => view.dispose(),
-      () => {},
-    );
+    this.view?.dispose();
   }
 
   /** Of each layer its first units over the cells of the plane. */
   private async seenLayers(weights: Record<string, Float32Array>, cells: number): Promise<Float32Array[]> {
-    const { model, trainer, grid } = this;
-    for (;;) {
-      const { device } = trainer;
-      try {
-        const view = await this.view();
-        view?.write(weights);
-        const seen = (await view?.run({ x: grid })) ?? {};
-        return weightNames(model).map((_, layer) => firstUnits(seen[`layer${layer}`] as Float32Array, cells));
-      } catch (error) {
-        if (!(error instanceof DeviceError)) throw error;
-        await trainer.predict(new Float32Array(model.inputs)); // finds another device where this one is gone
-        if (trainer.device === device) throw error;
-      }
-    }
-  }
-
-  /** The network over the cells of the plane, compiled when first wanted, on the device that trains. */
-  private async view(): Promise<Session | null> {
-    if (!this.plane) return null;
-    const { device } = this.trainer;
-    if (this.viewed?.device !== device)
-      this.viewed = { device, session: device.compile(viewProgram(this.config, this.model, this.plane.cells ** 2)) };
-    return this.viewed.session;
+    const seen = (await this.view?.run({ x: this.grid }, weights)) ?? {};
+    return weightNames(this.model).map((_, layer) => firstUnits(seen[`layer${layer}`] as Float32Array, cells));
   }
 
   private async scored({ x, y }: Rows): Promise<Score & { predictions: Float32Array }> {
@@ -226,11 +191,4 @@ export class Run {
     }
     return all;
   }
-}
-
-/** Small at first, so that the bend of the curves is seen, then four times larger and again, as long as one stays short. */
-function nextChunk(chunk: number, spentMs: number, step: number): number {
-  if (spentMs > CHUNK_MS * 2.5 && chunk > 1) return chunk / 4;
-  const most = step < 256 ? 16 : step < 1024 ? 64 : step < 8192 ? 256 : 4096;
-  return spentMs < CHUNK_MS / 4 && chunk * 4 <= most ? chunk * 4 : chunk;
 }
