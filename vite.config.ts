@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import { PAGES, shell } from "./scripts/shell.mjs";
 import { smallWgsl } from "./scripts/small-wgsl.mjs";
 
 const page = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -65,7 +66,7 @@ function earlyChunks(): Plugin {
 // The pages. The library is built by scripts/build-lib.mjs, the tests are configured in vitest.config.ts.
 export default defineConfig({
   base: "./", // the built pages may lie in any folder of a server
-  plugins: [smallWgsl(), contentSecurityPolicy(), earlyChunks()],
+  plugins: [smallWgsl(), shell(), contentSecurityPolicy(), earlyChunks()],
   worker: { format: "es", plugins: () => [smallWgsl()] },
   build: {
     outDir: "out/page",
@@ -74,11 +75,8 @@ export default defineConfig({
     rolldownOptions: {
       checks: { pluginTimings: false },
       input: [
-        page("index.html"),
-        page("lessons.html"),
-        page("race.html"),
-        page("verify.html"),
-        page("src/playground/start/index.html"),
+        ...PAGES.flatMap(({ path, elsewhere }) => (elsewhere ? [] : [page(path)])),
+        page("src/playground/start/index.html"), // what `npm start` opens
       ],
     },
   },

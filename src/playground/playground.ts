@@ -311,8 +311,6 @@ function showTarget(now: Made): void {
 }
 
 function showDevice({ backend, name, isFallback }: DeviceFacts): void {
-  const dot = text("dot");
-  dot.className = `dot ${backend}`;
   const kind = backend === "webgpu" && isFallback ? " (software)" : "";
   setText(text("device"), backend === "cpu" ? "CPU" : `WebGPU${kind}`);
   setText(text("fact-adapter"), `${name}${kind}`);

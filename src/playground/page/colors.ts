@@ -44,8 +44,8 @@ export function palette(): Palette {
     line: value("--line"),
     surface: rgb(value("--surface")),
     classes: Array.from({ length: 10 }, (_, k) => rgb(value(`--class-${k}`))),
-    negative: rgb(value("--class-0")),
-    positive: rgb(value("--class-1")),
+    negative: rgb(value("--negative")),
+    positive: rgb(value("--positive")),
   };
   return known;
 }
