@@ -4,7 +4,7 @@ import { engine } from "./own-engine";
 import { onRepaint } from "./page/colors";
 import { CurvesView, short } from "./page/curves";
 import { DigitsView } from "./page/digits-view";
-import { byId, download, setText } from "./page/dom";
+import { byId, download, h, setText } from "./page/dom";
 import { FitView } from "./page/fit-view";
 import { keep, kept } from "./page/keeping";
 import { NetworkView } from "./page/network-view";
@@ -302,6 +302,14 @@ function showTarget(now: Made): void {
   text("scale").hidden = target === null;
   text("training-key").className = target ? "any" : "";
   text("held-key").className = target ? "any ringed" : "hollow";
+  const keys = now.classes.map((name, k) => h("span", { class: `key class-${k % 10}` }, h("i"), name));
+  text("class-keys").replaceChildren(...keys);
+  setText(
+    text("pictures"),
+    now.image > 0
+      ? "A picture shows the weights that lead to a neuron from each pixel."
+      : "A picture shows what a neuron says over the plane; point at one to see it large.",
+  );
   if (!target) return;
   const end = (deviations: number) => short(Number((target.mean + deviations * target.deviation).toPrecision(3)));
   setText(text("scale-least"), end(-NUMBERS_REACH));
@@ -314,6 +322,7 @@ function showDevice({ backend, name, isFallback }: DeviceFacts): void {
   const kind = backend === "webgpu" && isFallback ? " (software)" : "";
   setText(text("device"), backend === "cpu" ? "CPU" : `WebGPU${kind}`);
   setText(text("fact-adapter"), `${name}${kind}`);
+  setText(text("device-short"), `${name}${kind}`);
 }
 
 function showLook(look: Look): void {

@@ -99,7 +99,7 @@ test("what is drawn comes back when the GPU process has gone, the small pictures
 });
 
 test("a lesson goes as many steps as it can be asked for, and says which it shows", async () => {
-  const { page, faults } = await site.open("lessons.html#seed-004");
+  const { page, faults } = await site.open("lessons.html#two-moons");
   await page.waitForSelector(".graph-node");
   const goTo = (step: string) =>
     page.$eval(

@@ -279,7 +279,7 @@ test("without WebGPU the CPU trains, alone in the race, and is verified; each pa
 });
 
 test("a lesson steps through its graph, forward and backward, with the numbers shown", async () => {
-  const { page, faults } = await site.open("lessons.html#seed-003");
+  const { page, faults } = await site.open("lessons.html#the-famous-mistake");
   await page.waitForSelector(".graph-node");
   await page.click("#next");
   await page.click("#next");
@@ -291,7 +291,7 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
 
   // The graph by keyboard: one stop of the tab key, arrows from there.
   const focused = () => page.evaluate(() => document.activeElement?.querySelector("title")?.textContent ?? "");
-  await page.focus("#later");
+  await page.focus("#whole");
   await page.keyboard.press("Tab");
   expect(await focused()).toBe(await page.$eval(".graph-node.now title", (title) => title.textContent));
   expect(await page.$eval(":focus-visible", (node) => getComputedStyle(node).outlineStyle)).toBe("solid");

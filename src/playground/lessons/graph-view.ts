@@ -1,7 +1,7 @@
 import type { Lesson, LessonNode } from "./lesson";
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN] = [92, 38, 46, 27, 30];
+const [WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN] = [92, 38, 34, 26, 24];
 
 function svg<K extends keyof SVGElementTagNameMap>(
   tag: K,
@@ -41,7 +41,8 @@ export class GraphView {
     private readonly chosen: (id: number) => void,
   ) {}
 
-  begin({ nodes, kernels }: Lesson): void {
+  /** Draws the graph, in its own size. */
+  begin({ nodes, kernels }: Lesson): SVGSVGElement {
     this.nodes = nodes;
     this.places = placed(nodes);
     const values = [...this.places.values()];
@@ -64,6 +65,7 @@ export class GraphView {
       drawing.append(svg("text", { class: "band-name", x: x - 3, y: y - 10 }, `kernel ${kernel.number}`));
     }
     this.box.replaceChildren(drawing);
+    return drawing;
   }
 
   show(id: number, done: ReadonlySet<number>): void {
@@ -74,15 +76,11 @@ export class GraphView {
       else element.removeAttribute("aria-current");
     }
     this.reach(id);
-    const place = this.places.get(id);
-    if (!place) return;
-    const { scrollLeft, clientWidth, scrollTop, clientHeight } = this.box;
-    const hidden =
-      place.x < scrollLeft ||
-      place.x + WIDTH > scrollLeft + clientWidth ||
-      place.y < scrollTop ||
-      place.y + HEIGHT > scrollTop + clientHeight;
-    if (hidden) this.box.scrollTo({ left: place.x - clientWidth / 2, top: place.y - clientHeight / 2 });
+    const [node, box] = [this.elements.get(id)?.getBoundingClientRect(), this.box.getBoundingClientRect()];
+    if (!node) return;
+    const hidden = node.left < box.left || node.right > box.right || node.top < box.top || node.bottom > box.bottom;
+    if (hidden)
+      this.box.scrollBy({ left: node.left - box.left - box.width / 2, top: node.top - box.top - box.height / 2 });
   }
 
   /** Has the tab key lead to this node, and to none beside it. */

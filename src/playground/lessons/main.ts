@@ -2,12 +2,18 @@ import { wrap } from "comlink";
 import { byId, h, setText } from "../page/dom";
 import { GraphView, PASSES } from "./graph-view";
 import type { Lesson, LessonNode, Lessons } from "./lesson";
-import { TEXTS } from "./texts";
+import { LESSONS } from "./texts";
+import { Zoom } from "./zoom";
 
 const lessons = wrap<Lessons>(new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
 const element = (id: string) => byId(id, HTMLElement);
 const form = byId("form", HTMLSelectElement);
 const step = byId("at-step", HTMLInputElement);
+const zoom = new Zoom(element("graph"), {
+  closer: byId("closer", HTMLButtonElement),
+  farther: byId("farther", HTMLButtonElement),
+  whole: byId("whole", HTMLButtonElement),
+});
 const graph = new GraphView(element("graph"), (id) => {
   const step = order.findIndex((node) => node.id === id);
   if (step >= 0) go(step);
@@ -20,21 +26,25 @@ let order: LessonNode[] = [];
 let at = 0;
 let asked = 0;
 
-function seedId(): keyof typeof TEXTS {
-  const id = location.hash.slice(1);
-  return id in TEXTS ? (id as keyof typeof TEXTS) : "seed-003";
+/** What the address says; the name of a program, as older links have it, is its lesson. */
+function lessonId(): keyof typeof LESSONS {
+  const asked = location.hash.slice(1);
+  const ids = Object.keys(LESSONS) as (keyof typeof LESSONS)[];
+  return ids.find((id) => id === asked || LESSONS[id].program === asked) ?? "the-famous-mistake";
 }
 
 async function load(): Promise<void> {
-  const id = seedId();
+  const id = lessonId();
   const turn = ++asked;
-  const { title, paragraphs } = TEXTS[id];
-  for (const link of document.querySelectorAll("#seeds a")) {
-    if (link.getAttribute("href") === `#${id}`) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
+  const { title, program, paragraphs } = LESSONS[id];
+  element("lessons").replaceChildren(
+    ...Object.entries(LESSONS).map(([each, { title }]) =>
+      h("a", { href: `#${each}`, ...(each === id && { "aria-current": "true" }) }, title),
+    ),
+  );
   setText(element("lesson-title"), title);
   element("lesson-text").replaceChildren(...paragraphs.map((text) => h("p", {}, text)));
+  element("lesson").hidden = false; // until now there was nothing to read, and nothing is to move
   setText(element("said"), "Computing every value of the step in float64…");
   try {
     const most = Number(step.max);
@@ -42,11 +52,11 @@ async function load(): Promise<void> {
     step.value = String(steps); // what is shown is of that many
     byId("later", HTMLButtonElement).disabled = steps === most;
     const asHand = form.value === "grad" ? "grad" : "handwritten";
-    const loaded = await lessons.lesson(id, asHand, steps);
+    const loaded = await lessons.lesson(program, asHand, steps);
     if (turn !== asked) return; // another one was asked for meanwhile
     lesson = loaded;
     order = loaded.nodes.filter(({ pass }) => pass !== "given");
-    graph.begin(loaded);
+    zoom.begin(graph.begin(loaded));
     showGradients(loaded);
     setText(element("kernels"), loaded.explained);
     element("kernels").tabIndex = 0; // it scrolls
@@ -65,7 +75,7 @@ function go(to: number): void {
   const kernel = lesson.kernels.find(({ nodes }) => nodes.includes(now.id));
   const where = kernel
     ? `, inside kernel ${kernel.number}`
-    : ", simplified away or a view: no kernel runs for it alone";
+    : ", with no kernel of its own: those that need it read its numbers in place";
   setText(
     element("said"),
     `${at + 1} of ${order.length}, ${PASSES[now.pass]}${where}. Loss of this step: ${lesson.loss.toPrecision(6)}.`,

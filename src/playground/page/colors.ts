@@ -8,9 +8,11 @@ export interface Palette {
   line: string;
   surface: Rgb;
   classes: Rgb[];
-  /** Ends of the scale for signed values. */
+  /** Ends of the scale for weights and activations. */
   negative: Rgb;
   positive: Rgb;
+  /** Of predicted numbers: a small one, the mean, a large one. */
+  numbers: readonly [low: Rgb, middle: Rgb, high: Rgb];
 }
 
 let known: Palette | null = null;
@@ -46,6 +48,7 @@ export function palette(): Palette {
     classes: Array.from({ length: 10 }, (_, k) => rgb(value(`--class-${k}`))),
     negative: rgb(value("--negative")),
     positive: rgb(value("--positive")),
+    numbers: [rgb(value("--low")), rgb(value("--middle")), rgb(value("--high"))],
   };
   return known;
 }
@@ -61,7 +64,11 @@ export function css([r, g, b]: Rgb, alpha = 1): string {
 
 /** From the surface at 0 to the ends at -1 and 1, written to `out` from `at` on. */
 export function signed(value: number, out: Uint8ClampedArray, at: number): void {
-  const [r, g, b] = signedColor(value);
+  put(signedColor(value), out, at);
+}
+
+/** A pixel of an image. */
+export function put([r, g, b]: Rgb, out: Uint8ClampedArray, at: number): void {
   out[at] = r;
   out[at + 1] = g;
   out[at + 2] = b;
@@ -70,10 +77,20 @@ export function signed(value: number, out: Uint8ClampedArray, at: number): void 
 
 export function signedColor(value: number): Rgb {
   const { surface, negative, positive } = palette();
-  const end = value < 0 ? negative : positive;
-  const share = Math.min(1, Math.abs(value));
-  const [r, g, b] = surface;
-  return [r + (end[0] - r) * share, g + (end[1] - g) * share, b + (end[2] - b) * share];
+  return mixed(surface, value < 0 ? negative : positive, Math.abs(value));
+}
+
+/** Of a predicted number: from a small one at -1 over the mean at 0 to a large one at 1. */
+export function numberColor(value: number): Rgb {
+  const [low, middle, high] = palette().numbers;
+  return mixed(middle, value < 0 ? low : high, Math.abs(value));
+}
+
+/** `from` where the share is 0, `to` where it is 1 or more. */
+export function mixed(from: Rgb, to: Rgb, share: number): Rgb {
+  const held = Math.min(1, Math.max(0, share));
+  const [r, g, b] = from;
+  return [r + (to[0] - r) * held, g + (to[1] - g) * held, b + (to[2] - b) * held];
 }
 
 function rgb(text: string): Rgb {

@@ -1,11 +1,14 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { classColor, css, palette } from "./colors";
+import { css, palette } from "./colors";
 
 /** One column an entry of the table: step, loss of the batches, loss and share right held back, that in training. */
 export type Curves = [number[], number[], number[], number[], number[]];
 
 const MOST_ROWS = 1200;
+
+/** The line of what was held back, or of the second of two; that of the training, or the first, is whole. */
+export const DASHES = [5, 4];
 
 /** Loss and accuracy over the steps, growing as training goes on; thinned when long. */
 export class CurvesView {
@@ -75,7 +78,7 @@ export class CurvesView {
   }
 
   private options(box: HTMLElement): Omit<uPlot.Options, "scales"> {
-    const { faint, line } = palette();
+    const { ink, faint, line } = palette();
     const font = "11px system-ui, sans-serif";
     const axis = { font, stroke: faint, grid: { stroke: line, width: 1 }, ticks: { show: false } };
     const few = (_: uPlot, splits: (number | null)[]) => splits.map((v) => (v === null ? "" : short(v)));
@@ -90,8 +93,8 @@ export class CurvesView {
       ],
       series: [
         {},
-        { stroke: css(classColor(0)), width: 1.5, spanGaps: true, points: { show: false } },
-        { stroke: css(classColor(1)), width: 1.5, spanGaps: true, points: { show: false } },
+        { stroke: css(ink), width: 1.5, spanGaps: true, points: { show: false } },
+        { stroke: css(ink), width: 1.5, dash: DASHES, spanGaps: true, points: { show: false } },
       ],
     };
   }

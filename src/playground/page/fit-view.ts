@@ -1,5 +1,5 @@
 import type { Look, Made } from "../training/messages";
-import { classColor, css, palette } from "./colors";
+import { css, palette } from "./colors";
 import { short } from "./curves";
 import { sharpen } from "./dom";
 
@@ -55,16 +55,15 @@ export class FitView {
     pen.lineTo(across(most), up(most));
     pen.stroke();
 
-    const surface = css(palette().surface);
+    const [surface, ink] = [css(palette().surface), css(palette().ink)];
     for (const { truth, said, held } of parts) {
-      const colour = css(classColor(held ? 1 : 0));
       for (let row = 0; row < Math.min(said?.length ?? 0, MOST_POINTS); row++) {
         // What lies beyond the frame is drawn at its edge.
         const value = Math.min(most, Math.max(least, said?.[row] as number));
         pen.beginPath();
         pen.arc(across(truth[row] as number), up(value), 2.6, 0, 2 * Math.PI);
-        pen.fillStyle = held ? surface : colour;
-        pen.strokeStyle = held ? colour : surface;
+        pen.fillStyle = held ? surface : ink;
+        pen.strokeStyle = held ? ink : surface;
         pen.lineWidth = held ? 1.4 : 0.7;
         pen.fill();
         pen.stroke();

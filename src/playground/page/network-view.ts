@@ -75,8 +75,7 @@ export class NetworkView {
           const axis = made.axes.indexOf(unit);
           if (axis >= 0) cells.ramp(axis === 1 ? 1 : 0).drawTo(pen, 0, 0, canvas.width, canvas.height);
         } else if (cells && made.plane && values) {
-          const units = values.length / made.plane.cells ** 2;
-          cells.unit(values, unit, units).drawTo(pen, 0, 0, canvas.width, canvas.height);
+          cells.neuron(made, values, layer, unit).drawTo(pen, 0, 0, canvas.width, canvas.height);
         } else if (made.image > 0 && layer === 0 && look) {
           drawImage(pen, canvas, incoming(look, 0, unit, made.widths[1] ?? 1), made.image);
         }
@@ -88,22 +87,21 @@ export class NetworkView {
   private inputColumn({ features, image }: Made): HTMLElement {
     const names = image > 0 ? [`${image}×${image} pixels`] : features.slice(0, MOST_INPUTS);
     const more = image > 0 ? 0 : features.length - names.length;
-    const nodes = names.map((name, unit) =>
-      this.node({ layer: -1, unit, name }, image > 0 ? name : "", image > 0 ? "wide" : ""),
-    );
-    return this.column("Inputs", -1, names.length, nodes, more, h("p", { class: "sub" }, String(features.length)));
+    const nodes = names.map((name, unit) => this.node({ layer: -1, unit, name }, image > 0 ? "wide" : ""));
+    const said = h("p", { class: "sub" }, String(features.length));
+    return this.column("Inputs", -1, names.length, nodes, more, said, names);
   }
 
   private outputColumn({ classes, target, widths }: Made, layer: number): HTMLElement {
     const units = Math.min(widths[widths.length - 1] ?? 1, SHOWN_UNITS);
-    const nodes = Array.from({ length: units }, (_, unit) => {
-      const name = target?.name ?? (units === 1 ? (classes[1] ?? "") : (classes[unit] ?? ""));
+    const names = target ? [target.name] : units === 1 ? [classes[1] ?? ""] : classes.slice(0, units);
+    const nodes = names.map((name, unit) => {
       const kind = target ? "output number" : `output class-${(units === 1 ? 1 : unit) % 10}`;
-      return this.node({ layer, unit, name: `output ${name}` }, name, kind);
+      return this.node({ layer, unit, name: `output ${name}` }, kind);
     });
     const more = (widths[widths.length - 1] ?? 1) - units;
     const said = target ? "a number" : String(classes.length);
-    return this.column("Outputs", layer, units, nodes, more, h("p", { class: "sub" }, said));
+    return this.column("Outputs", layer, units, nodes, more, h("p", { class: "sub" }, said), names);
   }
 
   private hiddenColumn(layers: readonly HiddenLayer[], layer: HiddenLayer, index: number): HTMLElement {
@@ -144,7 +142,7 @@ export class NetworkView {
     );
     const shown = Math.min(layer.units, SHOWN_UNITS);
     const nodes = Array.from({ length: shown }, (_, unit) =>
-      this.node({ layer: index, unit, name: `layer ${index + 1}, neuron ${unit + 1}` }, "", ""),
+      this.node({ layer: index, unit, name: `layer ${index + 1}, neuron ${unit + 1}` }, ""),
     );
     const column = this.column(title, index, shown, nodes, layer.units - shown, head);
     column.querySelector("h3")?.append(button("×", `Remove layer ${index + 1}`, `remove${index}`, () => change(null)));
@@ -170,21 +168,34 @@ export class NetworkView {
     nodes: HTMLButtonElement[],
     more: number,
     head: HTMLElement,
+    names: readonly string[] = [],
   ): HTMLElement {
     const canvases = nodes.map((node) => node.querySelector("canvas")).filter((canvas) => canvas !== null);
     this.columns.push({ layer, units, nodes, canvases });
     const rest = more > 0 ? [h("p", { class: "sub" }, `and ${more} more`)] : [];
-    return h("div", { class: "column" }, h("h3", {}, title), head, h("div", { class: "nodes" }, ...nodes, ...rest));
+    const labelled = nodes.map((node, unit) => {
+      const name = names[unit];
+      // The button says it already.
+      const label = name === undefined ? [] : [h("span", { "aria-hidden": "true", title: name }, name)];
+      return h("div", { class: "neuron" }, ...(layer === -1 ? [...label, node] : [node, ...label]));
+    });
+    const ends = names.length === 0 ? "" : layer === -1 ? " inputs" : " outputs";
+    return h(
+      "div",
+      { class: `column${ends}` },
+      h("h3", {}, title),
+      head,
+      h("div", { class: "nodes" }, ...labelled, ...rest),
+    );
   }
 
-  private node(picked: Picked, label: string, kind: string): HTMLButtonElement {
+  private node(picked: Picked, kind: string): HTMLButtonElement {
     const canvas = h("canvas", { width: 72, height: 72 });
     const node = h(
       "button",
       { type: "button", class: `node ${kind}`, "aria-label": `Show ${picked.name}`, "aria-pressed": "false" },
       canvas,
     );
-    if (label) node.append(h("span", {}, label));
     const drawn = (this.made?.plane ?? null) !== null && (picked.layer >= 0 || this.made?.axes.includes(picked.unit));
     node.disabled = !drawn;
     node.addEventListener("pointerenter", () => this.picked(picked));

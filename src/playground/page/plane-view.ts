@@ -1,5 +1,5 @@
 import type { Made, Plane } from "../training/messages";
-import { classColor, css, palette, type Rgb, signed, signedColor } from "./colors";
+import { classColor, css, mixed, numberColor, palette, put, type Rgb, signed } from "./colors";
 import { context, sharpen } from "./dom";
 
 const MOST_POINTS = 1200;
@@ -41,7 +41,7 @@ export class CellImage {
   /** Numbers with mean 0 and deviation 1, on the scale that their points have. values [cells²]. */
   numbers(values: Float32Array): this {
     values.forEach((value, cell) => {
-      signed(value / NUMBERS_REACH, this.image.data, cell * 4);
+      put(mixed(numberColor(value / NUMBERS_REACH), palette().surface, 0.3), this.image.data, cell * 4);
     });
     return this.done();
   }
@@ -57,6 +57,23 @@ export class CellImage {
       signed((values[cell * units + unit] as number) * scale * 0.9, this.image.data, cell * 4);
     }
     return this.done();
+  }
+
+  /** What one output says of its class: from the surface at 0 to the colour of the class at 1. */
+  share(values: Float32Array, unit: number, units: number, color: Rgb): this {
+    const { surface } = palette();
+    for (let cell = 0; cell < this.cells * this.cells; cell++) {
+      put(mixed(surface, color, values[cell * units + unit] as number), this.image.data, cell * 4);
+    }
+    return this.done();
+  }
+
+  /** One neuron of a layer over the plane, in the colours of what it is: an output, or one between. */
+  neuron(made: Made, values: Float32Array, layer: number, unit: number): this {
+    const units = values.length / this.cells ** 2;
+    if (layer !== made.widths.length - 2) return this.unit(values, unit, units);
+    if (made.target) return this.numbers(values);
+    return this.share(values, unit, units, classColor(units === 1 ? 1 : unit));
   }
 
   /** One coordinate of the plane itself: what an input neuron gives. */
@@ -145,7 +162,7 @@ export class PlaneView {
     const units = values ? values.length / made.plane.cells ** 2 : 1;
     const shown = (layer: number) => (layer === -1 ? image.ramp(made.axes.indexOf(unit) === 1 ? 1 : 0) : null);
     if (layer === -1 && this.picked) shown(layer)?.drawTo(pen, left, 0, w, h);
-    else if (values && unit >= 0 && unit < units) image.unit(values, unit, units).drawTo(pen, left, 0, w, h);
+    else if (values && unit >= 0 && unit < units) image.neuron(made, values, layer, unit).drawTo(pen, left, 0, w, h);
     else if (values && layer === last && made.target) image.numbers(values).drawTo(pen, left, 0, w, h);
     else if (values && layer === last) {
       image.classes(values, units).drawTo(pen, left, 0, w, h);
@@ -180,7 +197,7 @@ export class PlaneView {
 
   private points(pen: CanvasRenderingContext2D, made: Made, { x, y }: Plane, { left, w, h }: Box): void {
     const { axes, inputs, target } = made;
-    const colour = (y: number): Rgb => (target ? signedColor(y / NUMBERS_REACH) : classColor(y));
+    const colour = (y: number): Rgb => (target ? numberColor(y / NUMBERS_REACH) : classColor(y));
     const surface = css(palette().surface);
     const radius = Math.max(2.1, Math.min(3.4, w / 110));
     for (const [rows, held] of [

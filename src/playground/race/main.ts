@@ -2,8 +2,8 @@ import { proxy, type Remote } from "comlink";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { type Config, DATA, fromQuery, LIMITS, preset, within } from "../config";
-import { classColor, css, onRepaint, palette } from "../page/colors";
-import { short } from "../page/curves";
+import { css, onRepaint, palette } from "../page/colors";
+import { DASHES, short } from "../page/curves";
 import { byId, setText } from "../page/dom";
 import { PlaneView } from "../page/plane-view";
 import type { Engine } from "../training/engine";
@@ -76,7 +76,9 @@ class Runner {
     if (message.kind === "made") {
       this.made = message.made;
       setText(byId(`${this.side}-name`, HTMLElement), this.made.device.name);
-      byId(`${this.side}-plane`, HTMLCanvasElement).hidden = this.made.plane === null;
+      const canvas = byId(`${this.side}-plane`, HTMLCanvasElement);
+      canvas.hidden = this.made.plane === null;
+      canvas.classList.remove("waits");
       this.plane.begin(this.made);
     } else if (message.kind === "look") {
       this.look = message.look;
@@ -127,7 +129,7 @@ function paint(): void {
 }
 function remake(): void {
   chart?.destroy();
-  const { faint, line } = palette();
+  const { ink, faint, line } = palette();
   const font = "11px system-ui, sans-serif";
   const axis = { font, stroke: faint, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const values = (_: uPlot, splits: (number | null)[]) => splits.map((v) => (v === null ? "" : short(v)));
@@ -145,8 +147,8 @@ function remake(): void {
       ],
       series: [
         {},
-        { stroke: css(classColor(0)), width: 2, spanGaps: true, points: { show: false } },
-        { stroke: css(classColor(1)), width: 1.5, dash: [5, 4], spanGaps: true, points: { show: false } },
+        { stroke: css(ink), width: 1.5, spanGaps: true, points: { show: false } },
+        { stroke: css(ink), width: 1.5, dash: DASHES, spanGaps: true, points: { show: false } },
       ],
     },
     [[], [], []],
