@@ -118,17 +118,15 @@ export async function says(page: Page, selector: string, expected: string | RegE
   );
 }
 
-/** What axe-core finds that is serious or critical, as rule and element. */
-export async function seriousFaults(page: Page): Promise<string[]> {
+/** What axe-core finds, of whatever weight, as rule and element. */
+export async function axeFaults(page: Page): Promise<string[]> {
   await page.evaluate(axe);
   return page.evaluate(async () => {
     interface Result {
-      violations: { id: string; impact?: string | null; nodes: { html: string }[] }[];
+      violations: { id: string; nodes: { html: string }[] }[];
     }
     const { axe } = globalThis as unknown as { axe: { run(): Promise<Result> } };
     const { violations } = await axe.run();
-    return violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
   });
 }

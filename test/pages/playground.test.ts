@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { ElementHandle, Page } from "puppeteer";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { numberOf, openSite, reaches, type Site, says, seriousFaults, textOf } from "./pages";
+import { axeFaults, numberOf, openSite, reaches, type Site, says, textOf } from "./pages";
 
 let site: Site;
 const folder = mkdtempSync(join(tmpdir(), "wgrad-pages-"));
@@ -69,7 +69,7 @@ test("it trains as it opens, learns moons, pauses, and takes another rate up at 
   await page.click("#step");
   await reaches(page, "#figure-step", paused + 1);
   expect(await numberOf(page, "#figure-step")).toBe(paused + 1); // the weights stayed: nothing began anew
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await axeFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
 
@@ -177,7 +177,7 @@ test("numbers are learned from a table, and a reload has the table still", async
   expect(await textOf(page, "#network-size")).toMatch(/^2 – .* – 1,/);
   expect(await page.$eval("#fit", (fit) => fit.clientHeight)).toBeGreaterThan(0);
   expect(await numberOf(page, "#scale-most")).toBeGreaterThan(1100); // in the numbers of the file
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await axeFaults(page)).toEqual([]);
 
   await page.reload();
   await areNumbers();
@@ -204,7 +204,7 @@ test("digits are learned, misread ones shown, and a drawn 1 is read", async () =
   await page.mouse.move(pad.x + pad.width * 0.5, pad.y + pad.height * 0.88, { steps: 12 });
   await page.mouse.up();
   await says(page, "#pad-answer", "That is a 1");
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await axeFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
 
@@ -229,7 +229,7 @@ test("Verify holds this browser's own adapter to the bounds, and its report can 
   expect(await textOf(page, "#verdict")).toMatch(/^All \d+ checks are within their bounds/);
   expect(await textOf(page, "#adapter")).toContain("WebGPU on");
   expect(await page.$$eval("#rows tr", (rows) => rows.length)).toBeGreaterThan(35);
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await axeFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
 
@@ -247,7 +247,7 @@ test("GPU and CPU race from the same weights to nearly the same loss", async () 
   const speeds = [await numberOf(page, "#webgpu-speed"), await numberOf(page, "#cpu-speed")];
   const said = Number(/takes ([\d.e+]+) times/.exec(await textOf(page, "#verdict"))?.[1]);
   expect(Math.abs(Math.max(...speeds) / Math.min(...speeds) / said - 1)).toBeLessThan(0.06); // of two digits
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await axeFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });
 
@@ -310,6 +310,6 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   expect(await focused()).not.toBe(before);
   await page.keyboard.press("Tab");
   expect(await page.evaluate(() => document.activeElement?.classList.contains("graph-node"))).toBe(false);
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await axeFaults(page)).toEqual([]);
   expect(faults).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { PAGES } from "../../scripts/shell.mjs";
-import { openSite, type Site } from "./pages";
+import { axeFaults, openSite, type Site } from "./pages";
 
 const BUILT = PAGES.flatMap(({ path, elsewhere }) => (elsewhere ? [] : [path]));
 
@@ -75,24 +75,30 @@ test("the three networks of npm start train and are drawn under the same rules",
   expect(faults).toEqual([]);
 });
 
-test("the pages fit a phone", async () => {
-  const { page } = await site.open("verify.html");
-  await page.setViewport({ width: 390, height: 844 });
-  const widths: Record<string, number> = {};
-  for (const [path, isThere] of [
-    ["verify.html", "#run"],
-    ["race.html", ".uplot canvas"],
-    ["lessons.html#backward-by-hand", ".graph-node.now"],
-    ["index.html", "#step:not([disabled])"],
-  ] as const) {
-    await page.goto(site.address + path);
-    await page.waitForSelector(isThere);
-    widths[path] = await page.evaluate(() => document.documentElement.scrollWidth);
-  }
-  expect(widths).toEqual({
-    "index.html": 390,
-    "lessons.html#backward-by-hand": 390,
-    "race.html": 390,
-    "verify.html": 390,
-  });
-});
+/** What says that a page has come to rest after its start; of a page that is not named here, its heading. */
+const AT_REST: Record<string, string> = {
+  "index.html": "#step:not([disabled])",
+  "lessons.html": ".graph-node.now",
+  "race.html": ".uplot canvas",
+};
+
+test.each(BUILT)(
+  "%s: nothing moves as it opens, it fits a phone, and axe finds no fault, light and dark",
+  async (path) => {
+    const { page, faults } = await site.open(path, () => {
+      const shifts = Object.assign(globalThis, { moved: 0 });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) shifts.moved += (entry as PerformanceEntry & { value: number }).value;
+      }).observe({ type: "layout-shift", buffered: true });
+    });
+    await page.waitForSelector(AT_REST[path] ?? "h1");
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
+    expect(await page.evaluate(() => (globalThis as unknown as { moved: number }).moved)).toBeLessThan(0.05);
+    expect(await axeFaults(page)).toEqual([]);
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+    await page.setViewport({ width: 390, height: 844 });
+    expect(await axeFaults(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    expect(faults).toEqual([]);
+  },
+);

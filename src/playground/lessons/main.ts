@@ -20,6 +20,8 @@ const graph = new GraphView(element("graph"), (id) => {
   else showGiven(id);
 });
 
+element("gradients-box").tabIndex = 0; // it scrolls
+
 let lesson: Lesson | null = null;
 /** What is computed, in the order of computing; leaves come first. */
 let order: LessonNode[] = [];
@@ -56,6 +58,7 @@ async function load(): Promise<void> {
     if (turn !== asked) return; // another one was asked for meanwhile
     lesson = loaded;
     order = loaded.nodes.filter(({ pass }) => pass !== "given");
+    element("worked").hidden = false;
     zoom.begin(graph.begin(loaded));
     showGradients(loaded);
     setText(element("kernels"), loaded.explained);

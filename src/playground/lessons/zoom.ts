@@ -1,6 +1,8 @@
 /** How much one press, or one notch of the wheel, changes. */
 const STEP = 1.25;
 const MOST = 2;
+/** Of the box, in pixels: what it grows to. */
+const MOST_HEIGHT = 480;
 /** Below this nothing can be read: a graph that fits only smaller is scrolled instead. */
 const LEAST_FITTED = 0.42;
 
@@ -50,7 +52,7 @@ export class Zoom {
     if (!drawing) return;
     const { width, height } = drawing.viewBox.baseVal;
     this.fitted = true;
-    this.to(Math.max(LEAST_FITTED, Math.min(1, box.clientWidth / width, box.clientHeight / height)));
+    this.to(Math.max(LEAST_FITTED, Math.min(1, box.clientWidth / width, MOST_HEIGHT / height)));
   }
 
   /** So many times larger; `at` stays where it is, else the middle of the box. */

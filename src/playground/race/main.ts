@@ -105,7 +105,7 @@ class Runner {
     figure("loss", (this.losses.at(-1) ?? Number.NaN).toPrecision(3));
     figure("held", `${(100 * heldBack.share).toFixed(1)} %`);
     figure("speed", this.speed > 0 ? Math.round(this.speed).toLocaleString("en") : "–");
-    figure("route", route);
+    figure("route", route.replace(/ \(.*$/, "")); // the whole of it is in the playground's facts of the device
     this.plane.show(layers);
     this.changed();
   }

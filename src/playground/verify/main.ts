@@ -9,6 +9,8 @@ const progress = byId("progress", HTMLProgressElement);
 const body = byId("rows", HTMLTableSectionElement);
 const verdict = byId("verdict", HTMLElement);
 
+byId("table-box", HTMLElement).tabIndex = 0; // it scrolls
+
 let opened: Opened | null = null;
 let results: Checked[] = [];
 let running = false;
