@@ -51,7 +51,7 @@ async function openDevice() {
 }
 
 try {
-  if (!existsSync(path)) throw new Error(`there is no examples/${name || "NAME"}.ts; README.md lists them`);
+  if (!existsSync(path)) throw new Error(`there is no examples/${name || "NAME"}.ts; examples/README.md lists them`);
   /** @type {{ main: (...given: unknown[]) => Promise<unknown> }} */
   const { main } = /** @type {never} */ (await server.ssrLoadModule(path));
   const device = await openDevice();

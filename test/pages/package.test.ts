@@ -1,11 +1,13 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { build, type InlineConfig, preview } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChrome } from "../../scripts/chrome.mjs";
+import { printed } from "../documents/programs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "wgrad-consumer-"));
@@ -71,14 +73,9 @@ const files = [
 console.log(files.every(({ size }) => size > 0));
 `;
 
-/** The README's code, as it is printed. */
-const readme = Object.fromEntries(
-  [...readFileSync(join(root, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i) => [
-    `readme-${i}.ts`,
-    code as string,
-  ]),
-);
-const sources = ["program.ts", "blobs.ts", ...Object.keys(readme)];
+/** The programs of README and guides, as they are printed. */
+const documented = Object.fromEntries(printed.map(({ name, code }) => [`${name.replace(" ", "-")}.ts`, code]));
+const sources = ["program.ts", "blobs.ts", ...Object.keys(documented)];
 
 /** Runs npm as this test's own npm does, without the network. */
 function npm(args: string[], cwd: string): string {
@@ -104,7 +101,7 @@ beforeAll(() => {
   const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   if (!tarball) throw new Error("npm pack left no tarball");
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
-  for (const [name, text] of Object.entries({ "program.ts": program, "blobs.ts": blobs, ...readme }))
+  for (const [name, text] of Object.entries({ "program.ts": program, "blobs.ts": blobs, ...documented }))
     writeFileSync(join(folder, name), text);
   npm(["install", `./${tarball}`], folder);
 });
@@ -142,10 +139,71 @@ test("the compiled consumer trains on the CPU in plain Node", () => {
   expect([array, onnx, refusals]).toEqual([[1, 2], true, 3]);
 });
 
-test("so does the README's quickstart", () => {
-  const printed = execFileSync(process.execPath, [join(folder, "readme-0.js")], { encoding: "utf8" });
+test("so does the quickstart of README", () => {
+  const printed = execFileSync(process.execPath, [join(folder, "README-1.js")], { encoding: "utf8" });
   expect(printed).toMatch(/accuracy: 0\.9\d/);
 });
+
+/** The code that the guide to bundlers prints, by its kind. */
+const bundlers = readFileSync(join(root, "docs/bundlers.md"), "utf8");
+const code = (kind: string) =>
+  [...bundlers.matchAll(new RegExp(`^\`\`\`${kind}\\n(.*?)^\`\`\`$`, "gms"))].map(([, text]) => text as string);
+const [viteConfig, main, worker, , required] = code("js") as [string, string, string, string, string];
+
+test("CommonJS requires it, as the guide prints it", () => {
+  writeFileSync(join(folder, "required.cjs"), required);
+  expect(execFileSync(process.execPath, [join(folder, "required.cjs")], { encoding: "utf8" })).toBe(
+    "CPU, WebAssembly 10 1\n",
+  );
+});
+
+test("Deno trains with it on the CPU", () => {
+  writeFileSync(join(folder, "deno.mjs"), worker.replace("postMessage", "console.log"));
+  const deno = join(root, "node_modules/.bin/deno");
+  const printed = execFileSync(deno, ["run", "--allow-all", "--no-remote", "deno.mjs"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  expect(printed).toMatch(/^accuracy 0\.[89]/);
+});
+
+test("pages train with it, without a bundler and in a worker that Vite built, as the guide prints them", async () => {
+  const site = join(folder, "site");
+  mkdirSync(site);
+  const [page] = code("html") as [string];
+  const files = { "index.html": '<!doctype html><script type="module" src="./main.js"></script>', "main.js": main };
+  for (const [name, text] of Object.entries({ ...files, "worker.js": worker, "vite.config.js": viteConfig }))
+    writeFileSync(join(site, name), text);
+  const config = (await import(pathToFileURL(join(site, "vite.config.js")).href)) as { default: InlineConfig };
+  const outDir = join(folder, "built");
+  await build({
+    ...config.default,
+    root: site,
+    configFile: false,
+    logLevel: "warn",
+    build: { outDir, emptyOutDir: true },
+  });
+  writeFileSync(join(folder, "plain.html"), page);
+  const server = await preview({
+    root: folder,
+    configFile: false,
+    logLevel: "warn",
+    build: { outDir: "." },
+    preview: { host: "127.0.0.1", port: 4293 },
+  });
+  const browser = await launchChrome();
+  for (const [path, title] of [
+    ["plain.html", /^accuracy 0\.[89]\d*, 1 row$/],
+    ["built/index.html", /^accuracy 0\.[89]/],
+  ] as const) {
+    const tab = await browser.newPage();
+    await tab.goto(new URL(path, server.resolvedUrls?.local[0]).href);
+    await tab.waitForFunction(() => document.title.startsWith("accuracy"), { timeout: 60_000, polling: 50 });
+    expect(await tab.title()).toMatch(title);
+  }
+  await browser.close();
+  await server.close();
+}, 180_000);
 
 const wgrad = join(folder, "node_modules", ".bin", "wgrad");
 const run = (...argv: string[]) => spawnSync(wgrad, argv, { cwd: folder, encoding: "utf8" });

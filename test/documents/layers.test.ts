@@ -55,7 +55,7 @@ interface Row {
   readonly nodes: string;
   readonly tests: string[];
 }
-const rows: Row[] = (readFileSync(`${root}/README.md`, "utf8").split("| layer | PyTorch |")[1] ?? "")
+const rows: Row[] = (readFileSync(`${root}/docs/layers.md`, "utf8").split("| layer | PyTorch |")[1] ?? "")
   .split("\n\n")[0]
   ?.split("\n")
   .slice(2)
@@ -86,7 +86,7 @@ function factsOf(inputs: Shape, layer: Layer): { arrays: string[]; nodes: string
   return { arrays: arrays.map((name) => name.slice(name.indexOf(".") + 1)), nodes: all.slice(first) };
 }
 
-test("the README's table has every layer that is exported, once", () => {
+test("the table of layers has every layer that is exported, once", () => {
   const folder = `${root}/src/nn/layers`;
   const made = readdirSync(folder)
     .flatMap((file) => [
@@ -100,7 +100,7 @@ test("the README's table has every layer that is exported, once", () => {
   expect([...listed].sort()).toEqual(Object.keys(LAYERS).sort());
 });
 
-test.each(rows)("$layers: its arrays and nodes in files are those of the README", ({ layers, arrays, nodes }) => {
+test.each(rows)("$layers: its arrays and nodes in files are those of the table", ({ layers, arrays, nodes }) => {
   const facts = layers.flatMap((name) => (LAYERS[name] ?? []).map((each) => factsOf(...each)));
   for (const fact of facts) expect(fact.arrays.join(", ")).toBe(/^those of/.test(arrays) ? "" : arrays);
   const used = new Set(facts.flatMap((fact) => fact.nodes));
