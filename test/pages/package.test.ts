@@ -179,6 +179,7 @@ test("pages train with it, without a bundler and in a worker that Vite built, as
   await build({
     ...config.default,
     root: site,
+    base: "./",
     configFile: false,
     logLevel: "warn",
     build: { outDir, emptyOutDir: true },
