@@ -8,8 +8,10 @@ import { byId, download, h, setText } from "./page/dom";
 import { FitView } from "./page/fit-view";
 import { keep, kept } from "./page/keeping";
 import { NetworkView } from "./page/network-view";
+import { RASTER_8 } from "./page/pad";
 import { NUMBERS_REACH, PlaneView } from "./page/plane-view";
 import { Settings } from "./page/settings";
+import { Status } from "./page/status";
 import { forgetTables, storedTable, storeTable } from "./page/stored-table";
 import { WeightsView } from "./page/weights-view";
 import type { MakeOptions } from "./training/engine";
@@ -30,6 +32,7 @@ let hasTable = false;
 let latest: Look | null = null;
 let painting = false;
 
+const status = new Status();
 const plane = new PlaneView(byId("plane", HTMLCanvasElement));
 const fit = new FitView(byId("fit", HTMLCanvasElement));
 const curves = new CurvesView(text("loss-chart"), text("accuracy-chart"));
@@ -43,7 +46,8 @@ const digits = new DigitsView(
     answer: text("pad-answer"),
     bars: text("pad-bars"),
   },
-  (pixels) => engine.read(pixels),
+  RASTER_8,
+  async (pixels) => pixels && engine.read(pixels),
 );
 const network = new NetworkView(
   text("net"),
@@ -99,7 +103,7 @@ async function makeOne(options: MakeOptions): Promise<void> {
     if (!options.train) setTraining(false);
   } catch (error) {
     setTraining(false);
-    notify(messageOf(error));
+    status.notify(messageOf(error));
   }
 }
 
@@ -126,9 +130,6 @@ byId("log", HTMLInputElement).addEventListener("change", (event) => {
 });
 byId("explain", HTMLDetailsElement).addEventListener("toggle", () => void showExplained());
 byId("weights-box", HTMLDetailsElement).addEventListener("toggle", () => latest && weights.show(latest));
-byId("notice-close", HTMLButtonElement).addEventListener("click", () => {
-  text("notice").hidden = true;
-});
 byId("share", HTMLButtonElement).addEventListener("click", async () => {
   history.replaceState(null, "", `#${toQuery(config)}`);
   try {
@@ -185,7 +186,7 @@ async function openTable(file: File): Promise<void> {
   history.replaceState(null, "", `#${toQuery(config)}`);
   await make({ train: true, table });
   const refused = await storeTable(table);
-  if (refused) notify(`The table is used, but a reload will ask for it again: ${refused}.`);
+  if (refused) status.notify(`The table is used, but a reload will ask for it again: ${refused}.`);
 }
 
 byId("forget", HTMLButtonElement).addEventListener("click", async () => {
@@ -237,15 +238,13 @@ function hear(message: Message): void {
       break;
     case "lost":
       showDevice(message.device);
-      notify(
-        `The device went away (${message.reason.replace(/\.$/, "")}). ${training ? "Training goes on from" : "The network stands at"} step ${message.step.toLocaleString("en")}, the last snapshot, on ${message.device.name}.`,
-      );
+      status.lost(message, training);
       break;
     case "hint":
-      notify(`Training on the CPU. ${message.hint}`);
+      status.notify(`Training on the CPU. ${message.hint}`);
       break;
     case "failed":
-      notify(message.message);
+      status.notify(message.message);
       break;
     case "kept":
       standing = message.standing;
@@ -283,7 +282,7 @@ function showMade(now: Made): void {
   text("digits").hidden = now.image === 0;
   text("plane-box").hidden = now.plane === null;
   showTarget(now);
-  if (now.image > 0) digits.begin(now);
+  if (now.image > 0) digits.begin(now.heldBack);
   setText(text("data-rows"), `${count(now.training.y.length)} and ${count(now.heldBack.y.length)} held back`);
   const [large, held] = [now.training, now.heldBack].map(({ y }) => y.length > SCORED);
   text("scored").hidden = !large;
@@ -318,11 +317,10 @@ function showTarget(now: Made): void {
   fit.begin(now);
 }
 
-function showDevice({ backend, name, isFallback }: DeviceFacts): void {
-  const kind = backend === "webgpu" && isFallback ? " (software)" : "";
-  setText(text("device"), backend === "cpu" ? "CPU" : `WebGPU${kind}`);
-  setText(text("fact-adapter"), `${name}${kind}`);
-  setText(text("device-short"), `${name}${kind}`);
+function showDevice(device: DeviceFacts): void {
+  const name = status.showDevice(device);
+  setText(text("fact-adapter"), name);
+  setText(text("device-short"), name);
 }
 
 function showLook(look: Look): void {
@@ -358,11 +356,6 @@ async function showExplained(): Promise<void> {
 }
 
 /** Above what was said before, so that of two things that come together neither is lost. */
-function notify(message: string): void {
-  const said = text("notice").hidden ? [] : (text("notice-text").textContent ?? "").split("\n");
-  setText(text("notice-text"), [message, ...said.filter((each) => each !== message)].slice(0, 2).join("\n"));
-  text("notice").hidden = false;
-}
 
 function shareOf(share: number): string {
   return made?.target ? share.toFixed(3) : `${(100 * share).toFixed(1)} %`;
@@ -401,7 +394,9 @@ export async function begin(): Promise<void> {
   if (config.data === "csv" && !table) {
     config = { ...fromQuery(""), backend: config.backend };
     settings.show(config);
-    notify("The table of this address is not in this browser: drop its CSV file on the page. Meanwhile, two moons.");
+    status.notify(
+      "The table of this address is not in this browser: drop its CSV file on the page. Meanwhile, two moons.",
+    );
   }
   const before = kept(toQuery(config));
   if (before) {

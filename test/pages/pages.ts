@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContext, Page } from "puppeteer";
 import { build, type PreviewServer, preview } from "vite";
 import { launchChrome } from "../../scripts/chrome.mjs";
@@ -79,6 +80,30 @@ export async function openSite(caller: string): Promise<Site> {
       await server.close();
     },
   };
+}
+
+/**
+ * Bytes that a page asks for until `ready`, packed with gzip, those of its workers among them, but for what `isData` names: the same page is
+ * loaded again for it.
+ */
+export async function firstLoad(
+  site: Site,
+  page: Page,
+  ready: () => Promise<void>,
+  isData: (url: string) => boolean = () => false,
+): Promise<number> {
+  const urls = new Set<string>();
+  page.on("request", (request) => urls.add(request.url()));
+  await page.reload();
+  await ready();
+  const own = [...urls].filter((url) => url.startsWith(site.address) && !isData(url));
+  const sizes = await Promise.all(
+    own.map(async (url) => gzipSync(Buffer.from(await (await fetch(url)).arrayBuffer())).length),
+  );
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  console.log(`first load: ${own.length} files, ${bytes} bytes gzipped`);
+  if (!own.some((url) => /worker/.test(url))) throw new Error("what its worker asks for is not counted");
+  return bytes;
 }
 
 /** The text of an element. */

@@ -1,10 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import type { ElementHandle, Page } from "puppeteer";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { axeFaults, numberOf, openSite, reaches, type Site, says, textOf } from "./pages";
+import { axeFaults, firstLoad, numberOf, openSite, reaches, type Site, says, textOf } from "./pages";
 
 let site: Site;
 const folder = mkdtempSync(join(tmpdir(), "wgrad-pages-"));
@@ -34,17 +33,7 @@ test.each(["index.html", "index.html#backend=webgpu"])("it trains as it opens, n
 
 test("its first load, until it trains, is less than 150 KB gzipped", async () => {
   const { page } = await site.open("index.html");
-  const urls = new Set<string>();
-  page.on("request", (request) => urls.add(request.url()));
-  await page.reload();
-  await reaches(page, "#figure-step", 16);
-  const own = [...urls].filter((url) => url.startsWith(site.address));
-  const sizes = await Promise.all(
-    own.map(async (url) => gzipSync(Buffer.from(await (await fetch(url)).arrayBuffer())).length),
-  );
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  console.log(`first load: ${own.length} files, ${bytes} bytes gzipped`);
-  expect(own.some((url) => /worker/.test(url))).toBe(true); // what a worker asks for is counted too
+  const bytes = await firstLoad(site, page, () => reaches(page, "#figure-step", 16));
   expect(bytes).toBeLessThan(150_000);
 });
 

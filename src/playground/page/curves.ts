@@ -2,8 +2,8 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { css, palette } from "./colors";
 
-/** One column an entry of the table: step, loss of the batches, loss and share right held back, that in training. */
-export type Curves = [number[], number[], number[], number[], number[]];
+/** One column an entry of the table: step, loss of the batches, loss and share right held back, that in training where it is known. */
+export type Curves = [number[], number[], number[], number[], (number | null)[]];
 
 const MOST_ROWS = 1200;
 
@@ -31,11 +31,11 @@ export class CurvesView {
   }
 
   /** Is seen with the next `draw`. */
-  add(row: [number, number, number, number, number]): void {
+  add(row: [number, number, number, number, number | null]): void {
     const steps = this.table[0];
     if (steps.length > 0 && row[0] <= (steps[steps.length - 1] as number)) return;
     row.forEach((value, column) => {
-      this.table[column as 0].push(value);
+      this.table[column as 4].push(value);
     });
     if (steps.length > MOST_ROWS)
       this.table = this.table.map((column) => column.filter((_, i) => i % 2 === 0)) as Curves;
@@ -113,8 +113,8 @@ function size(box: HTMLElement): { width: number; height: number } {
   return { width: box.clientWidth, height: box.clientHeight };
 }
 
-function percent(share: number): number {
-  return share * 100;
+function percent(share: number | null): number | null {
+  return share === null ? null : share * 100;
 }
 
 export function short(value: number): string {

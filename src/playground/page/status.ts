@@ -1,0 +1,37 @@
+import type { DeviceFacts } from "../training/messages";
+import { byId, setText } from "./dom";
+
+/** The line that says which device works, and the notice above the page. */
+export class Status {
+  private readonly device = byId("device", HTMLElement);
+  private readonly notice = byId("notice", HTMLElement);
+  private readonly text = byId("notice-text", HTMLElement);
+
+  constructor() {
+    byId("notice-close", HTMLButtonElement).addEventListener("click", () => {
+      this.notice.hidden = true;
+    });
+  }
+
+  /** Returns how the device is called where there is more room. */
+  showDevice({ backend, name, isFallback }: DeviceFacts): string {
+    const kind = backend === "webgpu" && isFallback ? " (software)" : "";
+    setText(this.device, backend === "cpu" ? "CPU" : `WebGPU${kind}`);
+    return `${name}${kind}`;
+  }
+
+  /** The last two are there until they are closed. */
+  notify(message: string): void {
+    const said = this.notice.hidden ? [] : (this.text.textContent ?? "").split("\n");
+    setText(this.text, [message, ...said.filter((each) => each !== message)].slice(0, 2).join("\n"));
+    this.notice.hidden = false;
+  }
+
+  /** A device went away, and training goes on or stands at `step` on this one. */
+  lost({ reason, device, step }: { reason: string; device: DeviceFacts; step: number }, training: boolean): void {
+    this.showDevice(device);
+    this.notify(
+      `The device went away (${reason.replace(/\.$/, "")}). ${training ? "Training goes on from" : "The network stands at"} step ${step.toLocaleString("en")}, the last snapshot, on ${device.name}.`,
+    );
+  }
+}
