@@ -10,6 +10,7 @@
  */
 export const PAGES = [
   { name: "Playground", path: "index.html" },
+  { name: "Images", path: "images.html" },
   { name: "Lessons", path: "lessons.html" },
   { name: "Race", path: "race.html" },
   { name: "Verify", path: "verify.html" },

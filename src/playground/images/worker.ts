@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { Studio } from "./studio";
+
+expose(new Studio());
