@@ -4,12 +4,12 @@
 const rows = [
   { name: "cli", path: "^src/cli/" },
   { name: "playground", path: "^src/playground/" },
-  { name: "entry of onnx", path: "^src/files/onnx\\.ts$" },
-  { name: "onnx", path: "^src/onnx/" },
+  { name: "entries above nn", path: "^src/files/(onnx|pytorch)\\.ts$" },
+  { name: "onnx, pytorch", path: "^src/(onnx|pytorch)/" },
   { name: "index", path: "^src/index\\.ts$" },
   { name: "nn", path: "^src/nn/" },
   { name: "data", path: "^src/data/" },
-  { name: "files", path: "^src/files/(?!onnx\\.ts$)" },
+  { name: "files", path: "^src/files/(?!(onnx|pytorch)\\.ts$)" },
   { name: "device", path: "^src/(device|fallback|faster)\\.ts$" },
   { name: "webgpu", path: "^src/webgpu/(?!codegen/)" },
   { name: "wasm", path: "^src/wasm/" },
@@ -23,7 +23,7 @@ const rows = [
 ];
 const anyRow = rows.map((row) => row.path).join("|");
 /** Entry points of their own, which may bring a library: `wgrad/files/csv` and so on. */
-const fileEntries = "^src/files/(csv|idx|npy|npz|onnx|tuning)";
+const fileEntries = "^src/files/(csv|idx|npy|npz|onnx|pytorch|tuning)";
 const tested = "^(src|shaders|test|bench)/";
 
 export default {

@@ -15,7 +15,7 @@ rmSync(dist, { recursive: true, force: true });
 
 // All in one build, so that what the core and a file's entry both need is there once: the errors are the same class, and a network that
 // readOnnx makes is one that the core can train.
-const files = ["csv", "idx", "npy", "onnx", "tuning"];
+const files = ["csv", "idx", "npy", "onnx", "pytorch", "tuning"];
 /** @type {import("vite").InlineConfig} */
 const common = { root, configFile: false, publicDir: false, logLevel: "warn" };
 /** @type {import("vite").BuildOptions} */

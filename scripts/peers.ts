@@ -3,8 +3,14 @@
 import { spawnSync } from "node:child_process";
 import { installPackages, isDebian } from "./debian.mjs";
 
+/** Debian's own, which sees its packages; PYTHON names another. */
+export const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
+
 /** Each with a command that ends with 0 where it is there, and the packages of Debian that have it. */
-const PROGRAMS = [{ name: "Redis", asked: ["redis-server", "--version"], packages: ["redis-server"] }];
+const PROGRAMS = [
+  { name: "Redis", asked: ["redis-server", "--version"], packages: ["redis-server"] },
+  { name: "PyTorch", asked: [PYTHON, "-c", "import torch"], packages: ["python3-torch"] },
+];
 
 export default function providePeers(): void {
   for (const { name, asked, packages } of PROGRAMS) {

@@ -89,7 +89,9 @@ export function checkDataset(part: string, data: Dataset<DataValues>, network: F
 }
 
 /** A factor for the loss of each of `count` rows. Throws TypeError, ShapeError or RangeError. */
-export function checkWeights(part: string, given: DataValues, count: number): Float32Array {
+export function checkWeights(part: string, given: DataValues, count: number, loss: Criterion): Float32Array {
+  if (loss.whole)
+    throw new TypeError(`${part}: ${loss.name} is one number for a batch, which sampleWeights cannot be applied to.`);
   const values = nested(part, "sampleWeights", given);
   if (sizeOf(values.shape) !== count) {
     throw new ShapeError(

@@ -117,7 +117,7 @@ export function checkBeginOptions(options: BeginOptions): void {
   checkFlag("begin", "takeUp", takeUp);
 }
 
-function checkOrder(call: string, { shuffle = true, seed = 0 }: BeginOptions): void {
+export function checkOrder(call: string, { shuffle = true, seed = 0 }: BeginOptions): void {
   checkFlag(call, "shuffle", shuffle);
   checkSeed(call, seed);
 }
@@ -133,14 +133,18 @@ export function recoverySeconds(call: string, recover: boolean | Recover = false
   return recover.everySeconds;
 }
 
-export function stepsOf({ epochs, steps }: Pick<FitOptions, "epochs" | "steps">, stepsPerEpoch: number): number {
+export function stepsOf(
+  { epochs, steps }: Pick<FitOptions, "epochs" | "steps">,
+  stepsPerEpoch: number,
+  call = "fit",
+): number {
   if ((epochs === undefined) === (steps === undefined)) {
-    throw new TypeError(`fit: epochs is ${shown(epochs)} and steps ${shown(steps)}; give one of the two.`);
+    throw new TypeError(`${call}: epochs is ${shown(epochs)} and steps ${shown(steps)}; give one of the two.`);
   }
-  if (epochs !== undefined) checkCount("fit", "epochs", epochs);
-  if (steps !== undefined) checkCount("fit", "steps", steps);
+  if (epochs !== undefined) checkCount(call, "epochs", epochs);
+  if (steps !== undefined) checkCount(call, "steps", steps);
   const total = steps ?? (epochs as number) * stepsPerEpoch;
-  checkTotal("fit", total);
+  checkTotal(call, total);
   return total;
 }
 

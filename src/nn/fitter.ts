@@ -12,6 +12,7 @@ import {
   type BeginOptions,
   checkBeginOptions,
   checkFitOptions,
+  checkOrder,
   checkTotal,
   type FitOptions,
   type OpenFit,
@@ -24,7 +25,7 @@ import type { Sequential } from "./model";
 import { trainedNames } from "./programs";
 import { ratesOf } from "./schedules";
 import { type StageParts, Stages } from "./stages";
-import { type Course, epochsOf, placeIn, type Standing, standingAt } from "./standing";
+import { type Course, epochsOf, type Place, placeIn, type Standing, standingAt } from "./standing";
 import { type Snapshot, Training } from "./training";
 
 /** What a fit works with. */
@@ -37,7 +38,7 @@ export interface FitterParts extends StageParts {
 }
 
 /** What a fit begins with, checked: nothing has changed yet. */
-interface Start extends Course {
+export interface Start extends Course {
   /** What is trained: the network, or what is left of it behind a part that stays as it is. */
   readonly model: Sequential;
   readonly rows: Rows;
@@ -93,11 +94,10 @@ export class Fitter {
     checkFitOptions(options);
     const { every = 1, validation, sampleWeights, onProgress, signal } = options;
     const recovery = recoverySeconds("fit", options.recover);
-    const checked = checkDataset("fit", data, model, loss);
-    const rows =
-      sampleWeights === undefined ? checked : { ...checked, weights: this.weightsOf(sampleWeights, checked.count) };
+    const rows = this.rowsOf("fit", data, sampleWeights);
     const validated = validation ? checkDataset("fit: validation", validation, model, loss) : null;
-    const start = this.startOf("fit", rows, options, (perEpoch) => stepsOf(options, perEpoch));
+    const place = this.takesUp ? this.standing.place : null;
+    const start = this.startOf("fit", rows, options, place, (perEpoch) => stepsOf(options, perEpoch));
     signal?.throwIfAborted();
     return this.alone(async () => {
       this.open = null;
@@ -111,6 +111,22 @@ export class Fitter {
       const run = { steps: start.steps, every, onProgress, signal, validation: led.validation, evaluate };
       return this.take(led.running, run, moves, options);
     });
+  }
+
+  /** How a fit of these data and options would go on elsewhere, from a checkpoint of now. Changes nothing; throws as `fit` does. */
+  planned(call: string, data: Dataset<DataValues>, options: FitOptions): Start {
+    checkData(call, data);
+    checkOrder(call, options);
+    const rows = this.rowsOf(call, data, options.sampleWeights);
+    return this.startOf(call, rows, options, this.standing.place, (perEpoch) => stepsOf(options, perEpoch, call));
+  }
+
+  private rowsOf(call: string, data: Dataset<DataValues>, sampleWeights: DataValues | undefined): Rows {
+    const { model, loss } = this.parts;
+    const rows = checkDataset(call, data, model, loss);
+    return sampleWeights === undefined
+      ? rows
+      : { ...rows, weights: checkWeights(call, sampleWeights, rows.count, loss) };
   }
 
   private async led(start: Start, validation: Rows | null): Promise<Led<Start>> {
@@ -134,7 +150,9 @@ export class Fitter {
     checkBeginOptions(options);
     const recovery = recoverySeconds("begin", options.recover);
     const rows = checkDataset("begin", data, model, loss);
-    const start = this.startOf("begin", rows, options, () => Infinity);
+    const { takeUp = true } = options;
+    const place = takeUp && this.takesUp ? this.standing.place : null;
+    const start = this.startOf("begin", rows, options, place, () => Infinity);
     let { moves } = home;
     const running = await this.alone(async () => {
       this.recovery = recovery;
@@ -188,21 +206,14 @@ export class Fitter {
     }
   }
 
-  private weightsOf(given: DataValues, count: number): Float32Array {
-    const { loss } = this.parts;
-    if (loss.whole)
-      throw new TypeError(`fit: ${loss.name} is one number for a batch, which sampleWeights cannot be applied to.`);
-    return checkWeights("fit", given, count);
-  }
-
   private startOf(
     call: string,
     rows: Rows,
     { shuffle = true, seed = 0, takeUp = true }: BeginOptions,
+    place: Place | null,
     stepsFor: (stepsPerEpoch: number) => number,
   ): Start {
     const batchSize = this.parts.batchSize ?? rows.count;
-    const place = takeUp && this.takesUp ? this.standing.place : null;
     const order = { rows: rows.count, batchSize: Math.min(batchSize, rows.count), shuffle, seed };
     const epoch = place?.epoch ?? (takeUp ? epochsOf(this.standing.order, order) : 0);
     const batches = new Batches(rows, {

@@ -26,8 +26,16 @@ interface Parts {
   readonly squashes?: "softmax" | "sigmoid";
   /** The terms are one number for all rows together: a batch cannot be filled up, nor an evaluation cut into pieces. */
   readonly whole?: boolean;
+  /** PyTorch's function of the same terms, and its options; left out: none is known. */
+  readonly pytorch?: TorchLoss;
   /** What it is for so many outputs, where that is known then only. */
   settled?(units: number): Parts;
+}
+
+/** @internal A function of torch.nn.functional, which gives the terms with reduction="none". */
+export interface TorchLoss {
+  readonly name: string;
+  readonly options?: Readonly<Record<string, number>>;
 }
 
 /** @internal A loss as expressions of outputs [rows, units] and targets of the same shape; a sequence's positions are rows. */
@@ -64,6 +72,15 @@ export class Criterion implements Loss {
   /** Whether a prediction can be right or wrong. */
   get counts(): boolean {
     return this.#parts.hits !== undefined;
+  }
+
+  get pytorch(): TorchLoss | null {
+    return this.#parts.pytorch ?? null;
+  }
+
+  /** One factor a class, or null. */
+  get weights(): readonly number[] | null {
+    return this.#weights;
   }
 
   /** Throws what the user's own loss throws for outputs of so many units. */
@@ -133,6 +150,7 @@ export function squaredError(options: { reduction?: Reduction } = {}): Loss {
     reduction: reductionOf("squaredError", options),
     terms: (outputs, targets) => outputs.sub(targets).square(),
     elements: (units) => units,
+    pytorch: { name: "mse_loss" },
   });
 }
 
@@ -145,6 +163,7 @@ export function absoluteError(options: { reduction?: Reduction } = {}): Loss {
     reduction: reductionOf("absoluteError", options),
     terms: (outputs, targets) => outputs.sub(targets).abs(),
     elements: (units) => units,
+    pytorch: { name: "l1_loss" },
   });
 }
 
@@ -166,6 +185,7 @@ export function huber(options: { delta?: number; reduction?: Reduction } = {}): 
       return near.square().mul(0.5).add(off.sub(near).mul(delta));
     },
     elements: (units) => units,
+    pytorch: { name: "huber_loss", options: { delta } },
   });
 }
 
@@ -188,6 +208,7 @@ export function softmaxCrossEntropy(options: { reduction?: Reduction } = {}): Lo
         .reshape([outputs.shape[0] as number, 1]),
     targets: "classes",
     squashes: "softmax",
+    pytorch: { name: "cross_entropy" },
   });
 }
 
@@ -206,6 +227,7 @@ export function binaryCrossEntropy(options: { reduction?: Reduction } = {}): Los
     hits: (outputs, targets) => outputs.gt(0).eq(targets.gt(0.5)),
     targets: "probabilities",
     squashes: "sigmoid",
+    pytorch: { name: "binary_cross_entropy_with_logits" },
   });
 }
 

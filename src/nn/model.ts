@@ -1,5 +1,6 @@
 import { randomState } from "../data/random";
 import type { OnnxNodes } from "../files/nodes";
+import type { TorchModule, TorchModules } from "../files/torch-modules";
 import type { Tensor } from "../graph/tensor";
 import { checkOptions, checkSeed, shown } from "../util/checks";
 import { formatShape, type Shape, sizeOf } from "../util/shape";
@@ -134,6 +135,14 @@ export class Sequential implements Model {
   /** The network's nodes, from the name of its input to that of its output. */
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
     return this.whole.onnx(to, x, own, this.inputShape);
+  }
+
+  /** The network as modules of PyTorch. */
+  pytorch(to: TorchModules): TorchModule {
+    const { whole } = this;
+    const modules =
+      whole instanceof Chain ? whole.torchModules(to, this.inputShape) : whole.pytorch(to, this.inputShape);
+    return to.sequential(modules);
   }
 
   summary(): string {

@@ -25,6 +25,15 @@ export interface Optimizer {
   ): OptimizerStep;
 }
 
+/** @internal The same rule in torch.optim. */
+export interface TorchOptimizer {
+  readonly name: "SGD" | "Adam" | "AdamW" | "RMSprop";
+  /** But for the rate, which the trainer gives. */
+  readonly options: Readonly<Record<string, number | boolean | readonly number[]>>;
+  /** What PyTorch calls each state. */
+  readonly slots: Readonly<Record<string, string>>;
+}
+
 /** @internal An update rule as expressions of one parameter, its gradient, its state and the step's scalars. */
 export class Rule implements Optimizer, UpdateRule {
   static readonly name = "Optimizer";
@@ -40,9 +49,10 @@ export class Rule implements Optimizer, UpdateRule {
     readonly scalars: (step: number, rate: number) => readonly number[],
     readonly each: (p: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: readonly Tensor[]) => Updated,
     /** What the update divides by, besides numbers: the root of a state plus epsilon. */
-    readonly divisor: { readonly slot: string; readonly epsilon: number } | null = null,
+    readonly divisor: { readonly slot: string; readonly epsilon: number } | null,
     /** Where it takes a weightDecay: whether that joins the gradient, or the weight; and whether it has one. */
-    readonly decay: { readonly joins: "gradient" | "weight"; readonly given: boolean } | null = null,
+    readonly decay: { readonly joins: "gradient" | "weight"; readonly given: boolean } | null,
+    readonly pytorch: TorchOptimizer,
   ) {}
 
   update(
@@ -91,6 +101,11 @@ export function sgd(options: {
     },
     null,
     { joins: "gradient", given: weightDecay > 0 },
+    {
+      name: "SGD",
+      options: { momentum, nesterov, weight_decay: weightDecay },
+      slots: { momentum: "momentum_buffer" },
+    },
   );
 }
 
@@ -143,6 +158,11 @@ export function adam(
     each,
     { slot: "v", epsilon },
     { joins: "weight", given: decays },
+    {
+      name: decays ? "AdamW" : "Adam",
+      options: { betas: [beta1, beta2], eps: epsilon, weight_decay: weightDecay },
+      slots: { m: "exp_avg", v: "exp_avg_sq" },
+    },
   );
 }
 
@@ -179,6 +199,12 @@ export function rmsprop(
       return { value: p.sub(nextB.mul(rate as Tensor)), slots: [next, nextB] };
     },
     { slot: "square", epsilon },
+    null,
+    {
+      name: "RMSprop",
+      options: { alpha: decay, eps: epsilon, momentum },
+      slots: { square: "square_avg", momentum: "momentum_buffer" },
+    },
   );
 }
 

@@ -6,6 +6,19 @@ import { checkAmount, checkCount, checkOptions } from "../util/checks";
  */
 export type LearningRate = number | ((step: number) => number);
 
+/** What a schedule of the library is in Python, as an expression of `step`. */
+const PYTHON = Symbol("python");
+
+/** A schedule, and what it is in Python. */
+function told(rate: (step: number) => number, python: string): (step: number) => number {
+  return Object.assign(rate, { [PYTHON]: python });
+}
+
+/** @internal The rate at `step` as an expression of Python; null for a function of the user's own. */
+export function pythonRate(lr: LearningRate): string | null {
+  return typeof lr === "number" ? String(lr) : ((lr as { [PYTHON]?: string })[PYTHON] ?? null);
+}
+
 /**
  * From `lr` at the first step down to `final` (default 0) at step `steps` and after it, along half a cosine. Before
  * that, over `warmup` steps (default 0, part of `steps`), the rate rises in equal parts to `lr`. Throws RangeError.
@@ -26,11 +39,14 @@ export function cosineDecay(
       `cosineDecay: warmup is ${warmup}; it must be an integer from 0 to ${steps - 1}, below steps.`,
     );
   }
-  return (step) => {
+  const rate = (step: number) => {
     if (step < warmup) return (lr * (step + 1)) / warmup;
     const done = Math.min((step - warmup) / (steps - warmup), 1);
     return final + ((lr - final) * (1 + Math.cos(Math.PI * done))) / 2;
   };
+  const done = `min((step - ${warmup}) / ${steps - warmup}, 1)`;
+  const decay = `${final} + ${lr - final} * (1 + math.cos(math.pi * ${done})) / 2`;
+  return told(rate, warmup > 0 ? `${lr} * (step + 1) / ${warmup} if step < ${warmup} else ${decay}` : decay);
 }
 
 /** `lr * factor^floor(step / every)`: the rate is multiplied by `factor` each `every` steps. Throws RangeError. torch's StepLR. */
@@ -38,7 +54,7 @@ export function stepDecay(lr: number, every: number, factor: number): (step: num
   checkAmount("stepDecay", "lr", lr);
   checkCount("stepDecay", "every", every);
   checkAmount("stepDecay", "factor", factor);
-  return (step) => lr * factor ** Math.floor(step / every);
+  return told((step) => lr * factor ** Math.floor(step / every), `${lr} * ${factor} ** (step // ${every})`);
 }
 
 /** An update rule, as far as its numbers of a step go. */

@@ -9,7 +9,7 @@ import { formatShape } from "../util/shape";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint";
 import { checkDataset, checkInputs, type Dataset, type DataValues } from "./dataset";
 import type { BeginOptions, FitOptions, OpenFit } from "./fit-options";
-import { Fitter, type FitterParts } from "./fitter";
+import { Fitter, type FitterParts, type Start } from "./fitter";
 import { Forward } from "./forward";
 import type { History } from "./history";
 import { Home } from "./home";
@@ -199,6 +199,15 @@ function frozenBy(model: Sequential, frozen: readonly string[]): (name: string) 
   return (name) => names.has(name);
 }
 
+/** @internal A fit that goes on elsewhere: the trainer's parts, its data, and where in it the trainer's checkpoint stands. */
+export type Plan = FitterParts & Start;
+
+/** @internal Throws TypeError for what is no trainer, and as `fit` does for data and options that do not fit. */
+export function planOf(call: string, given: Trainer, data: Dataset<DataValues>, options: FitOptions): Plan {
+  if (given instanceof NetworkTrainer) return given.plan(call, data, options);
+  throw new TypeError(`${call}: the trainer is ${shown(given)}; it must come from trainer().`);
+}
+
 class NetworkTrainer implements Trainer {
   private readonly tensors: Record<string, Tensor>;
   private readonly fitter: Fitter;
@@ -228,6 +237,11 @@ class NetworkTrainer implements Trainer {
   async fit(data: Dataset<DataValues>, options: FitOptions): Promise<History> {
     this.throwIfUnusable("fit", true);
     return this.during("fit", this.fitter.fit(data, options));
+  }
+
+  plan(call: string, data: Dataset<DataValues>, options: FitOptions): Plan {
+    this.throwIfUnusable(call, true);
+    return { ...this.parts, ...this.fitter.planned(call, data, options) };
   }
 
   async begin(data: Dataset<DataValues>, options: BeginOptions = {}): Promise<OpenFit> {

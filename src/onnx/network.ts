@@ -201,6 +201,12 @@ export class OnnxNetwork extends Part {
     return this.#checked(this.#run(x, held, { pass }), x.shape[0] as number);
   }
 
+  pytorch(): never {
+    throw new TypeError(
+      `writePyTorch: ${this.name} was read from an ONNX file; the module that it was exported from is PyTorch's own: load_state_dict what save() gives there.`,
+    );
+  }
+
   /** The nodes as the file has them, with the weights as they are now. */
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
     const { nodes, initializers, input: fed, output, opset } = this.#read;

@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkChoice } from "../../util/checks";
 import { type Layer, Part } from "./layer";
@@ -53,6 +54,11 @@ class ActivationPart extends Part {
 
   onnx(to: OnnxNodes, x: string): string {
     return to.activation(this.activation, x);
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    // Of a linear one there is a module too: what stands behind it is numbered so.
+    return this.activation === "linear" ? [to.module("Identity")] : to.activation(this.activation);
   }
 }
 

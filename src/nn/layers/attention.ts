@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import { attended, UNSEEN } from "../../graph/attention";
 import type { Tensor } from "../../graph/tensor";
 import { checkCount, checkFlag, checkFraction, checkOptions } from "../../util/checks";
@@ -92,6 +93,11 @@ class MultiHeadAttention extends Part {
       whole("joined", 0, 0, width),
     ]);
     return linear(joined, "out_proj.weight", "out_proj.bias");
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    const { heads, causal, dropout } = this;
+    return [to.own("Attention", [inputs[1] as number, heads], { causal, dropout })];
   }
 }
 

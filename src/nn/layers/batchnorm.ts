@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkOptions, shown } from "../../util/checks";
 import { type Shape, sizeOf } from "../../util/shape";
@@ -75,6 +76,11 @@ export class BatchNorm extends Part {
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
     const arrays = ["weight", "bias", "running_mean", "running_var"].map(own);
     return to.node("BatchNormalization", [x, ...arrays], { epsilon: { float: this.epsilon } });
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    const { epsilon: eps, momentum } = this;
+    return [to.own("BatchNorm", [inputs[0] as number], { eps, momentum, frozen: to.frozen("running_mean") })];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { shown } from "../../util/checks";
 import { ShapeError } from "../../util/errors";
@@ -113,6 +114,17 @@ export class Chain extends Part {
       (last, { layer, index, inputs: before }) => layer.onnx(to, last, (name) => own(`${index}.${name}`), before),
       x,
     );
+  }
+
+  /** The modules of its layers. */
+  torchModules(to: TorchModules, inputs: Shape): TorchModule[] {
+    return this.places(inputs).flatMap(({ layer, index, inputs: before }) =>
+      layer.pytorch(to.within(`${index}.`), before),
+    );
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    return [to.sequential(this.torchModules(to, inputs))];
   }
 }
 

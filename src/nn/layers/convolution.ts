@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import { type ConvOptions, numbers, placesOf, type Slide, slidesOf } from "../../graph/sliding";
 import type { Tensor } from "../../graph/tensor";
 import { checkAmount, checkChoice, checkCount, checkFlag, checkOptions, shown } from "../../util/checks";
@@ -6,6 +7,7 @@ import { ShapeError } from "../../util/errors";
 import { formatShape, type Shape, sizeOf } from "../../util/shape";
 import { INITIALIZERS, type Initializer } from "../initializers";
 import { type Activation, activated, checkActivation, squashing } from "./activation";
+import { torchPads } from "./image";
 import { type Held, type Layer, Part } from "./layer";
 
 export interface ConvLayerOptions extends ConvOptions {
@@ -100,6 +102,7 @@ abstract class Convolution extends Part implements ConvLayer {
   protected abstract placesAt(length: number, axis: number): number;
   protected abstract convolved(x: Tensor, weight: Tensor): Tensor;
   protected abstract onnxSums(to: OnnxNodes, inputs: readonly string[]): string;
+  protected abstract torchSums(to: TorchModules, channels: number): TorchModule;
 
   override output(inputs: Shape): Shape {
     const { kernel, groups } = this;
@@ -145,6 +148,16 @@ abstract class Convolution extends Part implements ConvLayer {
     return to.activation(this.activation, sums);
   }
 
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    return [this.torchSums(to, inputs[0] as number), ...to.activation(this.activation)];
+  }
+
+  protected torchOptions() {
+    const { slides, groups, bias } = this;
+    const each = (of: (slide: Slide) => number) => slides.map(of);
+    return { stride: each(({ stride }) => stride), dilation: each(({ dilation }) => dilation), groups, bias };
+  }
+
   protected onnxAttributes() {
     const { slides, groups } = this;
     return {
@@ -170,6 +183,15 @@ class Forward extends Convolution {
   protected onnxSums(to: OnnxNodes, inputs: readonly string[]): string {
     return to.node("Conv", inputs, this.onnxAttributes());
   }
+  protected torchSums(to: TorchModules, channels: number): TorchModule {
+    const { filters, kernel, slides } = this;
+    const args = [channels, filters, kernel];
+    const options = this.torchOptions();
+    const name = kernel.length === 1 ? "Conv1d" : "Conv2d";
+    const even = slides.every(({ before, after }) => before === after);
+    if (even) return to.module(name, args, { padding: slides.map(({ before }) => before), ...options });
+    return to.own(`Padded${name}`, args, { pad: torchPads(slides), ...options });
+  }
 }
 
 class Transposed extends Convolution {
@@ -193,6 +215,14 @@ class Transposed extends Convolution {
   }
   protected onnxSums(to: OnnxNodes, inputs: readonly string[]): string {
     return to.node("ConvTranspose", inputs, { ...this.onnxAttributes(), output_padding: this.outputPadding });
+  }
+  protected torchSums(to: TorchModules, channels: number): TorchModule {
+    const { filters, kernel, slides, outputPadding } = this;
+    const args = [channels, filters, kernel];
+    const options = { output_padding: outputPadding, ...this.torchOptions() };
+    const even = slides.every(({ before, after }) => before === after);
+    if (even) return to.module("ConvTranspose2d", args, { padding: slides.map(({ before }) => before), ...options });
+    return to.own("CutConvTranspose2d", args, { cut: torchPads(slides), ...options });
   }
 }
 

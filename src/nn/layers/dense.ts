@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkAmount, checkChoice, checkCount, checkFlag, checkOptions } from "../../util/checks";
 import { ShapeError } from "../../util/errors";
@@ -83,6 +84,14 @@ class Dense extends Part implements DenseLayer {
   onnx(to: OnnxNodes, x: string, own: (name: string) => string, inputs: Shape): string {
     const product = to.linear(x, own("weight"), this.bias ? own("bias") : null, inputs.length);
     return to.activation(this.activation, product);
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    const { units, bias } = this;
+    return [
+      to.module("Linear", [inputs[inputs.length - 1] as number, units], { bias }),
+      ...to.activation(this.activation),
+    ];
   }
 }
 

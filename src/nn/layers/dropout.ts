@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkFraction } from "../../util/checks";
 import { type Layer, Part, type Pass } from "./layer";
@@ -27,6 +28,10 @@ class Dropout extends Part implements DropoutLayer {
 
   onnx(_to: OnnxNodes, x: string): string {
     return x;
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    return [to.module("Dropout", [this.rate])];
   }
 }
 

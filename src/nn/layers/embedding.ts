@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkAmount, checkCount, checkOptions } from "../../util/checks";
 import { ShapeError } from "../../util/errors";
@@ -41,6 +42,10 @@ class Embedding extends Part {
 
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
     return to.node("Gather", [own("weight"), x]);
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    return [to.module("Embedding", [this.tokens, this.size])];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { type Shape, sizeOf } from "../../util/shape";
 import { type Layer, Part } from "./layer";
@@ -17,6 +18,10 @@ class Flatten extends Part {
 
   onnx(to: OnnxNodes, x: string): string {
     return to.node("Flatten", [x]);
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    return [to.module("Flatten")];
   }
 }
 

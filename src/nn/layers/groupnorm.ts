@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkCount, checkOptions } from "../../util/checks";
 import { ShapeError } from "../../util/errors";
@@ -56,6 +57,10 @@ class GroupNorm extends Part {
     const along = to.constant("along", BigInt64Array.from([-1n, ...inputs.slice(1).map(() => 1n)]));
     const laid = (name: string) => to.node("Reshape", [own(name), along]);
     return to.node("Add", [to.node("Mul", [back, laid("weight")]), laid("bias")]);
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    return [to.module("GroupNorm", [this.groups, inputs[0] as number], { eps: this.epsilon })];
   }
 }
 

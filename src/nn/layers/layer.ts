@@ -1,5 +1,6 @@
 import type { RandomState } from "../../data/random";
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { type Shape, sizeOf } from "../../util/shape";
 
@@ -49,7 +50,7 @@ export interface Pass {
 
 /**
  * @internal A layer as the model places it. It owns all that is said of it: its output's shape, what it holds, its forward pass, its names
- * in PyTorch's file and its nodes in ONNX. Its fields are what `Model.layers` tells of it.
+ * in PyTorch's file, its modules there and its nodes in ONNX. Its fields are what `Model.layers` tells of it.
  */
 export abstract class Part implements Layer {
   static readonly name: string = "Layer"; // as messages call it, whatever a minifier makes of the class
@@ -124,4 +125,7 @@ export abstract class Part implements Layer {
 
   /** Its nodes: takes the name of its input, gives that of its output; `own` puts an array of its own into the file. */
   abstract onnx(to: OnnxNodes, x: string, own: (name: string) => string, inputs: Shape): string;
+
+  /** Its modules in PyTorch, as many as `modules`: with the names of what is held, and the same forward pass. */
+  abstract pytorch(to: TorchModules, inputs: Shape): TorchModule[];
 }

@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkOptions } from "../../util/checks";
 import type { Shape } from "../../util/shape";
@@ -26,6 +27,10 @@ class LayerNorm extends Part {
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
     to.needs(17);
     return to.node("LayerNormalization", [x, own("weight"), own("bias")], { epsilon: { float: this.epsilon } });
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    return [to.module("LayerNorm", [inputs[inputs.length - 1] as number], { eps: this.epsilon })];
   }
 }
 

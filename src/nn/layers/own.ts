@@ -93,6 +93,12 @@ class Own extends Part {
   onnx(): string {
     throw new TypeError(`writeOnnx: the layer ${this.name} is of your own; there are no nodes for it.`);
   }
+
+  pytorch(): never {
+    throw new TypeError(
+      `writePyTorch: the layer ${this.name} is of your own, and how it is written in PyTorch is not known; make it of the library's layers, or write the network in PyTorch and load_state_dict what save() gives.`,
+    );
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import type { Shape } from "../../util/shape";
 import { checkImage } from "./image";
@@ -19,6 +20,10 @@ class GlobalAveragePool extends Part {
 
   onnx(to: OnnxNodes, x: string): string {
     return to.node("Flatten", [to.node("GlobalAveragePool", [x])]);
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    return [to.own("GlobalAveragePool")];
   }
 }
 

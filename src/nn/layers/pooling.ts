@@ -1,9 +1,11 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import { type PoolOptions, placesOf, type Slide, slidesOf } from "../../graph/sliding";
 import type { Tensor } from "../../graph/tensor";
 import { checkCount, checkOptions } from "../../util/checks";
 import { ShapeError } from "../../util/errors";
 import { formatShape, type Shape } from "../../util/shape";
+import { torchPads } from "./image";
 import { type Layer, Part } from "./layer";
 
 class Pooling extends Part {
@@ -43,6 +45,17 @@ class Pooling extends Part {
     return this.name === "maxPool2d"
       ? to.node("MaxPool", [x], attributes)
       : to.node("AveragePool", [x], { ...attributes, count_include_pad: 1 });
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    const { slides, size } = this;
+    const largest = this.name === "maxPool2d";
+    const stride = slides.map(({ stride }) => stride);
+    const name = largest ? "MaxPool2d" : "AvgPool2d";
+    if (slides.every(({ before, after }) => before === after))
+      return [to.module(name, [size], { stride, padding: slides.map(({ before }) => before) })];
+    const padded = to.module("ConstantPad2d", [torchPads(slides), largest ? -Infinity : 0]);
+    return [to.sequential([padded, to.module(name, [size], { stride })])];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { ShapeError } from "../../util/errors";
 import { formatShape, type Shape } from "../../util/shape";
@@ -31,6 +32,10 @@ class PositionEmbedding extends Part {
 
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
     return to.node("Add", [x, own("weight")]);
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    return [to.own("PositionEmbedding", inputs)];
   }
 }
 

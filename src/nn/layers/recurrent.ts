@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import { scan } from "../../graph/scan";
 import { literal, type Tensor } from "../../graph/tensor";
 import { checkCount, checkFlag, checkOptions } from "../../util/checks";
@@ -17,9 +18,9 @@ interface Cell {
   readonly state: readonly string[];
   /** One step: `gates` [rows, gates · units] of x with the input's bias, the state, and the recurrent weight and bias. */
   step(gates: Tensor, state: State, weight: Tensor, bias: Tensor, units: number): State;
-  /** ONNX's operator, the order in which it has the gates, and its attributes. */
+  /** ONNX's operator, which PyTorch calls its module too, the order in which it has the gates, and its attributes. */
   readonly onnx: {
-    readonly op: string;
+    readonly op: "GRU" | "LSTM";
     readonly order: readonly number[];
     readonly attributes: Record<string, number>;
   };
@@ -146,6 +147,11 @@ class Recurrent extends Part {
     return sequences
       ? to.node("Transpose", [forward], { perm: [1, 0, 2] })
       : to.node("Gather", [forward, whole("last", [], -1)], { axis: 0 });
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    const { units, sequences } = this;
+    return [to.own(this.#cell.onnx.op, [inputs[1] as number, units], { sequences })];
   }
 }
 

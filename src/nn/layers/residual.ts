@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { ShapeError } from "../../util/errors";
 import { formatShape, type Shape, sameShape } from "../../util/shape";
@@ -58,6 +59,10 @@ class Residual extends Part {
 
   onnx(to: OnnxNodes, x: string, own: (name: string) => string, inputs: Shape): string {
     return to.node("Add", [x, this.#chain.onnx(to, x, (name) => own(BODY + name), inputs)]);
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    return [to.own("Residual", this.#chain.torchModules(to.within(BODY), inputs))];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkOptions } from "../../util/checks";
 import type { Shape } from "../../util/shape";
@@ -27,6 +28,10 @@ class RmsNorm extends Part {
     const square = to.node("ReduceMean", [to.node("Mul", [x, x])], { axes: [-1] });
     const root = to.node("Sqrt", [to.node("Add", [square, to.constant("epsilon", Float32Array.of(this.epsilon))])]);
     return to.node("Mul", [to.node("Div", [x, root]), own("weight")]);
+  }
+
+  pytorch(to: TorchModules, inputs: Shape): TorchModule[] {
+    return [to.own("RMSNorm", [inputs[inputs.length - 1] as number], { eps: this.epsilon })];
   }
 }
 

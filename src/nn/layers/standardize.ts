@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { ShapeError } from "../../util/errors";
 import { formatShape, type Shape } from "../../util/shape";
@@ -45,5 +46,9 @@ export class Standardize extends Part {
   onnx(to: OnnxNodes, x: string, own: (name: string) => string): string {
     const off = to.node("Sub", [to.node("Sub", [x, own("mean")]), own("rest")]);
     return to.node("Div", [off, own("deviation")]);
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    return [to.own("Standardize", [this.#mean.length])];
   }
 }

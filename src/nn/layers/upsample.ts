@@ -1,4 +1,5 @@
 import type { OnnxNodes } from "../../files/nodes";
+import type { TorchModule, TorchModules } from "../../files/torch-modules";
 import type { Tensor } from "../../graph/tensor";
 import { checkCount } from "../../util/checks";
 import type { Shape } from "../../util/shape";
@@ -36,6 +37,10 @@ class Upsample extends Part {
     const scales = to.constant("scales", Float32Array.of(1, 1, this.factor, this.factor));
     const nearest = { coordinate_transformation_mode: "asymmetric", mode: "nearest", nearest_mode: "floor" };
     return to.node("Resize", [x, "", scales], nearest);
+  }
+
+  pytorch(to: TorchModules): TorchModule[] {
+    return [to.module("Upsample", [], { scale_factor: this.factor, mode: "nearest" })];
   }
 }
 

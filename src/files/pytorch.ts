@@ -1,0 +1,3 @@
+/** The entry point `wgrad/files/pytorch`. */
+
+export { type PyTorchFiles, type PyTorchOptions, writePyTorch } from "../pytorch/write";
