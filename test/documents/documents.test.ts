@@ -133,6 +133,12 @@ const PROGRAMS: Record<string, () => Promise<void>> = {
     const { words } = await run("files 3");
     expect([...(words[0] as [Float32Array])[0]]).toEqual([1, 2, 3, 4]);
   },
+  "pytorch 1": async () => {
+    const { said, own } = await run("pytorch 1", "net");
+    for (const name of ["train.py", "checkpoint.safetensors", "data.safetensors"])
+      expect(said).toMatch(new RegExp(`^${name}: \\d{4,} bytes$`, "m"));
+    expect((own.net as Trainer).steps).toBe(320);
+  },
   "backends 1": async () => {
     const { words } = await run("backends 1");
     expect(words[0]).toEqual(["cpu", "CPU, WebAssembly"]);
