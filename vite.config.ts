@@ -31,6 +31,20 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** The documents are made from what is built (scripts/build-docs.mjs): while developing, a link to them says so. */
+function documentsElsewhere(): Plugin {
+  return {
+    name: "documents-elsewhere",
+    configureServer(server) {
+      server.middlewares.use("/docs", (request, answer, next) => {
+        if (!request.url?.endsWith(".html")) return next();
+        answer.statusCode = 404;
+        answer.end("The guides and the reference are among the built pages: npm run build, then out/page/docs.");
+      });
+    },
+  };
+}
+
 /**
  * The part of a page's code that comes after its worker was started is on the way from the start. Chunks of the library
  * are left alone: which of them are wanted is known when there is a device.
@@ -66,7 +80,7 @@ function earlyChunks(): Plugin {
 // The pages. The library is built by scripts/build-lib.mjs, the tests are configured in vitest.config.ts.
 export default defineConfig({
   base: "./", // the built pages may lie in any folder of a server
-  plugins: [smallWgsl(), shell(), contentSecurityPolicy(), earlyChunks()],
+  plugins: [smallWgsl(), shell(), contentSecurityPolicy(), documentsElsewhere(), earlyChunks()],
   worker: { format: "es", plugins: () => [smallWgsl()] },
   build: {
     outDir: "out/page",

@@ -14,6 +14,7 @@ export const PAGES = [
   { name: "Lessons", path: "lessons.html" },
   { name: "Race", path: "race.html" },
   { name: "Verify", path: "verify.html" },
+  { name: "Guides", path: "docs/index.html", elsewhere: true },
 ];
 
 const OPENING = '<header class="top">';

@@ -8,6 +8,7 @@ import type { Route } from "./webgpu/codegen/plan";
 import { browserStore, type TuningStore } from "./webgpu/store";
 import type { TuneOptions, TuningReport } from "./webgpu/tune";
 
+/** Which device `open` looks for, and how it runs programs. */
 export interface OpenOptions {
   /**
    * "auto" (default): WebGPU on a hardware adapter; where there is none, or only a software one, what runs
@@ -23,6 +24,7 @@ export interface OpenOptions {
   tuning?: TuningStore | null;
 }
 
+/** How many of a program run in one session, and what each of them has for itself. */
 export interface CompileOptions {
   /**
    * So many of the program side by side in one session, each with parameters of its own; default 1. Arrays of `write`, `read` and
@@ -36,6 +38,7 @@ export interface CompileOptions {
   shared?: readonly string[];
 }
 
+/** What is known of the adapter; empty texts where the browser does not say. */
 export interface DeviceInfo {
   vendor: string;
   architecture: string;
@@ -44,6 +47,9 @@ export interface DeviceInfo {
   isFallback: boolean;
 }
 
+/**
+ * What programs are compiled for and run on: a GPU, or the CPU. Made by `open`; it holds memory until it is closed.
+ */
 export interface Device {
   readonly backend: "webgpu" | "cpu";
   readonly info: DeviceInfo;

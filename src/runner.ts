@@ -17,6 +17,7 @@ export interface RunRequest {
   sent?: () => void;
 }
 
+/** What `session.profile` measured of one kernel. */
 export interface KernelTime {
   kernel: string;
   output: string;

@@ -6,6 +6,7 @@ import { DeviceError } from "./util/errors";
 import { byName } from "./util/names";
 import { stopBy } from "./util/stop";
 
+/** How often a step is run, and who is told of it. */
 export interface RunOptions {
   steps?: number;
   every?: number;

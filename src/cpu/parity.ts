@@ -4,6 +4,9 @@ import { VERSION } from "../util/version";
 import { type Bounded, BY } from "./bounds";
 import { LARGEST } from "./rounding";
 
+/**
+ * What `session.verify` found: for each output and parameter its largest error against float64, beside its bound. As a text, a table.
+ */
 export interface ParityReport {
   /** The library's version. */
   version: string;

@@ -4,6 +4,7 @@ import { type Tensor, topological } from "../graph/tensor";
 import { sizeOf } from "../util/shape";
 import { evaluate, isFed } from "./evaluate";
 
+/** The float64 judge with a program's state: the calls of a `Session`, each an answer at once. */
 export interface Reference {
   /** Sets parameters; wrong name, length or a non-finite value is an error and changes nothing. */
   write(values: Record<string, Values>): void;

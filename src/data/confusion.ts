@@ -1,6 +1,7 @@
 import { checkCount, isNumbers, shown } from "../util/checks";
 import { ShapeError } from "../util/errors";
 
+/** What `confusionMatrix` gives, by class. */
 export interface Confusion {
   /** [actual, predicted]. */
   readonly counts: number[][];

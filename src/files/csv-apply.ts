@@ -10,6 +10,7 @@ import { quoted } from "./json";
 /** A row of a page's own: fields by the names of their columns, or in the order of the file that was learnt from. */
 export type CsvRow = Readonly<Record<string, Cell>> | readonly Cell[];
 
+/** How `applyCsv` reads later rows. */
 export interface ApplyCsvOptions {
   /** Whether y is read too, where the rows have it; default true. */
   target?: boolean;

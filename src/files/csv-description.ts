@@ -24,6 +24,7 @@ export interface CategoryFeature extends DescribedColumn {
   fill?: string;
 }
 
+/** What one column of the table becomes. */
 export type Feature = NumberFeature | CategoryFeature;
 
 /**

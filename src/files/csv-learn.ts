@@ -9,6 +9,7 @@ export interface DroppedRow {
   why: string;
 }
 
+/** A column that is not in the result, and why. */
 export interface IgnoredColumn {
   column: string;
   why: string;

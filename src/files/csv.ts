@@ -19,6 +19,7 @@ export type {
 } from "./csv-description";
 export type { DroppedRow, FilledColumn, IgnoredColumn, LeftOut } from "./csv-learn";
 
+/** How a table is read, whatever is to be predicted from it. */
 export interface CsvOptions {
   /**
    * Whether row 1 names the columns; or their names, where the file has none. Left out: it does where a column is chosen by name, and
@@ -48,6 +49,7 @@ export interface CsvOptions {
   oneHot?: boolean | readonly Column[];
 }
 
+/** How a table is read whose rows each belong to a class. */
 export interface CsvLabelOptions extends CsvOptions {
   /** The column whose text names the class of a row. */
   label: Column;
@@ -55,6 +57,7 @@ export interface CsvLabelOptions extends CsvOptions {
   classes?: readonly string[];
 }
 
+/** How a table is read whose rows each have numbers to be predicted. */
 export interface CsvTargetOptions extends CsvOptions {
   /** The columns of numbers to be predicted, in this order. */
   targets: readonly Column[];
@@ -71,6 +74,7 @@ export interface CsvFeatures extends LeftOut {
   description: CsvDescription;
 }
 
+/** A table whose rows each belong to a class. */
 export interface CsvClasses extends CsvFeatures {
   /** [rows], each an index into `classes`. */
   y: Int32Array;
@@ -78,6 +82,7 @@ export interface CsvClasses extends CsvFeatures {
   classes: string[];
 }
 
+/** A table whose rows each have numbers to be predicted. */
 export interface CsvTargets extends CsvFeatures {
   /** [rows, targets.length], row-major. */
   y: Float32Array;

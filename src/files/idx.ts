@@ -5,6 +5,7 @@ import { gunzip, isGzip } from "./idx-gzip";
 
 type Numbers = Float32Array | Float64Array | Int32Array;
 
+/** An array of an IDX file, with what the file says of it. */
 export interface IdxArray {
   /** "uint8", "int8", "int16", "int32", "float32" or "float64": the numbers in the file. */
   dtype: string;
@@ -13,6 +14,7 @@ export interface IdxArray {
   values: Numbers;
 }
 
+/** What `readIdx` and `readMnist` are held to. */
 export interface IdxOptions {
   /** What the file may take unpacked, in bytes; default 2^31. More is a FormatError, before memory is taken for it. */
   maxBytes?: number;

@@ -7,6 +7,7 @@ import { readNpyHeader } from "./npy-header";
 
 type Numbers = Float32Array | Float64Array | Int32Array;
 
+/** An array of NumPy's, with what the file says of it. */
 export interface NpyArray {
   /** NumPy's name of the numbers in the file, byte order first: "<f4", ">i8", "|u1". */
   dtype: string;

@@ -6,11 +6,13 @@ import { type NpyArray, readArray } from "./npy-read";
 import { type NpyValues, writeArray } from "./npy-write";
 import { type Member, readDirectory } from "./npz-directory";
 
+/** What `readNpz` is held to. */
 export interface NpzReadOptions {
   /** What all arrays together may take unpacked, in bytes; default 2^31. More is a FormatError, before any is unpacked. */
   maxBytes?: number;
 }
 
+/** How `writeNpz` packs. */
 export interface NpzWriteOptions {
   /** Deflates each array, as `numpy.savez_compressed` does; default false, as `numpy.savez`. */
   compressed?: boolean;

@@ -40,6 +40,7 @@ export interface OnnxColumns {
   readonly deviation: ArrayLike<number>;
 }
 
+/** What `writeOnnx` puts into the file around the network. */
 export interface OnnxOptions {
   /**
    * What each of the `inputs` columns of x was standardised by before the network was trained on it. The file then takes

@@ -1,6 +1,7 @@
 import { type Shape, sameShape, sizeOf, stridesOf } from "../util/shape";
 import { convolve, type Slide } from "./sliding";
 
+/** The kinds of numbers that a tensor can stand for. */
 export type DType = "float32" | "int32";
 
 const BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4 };

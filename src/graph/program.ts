@@ -29,6 +29,7 @@ export function countOf({ copies }: Program): number {
   return copies?.count ?? 1;
 }
 
+/** Numbers that are given for a tensor, row-major; they are rounded to float32, or are int32. */
 export type Values = Float32Array | Float64Array | Int32Array | readonly number[];
 
 /**

@@ -14,6 +14,7 @@ import {
   spaceOf,
 } from "./sliding";
 
+/** What operations take: a tensor, or a number, which stands for a constant []. */
 export type Operand = Tensor | number;
 /** The largest float32. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127;
@@ -97,10 +98,11 @@ export class Tensor {
     return elementwise("sigmoid", this);
   }
 
-  /** log(1 + this) and exp(this) - 1, accurate where this is small. */
+  /** log(1 + this), accurate where this is small. */
   log1p(): Tensor {
     return elementwise("log1p", this);
   }
+  /** exp(this) - 1, accurate where this is small. */
   expm1(): Tensor {
     return elementwise("expm1", this);
   }
@@ -212,6 +214,7 @@ export class Tensor {
   toInt32(): Tensor {
     return this.dtype === "int32" ? this : elementwise("toInt32", this);
   }
+  /** The same numbers as float32: an int32 beyond 2^24 is rounded. */
   toFloat32(): Tensor {
     return this.dtype === "float32" ? this : elementwise("toFloat32", this);
   }

@@ -7,6 +7,7 @@ import { type DataValues, type Nested, nested } from "./nested";
 
 export type { DataValues } from "./nested";
 
+/** Rows to learn from or to judge by: what is known of each, and what is to be told of it. */
 export interface Dataset<V extends DataValues = Values> {
   /** Row-major, `rows * inputs` numbers; or `rows` arrays of `inputs` numbers, or nested as the example's shape is. */
   x: V;

@@ -29,6 +29,7 @@ import { checkTrained } from "./trainer";
 import { checkEarlyStopping, checkPlateau } from "./watch";
 import { writeWeights } from "./weights-file";
 
+/** How many networks, and in what they differ. */
 export interface EnsembleOptions {
   /** Networks. */
   count: number;
@@ -45,6 +46,7 @@ export interface EnsembleOptions {
   each?: { lr?: readonly number[]; weightDecay?: readonly number[]; l2?: readonly number[] };
 }
 
+/** As `FitOptions`, of all networks together. */
 export interface EnsembleFitOptions
   extends Pick<
     FitOptions,
@@ -54,6 +56,7 @@ export interface EnsembleFitOptions
   onProgress?(progress: EnsembleProgress): void | Promise<void>;
 }
 
+/** What `onProgress` of an ensemble's fit is told. */
 export interface EnsembleProgress {
   /** Steps done, of `steps`, by the networks that train now. */
   step: number;
@@ -79,6 +82,7 @@ export interface EnsembleHistory {
   seconds: number;
 }
 
+/** Networks that are trained side by side. Made by `ensemble`. */
 export interface Ensemble {
   readonly count: number;
   /** Networks that became non-finite: they keep their last finite weights, are trained no more, and are not in the mean. */

@@ -14,6 +14,7 @@ import type { History } from "./history";
 import type { FitProgress } from "./progress";
 import { checkEarlyStopping, checkPlateau, type EarlyStopping, type ReduceOnPlateau } from "./watch";
 
+/** How long a fit lasts, in which order it takes the rows, and who is told of it. */
 export interface FitOptions {
   /** Passes over the data. Either this or `steps`. */
   epochs?: number;
@@ -54,11 +55,13 @@ export interface FitOptions {
   recover?: boolean | Recover;
 }
 
+/** How a fit outlives its device. */
 export interface Recover {
   /** The longest time between two snapshots. */
   everySeconds: number;
 }
 
+/** The order of the batches of an `OpenFit`, and what it outlives. */
 export interface BeginOptions extends Pick<FitOptions, "shuffle" | "seed" | "recover"> {
   /**
    * Whether, after `resume` of a checkpoint that was taken within a fit, it is the rest of that one; default true.

@@ -1,5 +1,8 @@
 import type { RandomState } from "../data/random";
 
+/**
+ * How a weight begins: drawn by the model's seed from a distribution that suits its layer's width, or all zeros, or all ones.
+ */
 export type Initializer = "glorotUniform" | "heNormal" | "lecunNormal" | "normal" | "zeros" | "ones";
 
 /**

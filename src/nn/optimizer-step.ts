@@ -23,6 +23,7 @@ export interface UpdateRule {
   each(p: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: readonly Tensor[]): Updated;
 }
 
+/** What `Optimizer.update` goes by in a program of your own. */
 export interface UpdateOptions {
   /** The rate as a tensor [], such as an input, instead of the optimizer's own. */
   lr?: Tensor;

@@ -1,5 +1,6 @@
 import type { Evaluated } from "./forward";
 
+/** What `onProgress` of a fit is told. */
 export interface FitProgress {
   /** Steps done, of `steps`. */
   step: number;

@@ -5,6 +5,7 @@ import type { Layer } from "./layers/layer";
 import { Standardize } from "./layers/standardize";
 import { type DataValues, nested } from "./nested";
 
+/** What `standardize` measured, column by column, and what applies it. */
 export interface Standardized {
   /** Of each column. */
   readonly mean: Float64Array;

@@ -20,6 +20,7 @@ import { stateShapes, type Trained, trainedNames } from "./programs";
 import { State } from "./state";
 import { type LoadOptions, readWeights, writeWeights } from "./weights-file";
 
+/** What a network is trained by, and what of it stays as it is. */
 export interface TrainerOptions {
   loss: Loss;
   optimizer: Optimizer;
@@ -37,6 +38,9 @@ export interface TrainerOptions {
   frozen?: readonly string[];
 }
 
+/**
+ * A network with its weights on a device. Made by `trainer`; calls run one after another, and it holds memory until it is disposed.
+ */
 export interface Trainer {
   /**
    * Trains for `epochs` passes over the data or for `steps` steps. The data go to the device once; batches are

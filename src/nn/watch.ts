@@ -1,5 +1,6 @@
 import { checkAmount, checkCount, checkFlag, checkFraction, checkOptions } from "../util/checks";
 
+/** When a fit that gets no better ends. */
 export interface EarlyStopping {
   /** Epochs without a better loss after which the fit ends. */
   patience: number;
@@ -9,6 +10,7 @@ export interface EarlyStopping {
   restoreBest?: boolean;
 }
 
+/** When the learning rate of a fit that gets no better is lowered. */
 export interface ReduceOnPlateau {
   /** What the rate is multiplied by: at least 0 and less than 1. */
   factor: number;
@@ -16,6 +18,7 @@ export interface ReduceOnPlateau {
   patience: number;
 }
 
+/** What `onEpoch` is told after an epoch. */
 export interface EpochReport {
   /** From 0, in this fit. */
   epoch: number;

@@ -21,6 +21,7 @@ export function writeWeights(
   return writeSafetensors(tensors, { ...metadata, format: "pt" });
 }
 
+/** Which tensors of a file `load` takes. */
 export interface LoadOptions {
   /**
    * Whether the file must have all that the network has, and nothing else; default true. Otherwise what only one of the two has is passed

@@ -7,6 +7,7 @@ import { toldOf } from "./call";
 import { OnnxNetwork } from "./network";
 import { isKnown } from "./operators/index";
 
+/** Which part of a file `readOnnx` takes, and of what shape its examples are. */
 export interface ReadOnnxOptions {
   /**
    * A parameter, or the beginning of the names of some: the network ends before the first node that takes one of them, "classifier" or "fc"

@@ -13,6 +13,7 @@ import { allocate, release } from "./resources";
 import { type Bench, Clock, ROUNDS, SAMPLE_MS } from "./sampling";
 import { type MeasuredRoute, measureRoute } from "./tune-route";
 
+/** How long `device.tune` may measure, and who is told of it. */
 export interface TuneOptions {
   /** Stops between two measurements; the promise rejects with the signal's reason, and nothing is kept. */
   signal?: AbortSignal;
@@ -22,6 +23,7 @@ export interface TuneOptions {
   budgetMs?: number;
 }
 
+/** What `device.tune` measured, and what it chose. */
 export interface TuningReport {
   /** A row for each class of the program's products. */
   products: {

@@ -10,6 +10,7 @@ import { type Activation, activated, checkActivation, squashing } from "./activa
 import { torchPads } from "./image";
 import { type Held, type Layer, Part } from "./layer";
 
+/** How a convolution's kernel moves, what is made of its sums, and how its weight begins. */
 export interface ConvLayerOptions extends ConvOptions {
   /** Default "linear". */
   activation?: Activation;

@@ -18,6 +18,7 @@ export interface DenseLayer extends Layer {
   readonly init: Initializer;
 }
 
+/** What `dense` makes of its product, and how its weight begins. */
 export interface DenseOptions {
   /** Default "linear". */
   activation?: Activation;

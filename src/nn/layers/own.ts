@@ -16,6 +16,7 @@ export interface LayerParts<Name extends string = string> {
   apply(x: Tensor, parameters: Record<Name, Tensor>, context: LayerContext): Tensor;
 }
 
+/** What `apply` of a layer of your own is given besides: whether it trains, and random numbers. */
 export interface LayerContext {
   readonly training: boolean;
   /** Numbers of [0, 1), drawn anew at each step. Throws TypeError where `training` is false. */
