@@ -1,26 +1,8 @@
-import {
-  constant,
-  grad,
-  input,
-  iota,
-  type Program,
-  parameter,
-  type Shape,
-  scan,
-  type Tensor,
-  type Values,
-} from "../../index";
-import { integers, normal, sizeOf } from "./numbers";
+import { constant, grad, input, iota, parameter, type Shape, scan, type Tensor } from "../../../index";
+import { integers, normal, sizeOf } from "../numbers";
+import type { Case } from "./case";
 
-interface ScanCase {
-  readonly op: "scan" | "item";
-  readonly name: string;
-  readonly program: Program;
-  readonly parameters: Record<string, Values>;
-  readonly inputs: Record<string, Values>;
-}
-
-export const SCAN_CASES: ScanCase[] = [];
+export const SCAN_CASES: Case[] = [];
 
 type Named = Record<string, Tensor>;
 
@@ -29,7 +11,7 @@ function add(
   name: string,
   shapes: Record<string, Shape>,
   build: (x: Named) => Named,
-  op: ScanCase["op"] = "scan",
+  op: "scan" | "item" = "scan",
 ): void {
   const inputs = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, input(shape)]));
   SCAN_CASES.push({
