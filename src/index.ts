@@ -48,6 +48,7 @@ export {
   dropout,
   type EarlyStopping,
   type Ensemble,
+  type EnsembleEpoch,
   type EnsembleFitOptions,
   type EnsembleHistory,
   type EnsembleOptions,

@@ -13,7 +13,7 @@ import { ratesOf } from "./schedules";
 import { epochsOf } from "./standing";
 import { type Arrays, firstNonFinite } from "./state";
 import { type Network, ofCopy, type Shared, sideBySide } from "./together";
-import { type EarlyStopping, Patience, type ReduceOnPlateau } from "./watch";
+import { type EarlyStopping, type EpochReport, Patience, type ReduceOnPlateau } from "./watch";
 
 /** What is each network's own, by its index. */
 export interface Each {
@@ -71,7 +71,9 @@ export function trainingStep(
   const most = Math.min(MOST_STEPS, Math.floor(TABLE_ELEMENTS / (atOnce * (full ? 1 : batchSize))));
   const tableSteps = Math.max(1, Math.min(powerOfTwo(Math.max(steps, SHORT_STEPS)), most));
   const varied = each.weightDecay ? decaying(rule) : rule;
-  const shape = { rows: rows.count, batch: full ? null : batchSize, ragged, kind: rows.kind, steps: tableSteps };
+  const weighted = rows.weights !== undefined;
+  const batch = full ? null : batchSize;
+  const shape = { rows: rows.count, batch, ragged, kind: rows.kind, weighted, steps: tableSteps };
   const trained = { frozen: () => false, each: { halfL2, seed } };
   // With seed 0 a draw's is what its place in the network makes of it; that of each network comes to it.
   const program = trainingProgram(model.seeded(0), loss, varied, shape, trained);
@@ -103,6 +105,11 @@ function decaying(rule: Rule): UpdateRule {
   };
 }
 
+/** What an epoch came to for one network. */
+export interface NetworkReport extends Omit<EpochReport, "epoch" | "step"> {
+  network: number;
+}
+
 export interface RoundOptions {
   readonly rows: Rows;
   readonly steps: number;
@@ -112,6 +119,8 @@ export interface RoundOptions {
   readonly earlyStopping: EarlyStopping | undefined;
   readonly reduceOnPlateau: ReduceOnPlateau | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Told of every epoch of the networks that trained through it; whether the fit ends there. Null where nobody is. */
+  readonly onEpoch: ((epoch: number, step: number, networks: readonly NetworkReport[]) => Promise<boolean>) | null;
   /** Null without validation. */
   readonly evaluate: ((networks: readonly Network[]) => Promise<Evaluated[]>) | null;
   /** Told after each run: steps that are done, and the losses of those that still train. */
@@ -191,14 +200,23 @@ class Course {
   }
 
   /** Sees to the end of an epoch. */
-  endEpoch(result: Evaluated | null): void {
+  endEpoch(result: Evaluated | null): NetworkReport {
     const { earlyStopping, reduceOnPlateau } = this.options;
     if (result !== null) this.recorder.validated(result);
-    const judged = result?.loss ?? this.lossSum / this.rowsSeen;
+    const loss = this.lossSum / this.rowsSeen;
+    const judged = result?.loss ?? loss;
+    const report = {
+      network: this.network.index,
+      loss,
+      ...(result && { validationLoss: result.loss }),
+      ...(result?.accuracy !== undefined && { validationAccuracy: result.accuracy }),
+      learningRate: this.rate(this.done - 1) * this.factor,
+    };
     const found = this.stopping?.after(judged);
     if (found === "better" && (earlyStopping?.restoreBest ?? true)) this.best = this.network.values;
     if (this.plateau?.after(judged) === "over") this.factor *= reduceOnPlateau?.factor ?? 1;
     if (found === "over") this.active = false;
+    return report;
   }
 
   end(): void {
@@ -218,24 +236,27 @@ class Course {
   }
 }
 
-/** Trains the networks of a round side by side; their histories, as far as they came. */
+/** Trains the networks of a round side by side; their histories, as far as they came, and whether onEpoch ended the fit. */
 export async function fitRound(
   session: Session,
   step: TrainingStep,
   parts: EnsembleParts,
   { networks, copies }: { networks: readonly Network[]; copies: readonly Network[] },
   options: RoundOptions,
-): Promise<History[]> {
-  const { steps, rows, evaluate, signal } = options;
+): Promise<{ histories: History[]; stopped: boolean }> {
+  const { steps, rows, evaluate, onEpoch, signal } = options;
   const began = performance.now();
   const courses = networks.map((network) => new Course(network, parts, options));
   const ofNetwork = (copy: number) => (courses[copy] ?? courses[courses.length - 1]) as Course;
   const perEpoch = ofNetwork(0).batches.stepsPerEpoch;
-  const watched = evaluate !== null || options.earlyStopping !== undefined || options.reduceOnPlateau !== undefined;
-  session.write({ ...sideBySide(copies, parts.stateNames), "data.x": rows.x, "data.y": rows.y });
+  const { earlyStopping, reduceOnPlateau } = options;
+  const watched = evaluate !== null || onEpoch !== null || earlyStopping !== undefined || reduceOnPlateau !== undefined;
+  const data = { "data.x": rows.x, "data.y": rows.y, ...(rows.weights && { "data.weights": rows.weights }) };
+  session.write({ ...sideBySide(copies, parts.stateNames), ...data });
+  let stopped = false;
   let pace = FIRST_STEPS;
   try {
-    for (let position = 0; position < steps && courses.some(({ active }) => active); ) {
+    for (let position = 0; position < steps && !stopped && courses.some(({ active }) => active); ) {
       signal?.throwIfAborted();
       const inEpoch = watched ? perEpoch - (position % perEpoch) : Number.POSITIVE_INFINITY;
       const count = Math.min(steps - position, inEpoch, step.tableSteps, pace);
@@ -265,9 +286,9 @@ export async function fitRound(
       if (watched && (position % perEpoch === 0 || position === steps)) {
         const training = courses.filter(({ active }) => active);
         const results = evaluate && training.length > 0 ? await evaluate(training.map(({ network }) => network)) : null;
-        training.forEach((course, i) => {
-          course.endEpoch(results?.[i] ?? null);
-        });
+        const reports = training.map((course, i) => course.endEpoch(results?.[i] ?? null));
+        const epoch = Math.floor((position - 1) / perEpoch);
+        stopped = reports.length > 0 && ((await onEpoch?.(epoch, position, reports)) ?? false);
       }
       await options.told(
         position,
@@ -278,7 +299,7 @@ export async function fitRound(
     for (const course of courses) course.end();
   }
   const seconds = (performance.now() - began) / 1000;
-  return courses.map(({ recorder }) => recorder.end(evaluate !== null, null, seconds));
+  return { histories: courses.map(({ recorder }) => recorder.end(evaluate !== null, null, seconds)), stopped };
 }
 
 /** The inputs of a run of `count` steps, one network's after another's. */

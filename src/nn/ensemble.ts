@@ -13,9 +13,10 @@ import {
 } from "../util/checks";
 import { DeviceError, ShapeError } from "../util/errors";
 import { Batches, checkBatches, rowsHeld } from "./batches";
-import { checkDataset, checkInputs, type Dataset, type DataValues, type Rows } from "./dataset";
-import { type Each, type EnsembleParts, fitRound, trainingStep } from "./ensemble-fit";
+import { checkDataset, checkInputs, checkWeights, type Dataset, type DataValues, type Rows } from "./dataset";
+import { type Each, type EnsembleParts, fitRound, type NetworkReport, trainingStep } from "./ensemble-fit";
 import { DATA_BYTES, EnsembleForward } from "./ensemble-forward";
+import type { OnEpoch } from "./epochs";
 import { type FitOptions, stepsOf } from "./fit-options";
 import type { Evaluated } from "./forward";
 import type { History } from "./history";
@@ -26,7 +27,7 @@ import { stateShapes } from "./programs";
 import { type Arrays, State } from "./state";
 import { type Dropped, type Network, Together } from "./together";
 import { checkTrained } from "./trainer";
-import { checkEarlyStopping, checkPlateau } from "./watch";
+import { checkEarlyStopping, checkPlateau, endsFit } from "./watch";
 import { writeWeights } from "./weights-file";
 
 /** How many networks, and in what they differ. */
@@ -50,10 +51,37 @@ export interface EnsembleOptions {
 export interface EnsembleFitOptions
   extends Pick<
     FitOptions,
-    "epochs" | "steps" | "shuffle" | "validation" | "every" | "earlyStopping" | "reduceOnPlateau" | "signal"
+    | "epochs"
+    | "steps"
+    | "shuffle"
+    | "validation"
+    | "sampleWeights"
+    | "every"
+    | "earlyStopping"
+    | "reduceOnPlateau"
+    | "signal"
   > {
+  /**
+   * Called once after every epoch, for all networks that trained through it, in order; the next begins when it is done. "stop" ends the fit of
+   * all, which resolves with their histories; those of later rounds are not trained then. What it throws, or its promise rejects with, is
+   * what the fit rejects with.
+   */
+  onEpoch?: OnEpoch<EnsembleEpoch>;
   /** Called after every quarter of a second or so, and at the end. What it throws, or its promise rejects with, ends the fit. */
   onProgress?(progress: EnsembleProgress): void | Promise<void>;
+}
+
+/** What an epoch came to. */
+export interface EnsembleEpoch {
+  /** From 0, in this fit. */
+  epoch: number;
+  /** Steps of this fit that are done. */
+  step: number;
+  /** Which so many networks trained, of how many: from 0, where all do not fit the device at once. */
+  round: number;
+  rounds: number;
+  /** Of each network that trained through it, in their order, what `onEpoch` of a trainer is told. */
+  networks: readonly NetworkReport[];
 }
 
 /** What `onProgress` of an ensemble's fit is told. */
@@ -189,8 +217,10 @@ class Networks implements Ensemble {
   async fit(data: Dataset<DataValues>, options: EnsembleFitOptions): Promise<EnsembleHistory> {
     const { model, loss } = this.parts;
     checkFit(options);
-    const rows = checkDataset("fit", data, model, loss);
-    const { validation, shuffle = true, signal } = options;
+    const checked = checkDataset("fit", data, model, loss);
+    const { validation, sampleWeights, shuffle = true, signal } = options;
+    const weights = sampleWeights && checkWeights("fit", sampleWeights, checked.count, loss);
+    const rows = { ...checked, ...(weights && { weights }) };
     const validated = validation ? checkDataset("fit: validation", validation, model, loss) : null;
     const batchSize = Math.min(this.batchSize ?? rows.count, rows.count);
     if (rowsHeld(rows, { model, batchSize, pieceBytes: DATA_BYTES }) < rows.count) {
@@ -213,10 +243,10 @@ class Networks implements Ensemble {
     options: EnsembleFitOptions,
   ): Promise<EnsembleHistory> {
     const { together, forward, parts } = this;
-    const { every = 1, shuffle = true, earlyStopping, reduceOnPlateau, onProgress, signal } = options;
+    const { every = 1, shuffle = true, earlyStopping, reduceOnPlateau, onEpoch, onProgress, signal } = options;
     const began = performance.now();
     const { batchSize, ragged, full } = batches;
-    const key = `fit ${rows.count} ${batchSize} ${ragged} ${rows.kind}`;
+    const key = `fit ${rows.count} ${batchSize} ${ragged} ${rows.kind}${rows.weights ? " weighted" : ""}`;
     const compiled = () =>
       together.compiled(key, (atOnce) => trainingStep(parts, rows, { batchSize, full, ragged }, steps, atOnce));
     // Where the device has no room for one of them, both are made for fewer networks.
@@ -229,9 +259,14 @@ class Networks implements Ensemble {
     const rounds = together.rounds(training);
     const histories = new Map<Network, History>();
     for (const [at, round] of rounds.entries()) {
-      const found = await fitRound(session, shared, parts, round, {
+      const { histories: found, stopped } = await fitRound(session, shared, parts, round, {
         ...{ rows, steps, every, batchSize, shuffle, earlyStopping, reduceOnPlateau, signal },
         evaluate: validated && ((networks) => forward.evaluate(networks, validated)),
+        onEpoch:
+          onEpoch === undefined
+            ? null
+            : async (epoch, step, reports) =>
+                endsFit(await onEpoch({ epoch, step, round: at, rounds: rounds.length, networks: reports })),
         told: async (step, losses) => {
           const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length;
           const ended = losses.length === 0 ? steps : step;
@@ -244,6 +279,7 @@ class Networks implements Ensemble {
       round.networks.forEach((network, i) => {
         histories.set(network, found[i] as History);
       });
+      if (stopped) break;
     }
     const none = { step: new Int32Array(), loss: new Float32Array() };
     const all = this.networks.map((network) => histories.get(network) ?? none) as Partial<History>[];
@@ -310,16 +346,22 @@ class Networks implements Ensemble {
 }
 
 const FIT_OPTIONS = [
-  ...["epochs", "steps", "shuffle", "validation", "every", "earlyStopping", "reduceOnPlateau", "signal", "onProgress"],
+  ...["epochs", "steps", "shuffle", "validation", "sampleWeights", "every", "onEpoch", "onProgress"],
+  ...["earlyStopping", "reduceOnPlateau", "signal"],
 ];
 
 function checkFit(options: EnsembleFitOptions): void {
   if (isRecord(options) && "seed" in options)
     throw new TypeError("fit: an ensemble's batches are shuffled by the seed of each network; give ensemble() seeds.");
+  if (isRecord(options) && "recover" in options && options.recover)
+    throw new TypeError(
+      "fit: recover is of trainer(); the networks of an ensemble do not outlive their device: where it is lost they are as at the end of the last run, of a quarter of a second or so, and save(i) has them.",
+    );
   checkOptions("fit", options, FIT_OPTIONS);
-  const { shuffle = true, every = 1, earlyStopping, reduceOnPlateau, signal, onProgress } = options;
+  const { shuffle = true, every = 1, earlyStopping, reduceOnPlateau, signal, onEpoch, onProgress } = options;
   checkFlag("fit", "shuffle", shuffle);
   checkCount("fit", "every", every);
+  checkCallback("fit", "onEpoch", onEpoch);
   checkCallback("fit", "onProgress", onProgress);
   checkEarlyStopping(earlyStopping);
   checkPlateau(reduceOnPlateau);

@@ -1,11 +1,10 @@
-import { shown } from "../util/checks";
 import type { Batches } from "./batches";
 import type { Evaluated } from "./forward";
 import type { Arrays, State } from "./state";
 import type { Factor, Training } from "./training";
-import { type EarlyStopping, type EpochReport, Patience, type ReduceOnPlateau, type Waited } from "./watch";
+import { type EarlyStopping, type EpochReport, endsFit, Patience, type ReduceOnPlateau, type Waited } from "./watch";
 
-export type OnEpoch = (epoch: EpochReport) => "stop" | void | Promise<"stop" | void>;
+export type OnEpoch<Epoch = EpochReport> = (epoch: Epoch) => "stop" | void | Promise<"stop" | void>;
 
 /** What is done after the epochs of a fit. */
 export interface Watch {
@@ -123,11 +122,7 @@ export class Epochs {
     this.seenTo = position;
     if (found === "over") this.stopped = true;
     keep();
-    const answer: unknown = await onEpoch?.(report);
-    if (answer !== undefined && answer !== "stop") {
-      throw new TypeError(`fit: onEpoch gave ${shown(answer)}; it must give "stop" or nothing.`);
-    }
-    if (answer === "stop") this.stopped = true;
+    if (endsFit(await onEpoch?.(report))) this.stopped = true;
   }
 
   /** Takes the weights back to those of the best epoch, where that is wanted. */

@@ -1,6 +1,7 @@
 export type { Dataset, DataValues } from "./dataset";
 export {
   type Ensemble,
+  type EnsembleEpoch,
   type EnsembleFitOptions,
   type EnsembleHistory,
   type EnsembleOptions,

@@ -35,7 +35,7 @@ export interface Shared {
 }
 
 /** Data that all networks are given: one array for all copies. */
-const DATA = ["data.x", "data.y"];
+const DATA = ["data.x", "data.y", "data.weights"];
 
 /** Sessions of networks side by side, as many at once as the device has room for. */
 export class Together {

@@ -1,4 +1,4 @@
-import { checkAmount, checkCount, checkFlag, checkFraction, checkOptions } from "../util/checks";
+import { checkAmount, checkCount, checkFlag, checkFraction, checkOptions, shown } from "../util/checks";
 
 /** When a fit that gets no better ends. */
 export interface EarlyStopping {
@@ -30,6 +30,13 @@ export interface EpochReport {
   validationAccuracy?: number;
   /** Of the epoch's last step. */
   learningRate: number;
+}
+
+/** Whether what onEpoch gave ends the fit. Throws TypeError for what means nothing. */
+export function endsFit(answer: unknown): boolean {
+  if (answer !== undefined && answer !== "stop")
+    throw new TypeError(`fit: onEpoch gave ${shown(answer)}; it must give "stop" or nothing.`);
+  return answer === "stop";
 }
 
 export function checkEarlyStopping(options: EarlyStopping | undefined): void {

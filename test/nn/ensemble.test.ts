@@ -93,6 +93,32 @@ describe("an ensemble on the CPU", () => {
       expect([...shares].sort((a, b) => a - b)).toEqual(shares);
     }));
 
+  test("tells every epoch once, waits for the answer, and ends for all at stop", () =>
+    onCpu(async (device) => {
+      const together = await three(device, "sgd");
+      let waiting = false;
+      const epochs: number[] = [];
+      const { step } = await together.fit(data, {
+        epochs: 9,
+        onEpoch: async ({ epoch, networks, round, rounds }) => {
+          expect([waiting, networks.length, round, rounds]).toEqual([false, 3, 0, 1]);
+          waiting = true;
+          epochs.push(epoch);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          waiting = false;
+          return epoch === 1 ? "stop" : undefined;
+        },
+      });
+      expect(epochs).toEqual([0, 1]);
+      expect(step.map(({ length }) => length)).toEqual([6, 6, 6]);
+      const wrong = together.fit(data, { epochs: 1, onEpoch: () => "end" as never });
+      await expect(wrong).rejects.toThrow('fit: onEpoch gave "end"; it must give "stop" or nothing');
+      const weights = together.fit(data, { epochs: 1, sampleWeights: [1] });
+      await expect(weights).rejects.toThrow("sampleWeights has 1 numbers for 22 rows");
+      const recovering = together.fit(data, { epochs: 1, recover: true } as object);
+      await expect(recovering).rejects.toThrow("recover is of trainer(); the networks of an ensemble do not outlive");
+    }));
+
   test("averages probabilities, draws its seeds, and frees what it holds", () =>
     onCpu(async (device) => {
       const model = sequential(2, [dense(4, { l2: 0.1 }), dropout(0.1), dense(3)]);

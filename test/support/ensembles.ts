@@ -5,6 +5,8 @@ import {
   dense,
   dropout,
   type Ensemble,
+  type EnsembleEpoch,
+  type EpochReport,
   ensemble,
   type Loss,
   type Model,
@@ -57,14 +59,25 @@ function alone(device: Device, i: number, kind: "adam" | "sgd", batchSize: numbe
 /** Holds each of three networks to the trainer alone, bit by bit, over two fits with early stopping. */
 export async function expectBitsOfTrainers(device: Device, kind: "adam" | "sgd", batchSize = 8): Promise<void> {
   const together = await three(device, kind, batchSize);
-  const options = { epochs: 6, validation: held, earlyStopping: { patience: 2 }, every: 2 };
-  const histories = [await together.fit(data, options), await together.fit(data, { steps: 4 })];
+  const weights = kind === "adam" ? { sampleWeights: data.y.map((y) => 0.5 + y) } : {};
+  const options = { epochs: 6, validation: held, earlyStopping: { patience: 2 }, every: 2, ...weights };
+  const later = { steps: 4, ...weights };
+  const told: EnsembleEpoch[] = [];
+  const onEpoch = (epoch: EnsembleEpoch) => void told.push(epoch);
+  const histories = [await together.fit(data, { ...options, onEpoch }), await together.fit(data, later)];
   const { each } = await together.predict(held.x);
   const evaluations = await together.evaluate(held);
   for (const i of THREE.seeds.keys()) {
     const one = await alone(device, i, kind, batchSize);
     const seed = THREE.seeds[i] as number;
-    const expected = [await one.fit(data, { ...options, seed }), await one.fit(data, { steps: 4, seed })];
+    const epochs: EpochReport[] = [];
+    const ofOne = { ...options, seed, onEpoch: (epoch: EpochReport) => void epochs.push(epoch) };
+    const expected = [await one.fit(data, ofOne), await one.fit(data, { ...later, seed })];
+    expect(
+      told.flatMap(({ epoch, step, networks }) =>
+        networks.filter(({ network }) => network === i).map(({ network, ...report }) => ({ epoch, step, ...report })),
+      ),
+    ).toEqual(epochs);
     expected.forEach((history, fit) => {
       for (const name of ["loss", "step", "validationLoss", "validationAccuracy"] as const)
         expect(histories[fit]?.[name]?.[i], `${name} of network ${i}, fit ${fit}`).toEqual(history[name]);
