@@ -50,12 +50,24 @@ await build({
       },
     },
   ],
-  ssr: { noExternal: true, external: ["webgpu"] },
+  ssr: { noExternal: true, external: ["webgpu", "puppeteer"] },
   build: {
     ...output,
     outDir: join(dist, "cli"),
     ssr: join(root, "src/cli/wgrad.ts"),
     rolldownOptions: { output: { banner: "#!/usr/bin/env node", codeSplitting: false } },
+  },
+});
+// What `wgrad verify --connect` gives a browser: one file.
+await build({
+  ...common,
+  plugins: [smallWgsl()],
+  build: {
+    ...output,
+    sourcemap: false,
+    outDir: join(dist, "cli"),
+    rolldownOptions: { output: { codeSplitting: false } },
+    lib: { entry: join(root, "src/cli/verify-page.ts"), formats: ["es"], fileName: "verify-page" },
   },
 });
 chmodSync(join(dist, "cli/wgrad.js"), 0o755);

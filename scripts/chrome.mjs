@@ -184,7 +184,7 @@ export async function launchChrome(options = {}) {
       ...options,
       timeout: 120_000, // a busy machine may need long to bring it up
       protocolTimeout: 600_000,
-      pipe: true, // Chrome ends when its pipe does: none is left behind, whatever happens to this process
+      pipe: options.pipe ?? true, // Chrome ends when its pipe does: none is left behind, whatever happens to this process
       args: [...flags, ...(noSandbox ? ["--no-sandbox"] : []), ...more, ...(options.args ?? [])],
     });
   if (linuxHasGpu()) {

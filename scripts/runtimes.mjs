@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { connectTo } from "../src/cli/connect.js";
 import { launchChrome } from "./chrome.mjs";
 import { installPackages, isDebian } from "./debian.mjs";
 
@@ -111,9 +112,10 @@ const chrome = {
 /**
  * Opens the page of tests in a browser.
  * @param {import("puppeteer").Browser} browser @param {string} address @param {Watched} watched
+ * @param {() => Promise<void>} [leave] Where the browser is somebody else's.
  * @returns {Promise<Running>}
  */
-async function visit(browser, address, { fault, gone }) {
+async function visit(browser, address, { fault, gone }, leave) {
   // One that hangs in its driver does not close when it is asked to.
   const kill = () => void browser.process()?.kill("SIGKILL");
   process.once("exit", kill);
@@ -128,12 +130,26 @@ async function visit(browser, address, { fault, gone }) {
   return {
     version: (await browser.version()).replace("/", " ").replace(/^f/, "F"),
     close: async () => {
+      if (leave) return leave();
       const asked = setTimeout(kill, 10_000);
       await browser.close().catch(() => {});
       clearTimeout(asked);
     },
   };
 }
+
+/**
+ * A browser that runs already, at an address of DevTools or WebDriver BiDi. What it is given goes through that connection.
+ * @param {string} connection @returns {Runtime}
+ */
+export const connected = (connection) => ({
+  provide() {},
+  async start(address, watched) {
+    const { browser, version, close } = await connectTo(connection, new URL(address).origin);
+    const running = await visit(browser, address, watched, close);
+    return { ...running, version: `${version} at ${connection}` };
+  },
+});
 
 const require = createRequire(import.meta.url);
 

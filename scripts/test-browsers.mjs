@@ -2,6 +2,7 @@
 //
 //   npm run test:browsers                      Chrome, Firefox and Deno
 //   npm run test:browsers -- --only firefox    one of them, or some: --only firefox,deno
+//   npm run test:browsers -- --connect ws://host:9222    a browser that runs there, and no other; several times for several
 //   npm run test:browsers -- trainer           files whose path has "trainer"
 //   npm run test:browsers -- -t "row maximum"  tests whose title has these words
 
@@ -12,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, stripVTControlCharacters } from "node:util";
 import { build, preview } from "vite";
 import { parityTable } from "./parity-table.mjs";
-import { RUNTIMES } from "./runtimes.mjs";
+import { connected, RUNTIMES } from "./runtimes.mjs";
 import { smallWgsl } from "./small-wgsl.mjs";
 
 /** @typedef {import("../test/browsers/told").Told} Told */
@@ -28,14 +29,30 @@ const SILENT_MS = 660_000;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: "string", multiple: true }, title: { type: "string", short: "t" } },
+  options: {
+    only: { type: "string", multiple: true },
+    connect: { type: "string", multiple: true, default: [] },
+    title: { type: "string", short: "t" },
+  },
 });
-const names = options.only?.flatMap((only) => only.split(",")) ?? Object.keys(RUNTIMES);
+const names =
+  options.only?.flatMap((only) => only.split(",")) ?? (options.connect.length > 0 ? [] : Object.keys(RUNTIMES));
 const unknown = names.find((name) => !Object.hasOwn(RUNTIMES, name));
 if (unknown !== undefined) {
   console.error(`wgrad: --only ${unknown}: there is no such runtime; there are ${Object.keys(RUNTIMES).join(", ")}`);
   process.exit(1);
 }
+const wrong = options.connect.find((address) => !/^wss?:\/\/./.test(address) || !URL.canParse(address));
+if (wrong !== undefined) {
+  console.error(`wgrad: --connect ${wrong}: give the address of a browser, such as ws://192.168.1.7:9222`);
+  process.exit(1);
+}
+/** By name; one that is connected to is called by its address. */
+const runtimes = new Map([
+  ...names.map((name) => /** @type {const} */ ([name, RUNTIMES[name]])),
+  ...options.connect.map((address) => /** @type {const} */ ([address, connected(address)])),
+]);
+
 async function buildChecks() {
   await build({
     root,
@@ -81,7 +98,7 @@ async function serve() {
           body += data;
         });
         request.on("end", () => {
-          listeners.get((request.url ?? "").slice(1))?.(JSON.parse(body));
+          listeners.get(decodeURIComponent((request.url ?? "").slice(1)))?.(JSON.parse(body));
           response.end();
         });
       });
@@ -113,7 +130,7 @@ async function runIn(name, address) {
   /** @type {import("./runtimes.mjs").Running | undefined} */
   let running;
   try {
-    const runtime = /** @type {import("./runtimes.mjs").Runtime} */ (RUNTIMES[name]);
+    const runtime = /** @type {import("./runtimes.mjs").Runtime} */ (runtimes.get(name));
     await provided.get(name);
     const url = new URL(address);
     url.search = String(
@@ -182,23 +199,22 @@ const indented = (text) => text.replaceAll(/^/gm, "    ");
 /** What was found or installed of each runtime: one after another, since apt-get lets in one at a time. */
 /** @type {Map<string, Promise<void>>} */
 const provided = new Map();
-for (const name of names) {
-  const providing = (async () => RUNTIMES[name]?.provide())();
+for (const [name, runtime] of runtimes) {
+  const providing = (async () => runtime?.provide())();
   provided.set(name, providing);
   await providing.catch(() => {}); // told as that runtime's failure
 }
 await buildChecks();
 const server = await serve();
-const results = await Promise.all(names.map((name) => runIn(name, server.address)));
+const results = await Promise.all([...runtimes.keys()].map((name) => runIn(name, server.address)));
 await server.close();
 mkdirSync(join(root, "out"), { recursive: true });
 writeFileSync(join(root, "out/test-browsers.json"), JSON.stringify(results, null, 1));
 
-const adapters = results.map(({ version, tests }) => ({
-  title: version,
-  parities: tests.flatMap(({ parity }) => (parity ? [parity] : [])),
-}));
-if (adapters.some(({ parities }) => parities.length > 0)) {
+const adapters = results
+  .map(({ version, tests }) => ({ title: version, parities: tests.flatMap(({ parity }) => (parity ? [parity] : [])) }))
+  .filter(({ parities }) => parities.length > 0);
+if (adapters.length > 0) {
   console.log(
     `\nlargest error of each operation by adapter, and what part of its bound it is\n${parityTable(adapters)}`,
   );

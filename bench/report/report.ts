@@ -3,6 +3,7 @@ import { alignedTable, figures, type Line, markdownTable } from "./format";
 import {
   contenderLines,
   crossingLines,
+  fleetTable,
   headOf,
   limitLine,
   limitTable,
@@ -38,6 +39,12 @@ export function terminalReport(results: Results): string {
     [title, table && alignedTable(table.columns, table.lines), ...notes].filter(Boolean).join("\n"),
   );
   return [headOf(results).join("\n"), ...parts, `measured in ${figures(results.seconds)} s`].join("\n\n");
+}
+
+/** The medians of ours in several browsers, a column each. */
+export function fleetReport(browsers: readonly { title: string; results: Results }[]): string {
+  const { columns, lines } = fleetTable(browsers);
+  return `wgrad by browser, medians of a step\n${alignedTable(columns, lines)}`;
 }
 
 /** The whole report for bench/README.md. */

@@ -36,6 +36,26 @@ export function headOf({ adapter, runtime, machine, date, commit }: Results): st
   ];
 }
 
+/** Of each workload what each of ours takes, by browser. */
+export function fleetTable(browsers: readonly { title: string; results: Results }[]): Table {
+  const columns: Column[] = [
+    { title: "", align: "left" },
+    ...browsers.map(({ title }): Column => ({ title, align: "right" })),
+  ];
+  const ids = [...new Set(browsers.flatMap(({ results }) => results.workloads.map(({ id }) => id)))];
+  const lines = ids.flatMap((id) =>
+    ["wgrad webgpu", "wgrad cpu"].map((contender) => {
+      const cells = browsers.map(({ results }) => {
+        const workload = results.workloads.find((one) => one.id === id);
+        const measured = workload && measuredOf(workload, contender);
+        return measured ? time(measured.ms.median) : "–";
+      });
+      return [`${id}  ${contender}`, ...cells];
+    }),
+  );
+  return { columns, lines };
+}
+
 /** Every workload's contenders: medians with their quartiles, and how many times slower than ours each is. */
 export function workloadTable({ workloads }: Results): Table {
   const columns: Column[] = [

@@ -115,9 +115,16 @@ function program({ out, error }: Streams): Command {
     .description("Holds every adapter of this machine, and the CPU, to float64: each operation within its bound.")
     .option("--quick", "every 64th case", false)
     .option("--json <file>", "writes the report there")
-    .action(async ({ quick, json }: { quick: boolean; json?: string }) => {
+    .option(
+      "--connect <address>",
+      "a browser that runs there, as ws://host:9222; several times for several",
+      browsers,
+      [],
+    )
+    .action(async ({ quick, json, connect }: { quick: boolean; json?: string; connect: string[] }) => {
       const within = await verify({
         quick,
+        connect,
         json: json ?? null,
         say,
         progress: (unit) => terminalProgress(error, unit),
@@ -197,6 +204,12 @@ function columns(text: string): (string | number)[] {
 
 function hidden(text: string): number[] {
   return text === "none" ? [] : text.split(",").map(count);
+}
+
+function browsers(text: string, before: string[]): string[] {
+  if (!/^wss?:\/\/./.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError("It must be the address of a browser, as ws://host:9222.");
+  return [...before, text];
 }
 
 function count(text: string): number {

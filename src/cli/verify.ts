@@ -1,35 +1,32 @@
 import { writeFile } from "node:fs/promises";
 import { VERSION } from "../index";
-import { type Checked, type Opened, Suite } from "../playground/verify/suite";
+import { type Checked, Suite } from "../playground/verify/suite";
 import { dawn, NO_DAWN } from "./device";
 import { columned } from "./figures";
+import { type Fleet, type Verified, verifyFleet } from "./fleet";
 import type { Progress } from "./progress";
 
 export interface VerifyOptions {
   /** Every 64th case of an operation, and a step of each seed. */
   quick: boolean;
+  /** Addresses of browsers that are checked, each on its own adapter, in place of this machine's. */
+  connect: readonly string[];
   /** Where the report goes as JSON. */
   json: string | null;
   say(line: string): void;
   progress(unit: string): Progress;
 }
 
-interface Verified {
-  title: string;
-  opened: Opened;
-  seconds: number;
-  results: Checked[];
-}
-
-/** Holds every adapter of this machine, and the CPU, to float64: each operation's cases and the seeds. Whether all is within its bounds. */
-export async function verify({ quick, json, say, progress }: VerifyOptions): Promise<boolean> {
-  const gpu = await dawn();
-  const adapters = gpu === null ? [] : await adaptersOf(gpu);
-  if (gpu === null) say(`${NO_DAWN}; the CPU alone is checked.`);
-  else if (adapters.length === 0) say("WebGPU gives no adapter here; the CPU alone is checked.");
-  const verified: Verified[] = [];
-  for (const adapter of [...adapters, null]) verified.push(await verifyOne(adapter, !quick, progress));
-  say(table(verified));
+/**
+ * Holds every adapter of this machine, and the CPU, to float64, or those of the browsers that are given: each operation's cases and the seeds.
+ * Whether all is within its bounds, and every browser answered.
+ */
+export async function verify({ quick, connect, json, say, progress }: VerifyOptions): Promise<boolean> {
+  const { verified, dead }: Fleet =
+    connect.length > 0
+      ? await verifyFleet(connect, !quick, progress("checks"))
+      : { verified: await verifyHere(quick, say, progress), dead: [] };
+  if (verified.length > 0) say(table(verified));
   let off = 0;
   for (const { title, results, seconds } of verified) {
     const wrong = results.filter(({ ok }) => !ok);
@@ -40,6 +37,7 @@ export async function verify({ quick, json, say, progress }: VerifyOptions): Pro
       `${title}: ${results.length - wrong.length} of ${results.length} checks are within their bounds, ${seconds.toFixed(1)} s`,
     );
   }
+  for (const { address, reason } of dead) say(`DEAD  ${address}: ${reason}`);
   if (json !== null) {
     const devices = verified.map(({ title, opened, seconds, results }) => ({ title, ...opened, seconds, results }));
     const about = {
@@ -49,10 +47,24 @@ export async function verify({ quick, json, say, progress }: VerifyOptions): Pro
       node: process.version,
       platform: process.platform,
     };
-    await writeFile(json, `${JSON.stringify({ ...about, off, devices }, null, 1)}\n`);
+    await writeFile(json, `${JSON.stringify({ ...about, off, devices, dead }, null, 1)}\n`);
     say(`wrote ${json}`);
   }
-  return off === 0;
+  return off === 0 && dead.length === 0;
+}
+
+async function verifyHere(
+  quick: boolean,
+  say: VerifyOptions["say"],
+  progress: VerifyOptions["progress"],
+): Promise<Verified[]> {
+  const gpu = await dawn();
+  const adapters = gpu === null ? [] : await adaptersOf(gpu);
+  if (gpu === null) say(`${NO_DAWN}; the CPU alone is checked.`);
+  else if (adapters.length === 0) say("WebGPU gives no adapter here; the CPU alone is checked.");
+  const verified: Verified[] = [];
+  for (const adapter of [...adapters, null]) verified.push(await verifyOne(adapter, !quick, progress));
+  return verified;
 }
 
 async function verifyOne(adapter: GPU | null, whole: boolean, bar: (unit: string) => Progress): Promise<Verified> {

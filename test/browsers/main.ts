@@ -19,7 +19,7 @@ let last: Promise<unknown> = Promise.resolve();
 /** In the order of the calls. */
 function tell(told: Told): Promise<unknown> {
   const body = JSON.stringify(told);
-  const sent = last.then(() => fetch(`/told/${asked.get("by")}`, { method: "POST", body }));
+  const sent = last.then(() => fetch(`/told/${encodeURIComponent(asked.get("by") ?? "")}`, { method: "POST", body }));
   last = sent.catch(() => close()); // nobody listens any more: ends Deno, too
   return last;
 }

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -8,6 +8,7 @@ import { build, type InlineConfig, preview } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChrome } from "../../scripts/chrome.mjs";
 import { printed } from "../documents/programs";
+import { fleet } from "./fleet";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "wgrad-consumer-"));
@@ -20,6 +21,7 @@ import { readCsv } from "wgrad/files/csv";
 import { readMnist } from "wgrad/files/idx";
 import { readNpy, readNpz, writeNpy, writeNpz } from "wgrad/files/npy";
 import { readOnnx, writeOnnx } from "wgrad/files/onnx";
+import { writePyTorch } from "wgrad/files/pytorch";
 
 const x = input([4, 1]);
 const y = input([4, 1]);
@@ -46,13 +48,15 @@ const read = sequential(1, [readOnnx(onnx), dense(1)]);
 const net = await trainer(device, read, { loss: squaredError(), optimizer: sgd({ lr: 0.1 }), frozen: ["0"] });
 await net.fit({ x: [1, 2, 3, 4], y: [2, 4, 6, 8] }, { steps: 3 });
 const [kept] = (await net.weights())["0.0.weight"] ?? [];
+const ours = await trainer(device, sequential(1, [dense(1)]), { loss: squaredError(), optimizer: sgd({ lr: 0.1 }) });
+const { "train.py": script } = await writePyTorch(ours, { x: [1, 2], y: [2, 4] }, { steps: 3 });
 // Each by the class that the core exports.
 const files = [() => readCsv("a\\nx"), () => readNpy(new Uint8Array(4)), () => readMnist(new Uint8Array(4), new Uint8Array(4))];
 let refusals = 0;
 for (const read of files) {
   try { await read(); } catch (error) { if (error instanceof FormatError) refusals++; }
 }
-console.log(JSON.stringify({ backend: device.backend, trained, refused, array: [...array?.values ?? []], onnx: kept === trained, refusals }));
+console.log(JSON.stringify({ backend: device.backend, trained, refused, array: [...array?.values ?? []], onnx: kept === trained, refusals, script: script.length > 5000 }));
 `;
 
 /** What is written goes into a Blob as it is, to be downloaded or stored: its memory is no other thread's. */
@@ -132,11 +136,11 @@ test("what is written goes into a Blob", () => {
 
 test("the compiled consumer trains on the CPU in plain Node", () => {
   const printed = execFileSync(process.execPath, [join(folder, "program.js")], { encoding: "utf8" });
-  const { backend, trained, refused, array, onnx, refusals } = JSON.parse(printed);
+  const { backend, trained, refused, array, onnx, refusals, script } = JSON.parse(printed);
   expect(backend).toBe("cpu");
   expect(trained).toBeCloseTo(2, 5);
   expect(refused).toBe(true);
-  expect([array, onnx, refusals]).toEqual([[1, 2], true, 3]);
+  expect([array, onnx, refusals, script]).toEqual([[1, 2], true, 3, true]);
 });
 
 test("so does the quickstart of README", () => {
@@ -261,4 +265,32 @@ test("verify says that WebGPU is not installed, and holds the CPU to float64", (
   const { off, devices } = JSON.parse(readFileSync(join(folder, "verify.json"), "utf8"));
   expect([off, devices.length, devices[0].title]).toEqual([0, 1, "CPU"]);
   expect(devices[0].results.length).toBe(devices[0].checks);
+});
+
+test("verify in a fleet of browsers: two answer and are one table, the third is dead and named", async () => {
+  // Optional, as webgpu is: connecting says so where it is not there.
+  const missing = run("verify", "--quick", "--connect", "ws://127.0.0.1:9");
+  expect([missing.status, missing.stdout]).toEqual([1, expect.stringMatching(/^DEAD {2}ws:.*npm install puppeteer/)]);
+  symlinkSync(join(root, "node_modules", "puppeteer"), join(folder, "node_modules", "puppeteer"));
+  const { browsers, addresses, dead: gone, close } = await fleet();
+  try {
+    const asked = [...addresses, gone].flatMap((address) => ["--connect", address]);
+    // Not run(), which would keep this process from the browsers.
+    const child = spawn(wgrad, ["verify", "--quick", "--json", "fleet.json", ...asked], { cwd: folder });
+    let said = "";
+    child.stdout.on("data", (data) => {
+      said += data;
+    });
+    const [code] = await once(child, "close");
+    expect([code, said]).toEqual([1, expect.stringContaining(`\nDEAD  ${gone}: no browser answers there (`)]);
+    const [head = ""] = said.split("\n");
+    for (const address of addresses) expect(head).toContain(` at ${address}`);
+    const { off, devices, dead } = JSON.parse(readFileSync(join(folder, "fleet.json"), "utf8"));
+    expect([off, devices.length, dead.length]).toEqual([0, 2, 1]);
+    for (const { backend, results, checks } of devices) expect([backend, results.length]).toEqual(["webgpu", checks]);
+    // They are somebody else's, and stay, without the pages that were opened in them.
+    for (const browser of browsers) expect((await browser.pages()).length).toBe(1);
+  } finally {
+    await close();
+  }
 });
