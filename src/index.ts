@@ -76,6 +76,7 @@ export {
   type Model,
   maxPool2d,
   multiHeadAttention,
+  type NetworkReport,
   type OpenFit,
   type Optimizer,
   type OptimizerStep,

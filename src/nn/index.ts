@@ -8,6 +8,7 @@ export {
   type EnsembleProgress,
   ensemble,
 } from "./ensemble";
+export type { NetworkReport } from "./ensemble-fit";
 export type { BeginOptions, FitOptions, OpenFit, Recover } from "./fit-options";
 export type { History, Recovered } from "./history";
 export type { Initializer } from "./initializers";
