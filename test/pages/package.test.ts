@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
+import { publint } from "publint";
 import { build, type InlineConfig, preview } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChrome } from "../../scripts/chrome.mjs";
@@ -100,9 +102,13 @@ function compile(typescript: string, module: string, moduleResolution: string, s
   return spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" }).stdout;
 }
 
+const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  exports: Record<string, unknown>;
+};
+let tarball = "";
 beforeAll(() => {
   npm(["pack", "--silent", "--pack-destination", folder], root);
-  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  tarball = readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "";
   if (!tarball) throw new Error("npm pack left no tarball");
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
   for (const [name, text] of Object.entries({ "program.ts": program, "blobs.ts": blobs, ...documented }))
@@ -119,13 +125,29 @@ test("the packed library brings its module, its declarations, its licence and no
   expect(JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).dependencies).toBeUndefined();
 });
 
+test("publint finds nothing in it", async () => {
+  const { messages } = await publint({ pkgDir: join(folder, "node_modules", "wgrad"), pack: false });
+  expect(messages).toEqual([]);
+});
+
+test("whoever imports it finds the types of each entry point, says attw", async () => {
+  const checked = await checkPackage(createPackageFromTarballData(readFileSync(join(folder, tarball))));
+  if (!checked.types) throw new Error("attw finds no types");
+  expect(Object.keys(checked.entrypoints).sort()).toEqual(Object.keys(exports).sort());
+  // Resolution as before Node 12 knows no entry points, and a CommonJS module requires one of ES: Node does since 20.19.
+  const known = (problem: Problem) =>
+    ("resolutionKind" in problem && problem.resolutionKind === "node10") || problem.kind === "CJSResolvesToESM";
+  expect(checked.problems.filter((problem) => !known(problem))).toEqual([]);
+});
+
 test.each([
-  ["typescript", "NodeNext", "NodeNext", false],
-  ["typescript", "ESNext", "Bundler", false],
-  ["typescript", "NodeNext", "NodeNext", true],
-  // The last whose DOM knows no WebGPU.
+  // 5.9 is the last whose DOM knows no WebGPU, 6 the last that is written in JavaScript.
   ["typescript-5.9", "NodeNext", "NodeNext", false],
   ["typescript-5.9", "ESNext", "Bundler", true],
+  ["typescript-6", "NodeNext", "NodeNext", false],
+  ["typescript-6", "ESNext", "Bundler", true],
+  ["typescript", "ESNext", "Bundler", false],
+  ["typescript", "NodeNext", "NodeNext", true],
 ])("a consumer's %s compiles against it, module %s with %s resolution, skipLibCheck %s", (...how) => {
   expect(compile(...how)).toBe("");
 });
