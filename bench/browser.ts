@@ -5,6 +5,7 @@ import { launchChrome } from "../scripts/chrome.mjs";
 import { connectTo } from "../src/cli/connect.js";
 import { buildFirst, buildPages } from "./build";
 import { pageContenders, routeContenders } from "./contenders";
+import { measureEntries } from "./entries";
 import { type FirstPage, firstPages } from "./first/pages";
 import { betterOf, type Limits } from "./limits";
 import { measureLoading } from "./loading";
@@ -127,6 +128,7 @@ async function measureIn(found: Found, { here, root, options, args, served, firs
     // How long a page takes to load says nothing where it comes through the connection.
     if (options.only.has("W5") && at === null) {
       results.loading = await measureLoading(browser, served, first, options.quick ? 3 : 7, say);
+      results.entries = await measureEntries(root);
     }
     results.seconds = (performance.now() - began) / 1000;
 

@@ -18,6 +18,8 @@ export interface Results {
   limits: Limits | null;
   workloads: MeasuredWorkload[];
   loading: MeasuredLoading[];
+  /** Of the package's entry points; runs before 2026-11-26 have none. */
+  entries?: MeasuredEntry[];
   scaling: MeasuredScaling[];
   seconds: number;
 }
@@ -66,6 +68,15 @@ export interface MeasuredLoading {
   samples: number[];
   gzipBytes: number;
   why?: string;
+}
+
+/** An entry point with all that it exports: the least that a page loads of it is far less, where it imports some names only. */
+export interface MeasuredEntry {
+  name: string;
+  /** With what it imports at once, packed with gzip. */
+  gzipBytes: number;
+  /** Of chunks that are loaded when a network needs them. */
+  laterBytes: number;
 }
 
 export interface MeasuredScaling {

@@ -3,6 +3,7 @@ import { alignedTable, figures, type Line, markdownTable } from "./format";
 import {
   contenderLines,
   crossingLines,
+  entriesTable,
   fleetTable,
   headOf,
   limitLine,
@@ -21,11 +22,14 @@ interface Section {
 }
 
 function sections(results: Results): Section[] {
-  const { loading, scaling } = results;
+  const { loading, entries, scaling } = results;
   return [
     { title: "Workloads", table: workloadTable(results), notes: contenderLines(results) },
     ...(loading.length > 0
       ? [{ title: "W5  From navigation to the loss of the first W1 step", table: loadingTable(loading) }]
+      : []),
+    ...(entries
+      ? [{ title: "Entry points of the package, all that each exports, gzip", table: entriesTable(entries) }]
       : []),
     ...scaling.map((one) => ({ title: `W6  ${one.title}`, table: scalingTable(one), notes: crossingLines(one) })),
     { title: "Limits", table: limitTable(results), notes: [limitLine(results)] },

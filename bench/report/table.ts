@@ -1,4 +1,4 @@
-import type { Cell, MeasuredLoading, MeasuredScaling, MeasuredWorkload, Results } from "../results";
+import type { Cell, MeasuredEntry, MeasuredLoading, MeasuredScaling, MeasuredWorkload, Results } from "../results";
 import { crossings } from "../scaling";
 import { type Column, figures, kilobytes, type Line, time, times } from "./format";
 
@@ -127,6 +127,17 @@ export function loadingTable(loading: readonly MeasuredLoading[]): Table {
             "",
           ],
     ),
+  };
+}
+
+export function entriesTable(entries: readonly MeasuredEntry[]): Table {
+  return {
+    columns: [
+      { title: "", align: "left" },
+      { title: "at once", align: "right" },
+      { title: "when needed", align: "right" },
+    ],
+    lines: entries.map(({ name, gzipBytes, laterBytes }) => [name, kilobytes(gzipBytes), kilobytes(laterBytes)]),
   };
 }
 
