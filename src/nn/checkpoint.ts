@@ -19,7 +19,7 @@ const FORMAT = "wgrad checkpoint 1";
 const BEST = "best.";
 
 /** Of a trainer's state, what its checkpoints depend on. */
-interface Stated {
+export interface Stated {
   readonly shapes: Record<string, Shape>;
   readonly weightNames: readonly string[];
 }

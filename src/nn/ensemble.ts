@@ -13,6 +13,7 @@ import {
 } from "../util/checks";
 import { DeviceError, ShapeError } from "../util/errors";
 import { Batches, checkBatches, rowsHeld } from "./batches";
+import { readCheckpoint, type Stated, writeCheckpoint } from "./checkpoint";
 import { checkDataset, checkInputs, checkWeights, type Dataset, type DataValues, type Rows } from "./dataset";
 import { type Each, type EnsembleParts, fitRound, type NetworkReport, trainingStep } from "./ensemble-fit";
 import { DATA_BYTES, EnsembleForward } from "./ensemble-forward";
@@ -129,6 +130,13 @@ export interface Ensemble {
   weights(i: number): Promise<Record<string, Float32Array>>;
   /** The PyTorch file of network i. */
   save(i: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** All that network i goes on from: the file that `checkpoint()` of its trainer would give between two fits. */
+  checkpoint(i: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Takes network i to a checkpoint of such a network, or of its trainer, taken between two fits. One that was dropped is trained again.
+   * Throws FormatError, TypeError, ShapeError or RangeError, and then changes nothing.
+   */
+  resume(i: number, file: Uint8Array): Promise<void>;
   dispose(): void;
 }
 
@@ -164,7 +172,7 @@ export async function ensemble(device: Device, model: Model, options: EnsembleOp
     }),
   );
   const parts = { model, loss, rule, each, stateNames: Object.keys(shapes) };
-  return new Networks(device, parts, networks, batchSize);
+  return new Networks(device, parts, networks, batchSize, { shapes, weightNames: Object.keys(model.held) });
 }
 
 function checkNumbers(name: string, values: readonly number[], count: number): void {
@@ -200,6 +208,7 @@ class Networks implements Ensemble {
     private readonly parts: EnsembleParts,
     private readonly networks: readonly Network[],
     private readonly batchSize: number | undefined,
+    private readonly stated: Stated,
   ) {
     const { model, loss, each } = parts;
     this.together = new Together(device, networks.length);
@@ -322,6 +331,27 @@ class Networks implements Ensemble {
 
   async save(i: number): Promise<Uint8Array<ArrayBuffer>> {
     return this.alone("save", async () => writeWeights(this.parts.model.held, this.network("save", i).values));
+  }
+
+  async checkpoint(i: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.alone("checkpoint", async () => {
+      const { values, steps, order } = this.network("checkpoint", i);
+      return writeCheckpoint({ values, steps, order, place: null, optimizer: this.parts.rule.name }, this.stated);
+    });
+  }
+
+  async resume(i: number, file: Uint8Array): Promise<void> {
+    return this.alone("resume", async () => {
+      const network = this.network("resume", i);
+      const { values, steps, order, place } = readCheckpoint(file, this.stated, this.parts.rule.name);
+      if (place !== null) {
+        throw new RangeError(
+          `resume: the checkpoint was taken within a fit, at its step ${place.position}; a trainer() takes that up, an ensemble goes on from the end of a fit.`,
+        );
+      }
+      const own = Object.entries(values).map(([name, array]) => [name, Float32Array.from(array)]);
+      Object.assign(network, { values: Object.fromEntries(own), steps, order, dropped: null });
+    });
   }
 
   dispose(): void {

@@ -151,6 +151,49 @@ describe("an ensemble on the CPU", () => {
       ]);
     }));
 
+  test("goes on from a checkpoint with the same bits: of a network, or of the trainer that it is alone", () =>
+    onCpu(async (device) => {
+      const whole = await three(device, "adam");
+      await whole.fit(data, { epochs: 2 });
+      const files = await Promise.all([0, 1, 2].map((i) => whole.checkpoint(i)));
+      const one = await trainer(device, sequential(1, [dense(3, { activation: "tanh" }), dense(1)], { seed: 1 }), {
+        ...{ loss: squaredError(), optimizer: sgd({ lr: 0.05 }), batchSize: 4 },
+      });
+      const expected = await whole.fit(data, { epochs: 2 });
+
+      const again = await three(device, "adam");
+      for (const [i, file] of files.entries()) await again.resume(i, file);
+      const got = await again.fit(data, { epochs: 2 });
+      expect({ ...got, seconds: 0 }).toEqual({ ...expected, seconds: 0 });
+      expect(await again.checkpoint(1)).toEqual(await whole.checkpoint(1));
+
+      await one.fit(line, { epochs: 2, seed: 1 });
+      const moved = await ensemble(device, regression(), {
+        ...{ count: 2, loss: squaredError(), optimizer: sgd({ lr: 0.05 }), batchSize: 4, seeds: [0, 1] },
+      });
+      await moved.resume(1, await one.checkpoint());
+      const both = [await one.fit(line, { epochs: 1, seed: 1 }), await moved.fit(line, { epochs: 1 })] as const;
+      expect(both[1].loss[1]).toEqual(both[0].loss);
+      expect(await moved.checkpoint(1)).toEqual(await one.checkpoint());
+
+      await expect(moved.resume(0, files[0] as Uint8Array)).rejects.toThrow(
+        "resume: the checkpoint is of the optimizer adam",
+      );
+      await expect(moved.resume(2, await one.checkpoint())).rejects.toThrow("resume: there is no network 2");
+      const stop = new AbortController();
+      const cut = one.fit(line, {
+        epochs: 9,
+        seed: 1,
+        onEpoch: () => stop.abort(new Error("enough")),
+        signal: stop.signal,
+      });
+      await expect(cut).rejects.toThrow("enough");
+      await expect(moved.resume(0, await one.checkpoint())).rejects.toThrow(
+        "resume: the checkpoint was taken within a fit",
+      );
+      for (const each of [whole, again, moved, one]) each.dispose();
+    }));
+
   test("refuses what makes none", () =>
     onCpu(async (device) => {
       const make = (options: object) =>
