@@ -4,6 +4,7 @@
 const rows = [
   { name: "cli", path: "^src/cli/" },
   { name: "playground", path: "^src/playground/" },
+  { name: "sweep", path: "^src/sweep/" },
   { name: "entries above nn", path: "^src/files/(onnx|pytorch)\\.ts$" },
   { name: "onnx, pytorch", path: "^src/(onnx|pytorch)/" },
   { name: "index", path: "^src/index\\.ts$" },
@@ -24,6 +25,8 @@ const rows = [
 const anyRow = rows.map((row) => row.path).join("|");
 /** Entry points of their own, which may bring a library: `wgrad/files/csv` and so on. */
 const fileEntries = "^src/files/(csv|idx|npy|npz|onnx|pytorch|tuning)";
+/** Trials over many machines: an entry of its own too. */
+const sweeps = "^src/sweep/";
 const tested = "^(src|shaders|test|bench)/";
 
 export default {
@@ -65,7 +68,7 @@ export default {
       name: "no-run-time-dependency",
       comment: "The core that a page downloads has none, save the random generator that src/data carries.",
       severity: "error",
-      from: { path: "^src/", pathNot: `^src/(playground|cli)/|${fileEntries}` },
+      from: { path: "^src/", pathNot: `^src/(playground|cli)/|${sweeps}|${fileEntries}` },
       to: {
         dependencyTypes: ["npm", "npm-dev", "npm-peer", "npm-optional", "npm-no-pkg", "core"],
         pathNot: "pure-rand",

@@ -7,6 +7,8 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 const alias = [
   { find: /^wgrad$/, replacement: source("index.ts") },
   { find: /^wgrad\/files\/(\w+)$/, replacement: source("files/$1.ts") },
+  { find: /^wgrad\/sweep$/, replacement: source("sweep/index.ts") },
+  { find: /^wgrad\/sweep\/queue$/, replacement: source("sweep/queue.ts") },
 ];
 
 /**
