@@ -1,75 +1,18 @@
 // Builds what the package ships: dist/index.js, one ES module; dist/files/, a module for each kind of file whose code
-// the core leaves out; and the declarations of all.
+// the core leaves out; dist/sweep/; and the declarations of all.
 
 import { spawnSync } from "node:child_process";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "vite";
-import { smallWgsl } from "./small-wgsl.mjs";
+import { buildModules, entries } from "./library.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 rmSync(dist, { recursive: true, force: true });
 
-// All in one build, so that what the core and a file's entry both need is there once: the errors are the same class, and a network that
-// readOnnx makes is one that the core can train.
-const files = ["csv", "idx", "npy", "onnx", "pytorch", "tuning"];
-/** @type {import("vite").InlineConfig} */
-const common = { root, configFile: false, publicDir: false, logLevel: "warn" };
-/** @type {import("vite").BuildOptions} */
-const output = { target: "es2022", minify: "oxc", sourcemap: true, emptyOutDir: false };
-await build({
-  ...common,
-  plugins: [smallWgsl()],
-  build: {
-    ...output,
-    outDir: dist,
-    rolldownOptions: { external: /^node:/ },
-    lib: {
-      entry: {
-        index: join(root, "src/index.ts"),
-        ...Object.fromEntries(files.map((name) => [`files/${name}`, join(root, `src/files/${name}.ts`)])),
-      },
-      formats: ["es"],
-    },
-  },
-});
-
-// The command line brings its own libraries too, and the core and the files by their modules here. It runs in Node alone.
-await build({
-  ...common,
-  plugins: [
-    {
-      name: "core-beside",
-      enforce: "pre",
-      resolveId(source) {
-        const [, module] = /^(?:\.\.\/)+(index|files\/(?:csv|onnx))$/.exec(source) ?? [];
-        return module === undefined ? null : { id: `../${module}.js`, external: "relative" };
-      },
-    },
-  ],
-  ssr: { noExternal: true, external: ["webgpu", "puppeteer"] },
-  build: {
-    ...output,
-    outDir: join(dist, "cli"),
-    ssr: join(root, "src/cli/wgrad.ts"),
-    rolldownOptions: { output: { banner: "#!/usr/bin/env node", codeSplitting: false } },
-  },
-});
-// What `wgrad verify --connect` gives a browser: one file.
-await build({
-  ...common,
-  plugins: [smallWgsl()],
-  build: {
-    ...output,
-    sourcemap: false,
-    outDir: join(dist, "cli"),
-    rolldownOptions: { output: { codeSplitting: false } },
-    lib: { entry: join(root, "src/cli/verify-page.ts"), formats: ["es"], fileName: "verify-page" },
-  },
-});
+await buildModules(dist);
 chmodSync(join(dist, "cli/wgrad.js"), 0o755);
 
 const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -111,7 +54,7 @@ const licences = built.map(([name = "", ...sources]) => {
 writeFileSync(join(dist, "licences.txt"), `${licences.join(`\n\n${"-".repeat(80)}\n\n`)}\n`);
 
 const kilobytes = (/** @type {number} */ sizeBytes) => (sizeBytes / 1000).toFixed(1);
-for (const name of ["index.js", ...files.map((file) => `files/${file}.js`), "cli/wgrad.js"]) {
+for (const name of ["index.js", ...entries.map((entry) => `${entry}.js`), "cli/wgrad.js"]) {
   const code = readFileSync(join(dist, name));
   console.log(`dist/${name}: ${kilobytes(code.length)} kB, ${kilobytes(gzipSync(code).length)} kB gzipped`);
 }

@@ -14,9 +14,11 @@ export async function dawn(): Promise<GPU | null> {
 
 export const NO_DAWN = "WebGPU in Node is the package webgpu, which is not installed here (npm install webgpu)";
 
-export async function openDevice(backend: "cpu" | "webgpu"): Promise<Device> {
+/** "auto": WebGPU on a GPU, where there is one and the package; else the CPU. */
+export async function openDevice(backend: "auto" | "cpu" | "webgpu"): Promise<Device> {
   if (backend === "cpu") return open({ backend });
   const gpu = await dawn();
+  if (backend === "auto") return gpu === null ? open({ backend: "cpu" }) : open({ backend, gpu });
   if (gpu === null) throw new UsageError(`${NO_DAWN}; without it, --device cpu.`);
   return open({ backend, gpu });
 }

@@ -5,8 +5,10 @@ import { ACTIVATIONS } from "./network";
 import { predict } from "./predict";
 import { terminalProgress } from "./progress";
 import type { Settings } from "./settings";
+import { sweep } from "./sweep";
 import { train } from "./train";
 import { verify } from "./verify";
+import { worker } from "./worker";
 
 /** Where a command writes. */
 export interface Streams {
@@ -46,7 +48,7 @@ function program({ out, error }: Streams): Command {
       .default("cpu");
 
   const wgrad = new Command("wgrad")
-    .description("Trains small networks on tables, and verifies this machine's adapters.")
+    .description("Trains networks on tables, sweeps over their options, and verifies this machine's adapters.")
     .version(VERSION)
     .configureOutput({ writeOut: write, writeErr: (text) => void error.write(text) })
     .showHelpAfterError("(--help says more)")
@@ -87,16 +89,10 @@ function program({ out, error }: Streams): Command {
     .option("--resume <checkpoint>", "goes on from what Ctrl-C left; all other settings are in it")
     .action(async (file: string, given: TrainFlags, command: Command) => {
       const from = given.resume === undefined ? settingsOf(given) : resumed(command, given.resume);
-      const interrupt = new AbortController();
-      // The second one ends it at once, as it would without this.
-      const stop = () => interrupt.abort(new Error("interrupted"));
-      process.once("SIGINT", stop);
-      try {
-        const progress = terminalProgress(error, "epochs");
-        await train({ file, out: given.out, device: given.device, from, say, progress, signal: interrupt.signal });
-      } finally {
-        process.off("SIGINT", stop);
-      }
+      const progress = terminalProgress(error, "epochs");
+      await interruptible((signal) =>
+        train({ file, out: given.out, device: given.device, from, say, progress, signal }),
+      );
     });
 
   wgrad
@@ -108,6 +104,52 @@ function program({ out, error }: Streams): Command {
     .addOption(device())
     .action((model: string, file: string, { out: to, device }: { out?: string; device: "cpu" | "webgpu" }) =>
       predict({ model, file, out: to ?? null, device, write, say: warn }),
+    );
+
+  wgrad
+    .command("sweep")
+    .description(
+      "Trains a network for each point of a space that a JSON file describes, and ranks them: writes results.json and results.csv. Started again, it goes on.",
+    )
+    .argument("<file>", "JSON with data, space, trial and strategy")
+    .option("--out <folder>", "where the results go, and what the sweep goes on from", ".")
+    .option("--data <folder>", "what the data are below; else the file's own folder")
+    .option("--workers <redis>", "hands trials to machines: redis://host:6379; see worker")
+    .addOption(device())
+    .action((file: string, { out, data, workers, device }: SweepFlags) =>
+      interruptible((signal) =>
+        sweep({
+          ...{ file, out, data: data ?? null, workers: workers ?? null, device, signal, say, warn },
+          progress: terminalProgress(error, "epochs"),
+        }),
+      ),
+    );
+
+  wgrad
+    .command("worker")
+    .description("Takes trials of sweeps from a queue in Redis, and trains them on this machine, until Ctrl-C.")
+    .argument("<redis>", "its address: redis://host:6379")
+    .option("--data <folder>", "what the data are below", ".")
+    .addOption(
+      new Option("--device <device>", "what to compute on; auto is WebGPU on a GPU where the package webgpu finds one")
+        .choices(["auto", "cpu", "webgpu"])
+        .default("auto"),
+    )
+    .option("--chrome", "trains in a headless Chrome; needs the package puppeteer", false)
+    .option(
+      "--lost <seconds>",
+      "after so long without a word of it another machine goes on with its trial",
+      positive,
+      15,
+    )
+    .option("--checkpoint <seconds>", "between two checkpoints of a trial", positive, 5)
+    .action((redis: string, { data, device, chrome, lost, checkpoint }: WorkerFlags) =>
+      interruptible((signal) =>
+        worker({
+          ...{ redis, data, device: chrome ? "chrome" : device, say, signal },
+          ...{ lostSeconds: lost, everySeconds: checkpoint },
+        }),
+      ),
     );
 
   wgrad
@@ -132,6 +174,35 @@ function program({ out, error }: Streams): Command {
       if (!within) throw new Failed();
     });
   return wgrad;
+}
+
+/** Until Ctrl-C, or the signal by which a service is stopped. The second one ends it at once, as it would without this. */
+async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interrupt = new AbortController();
+  const stop = () => interrupt.abort(new Error("interrupted"));
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  try {
+    await work(interrupt.signal);
+  } finally {
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+}
+
+interface SweepFlags {
+  out: string;
+  data?: string;
+  workers?: string;
+  device: "cpu" | "webgpu";
+}
+
+interface WorkerFlags {
+  data: string;
+  device: "auto" | "cpu" | "webgpu";
+  chrome: boolean;
+  lost: number;
+  checkpoint: number;
 }
 
 interface TrainFlags extends Omit<Settings, "target" | "table"> {

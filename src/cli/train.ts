@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { CsvDescription } from "../files/csv";
 import { writeOnnx } from "../files/onnx";
@@ -14,6 +14,7 @@ import {
 import { deviceLine, openDevice } from "./device";
 import { Interrupted, UsageError } from "./fail";
 import { classFigures, type Figures, figuresText, number, numberFigures, percent } from "./figures";
+import { replace } from "./folder-store";
 import { type Network, networkModel, networkTrainer, restored } from "./network";
 import type { Progress } from "./progress";
 import { report } from "./report";
@@ -167,13 +168,6 @@ function aboutTable({ features, target }: CsvDescription, rows: number, columns:
   const what =
     target?.kind === "classes" ? `${target.column.name}, ${target.classes.length} classes` : target?.columns[0]?.name;
   return `${rows} rows; ${features.length} columns${texts > 0 ? `, ${texts} of them text, as ${columns} numbers` : ""}; target ${what}`;
-}
-
-/** Whole or not at all: what was there before stays until the new is written. */
-async function replace(path: string, content: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, content);
-  await rename(temporary, path);
 }
 
 async function readCheckpoint(path: string, hash: string, file: string): Promise<{ bytes: Uint8Array; kept: Kept }> {

@@ -14,6 +14,7 @@ export interface SweepStore {
 
 type Kept<T> = T | Promise<T>;
 
+/** How far a sweep is. */
 export interface SweepProgress {
   /** Epochs done, of all that there are over all trials. */
   readonly epochs: number;

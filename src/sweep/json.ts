@@ -1,5 +1,6 @@
 /** What JSON has: what trials, points and states are made of. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+/** An object of it. */
 export type JsonObject = { readonly [name: string]: Json };
 
 /** So that what somebody sends costs no more to look at than a sweep needs. */

@@ -29,6 +29,7 @@ export interface TrialResult extends Partial<Figures> {
   readonly trial: Trial;
 }
 
+/** The table of a sweep. */
 export interface SweepResults {
   readonly format: "wgrad sweep results 1";
   readonly by: By;

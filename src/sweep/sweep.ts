@@ -20,6 +20,7 @@ export interface SweepDescription {
   readonly together?: number;
 }
 
+/** A sweep on a device of this thread. */
 export interface SweepOptions extends SweepDescription {
   readonly device: Device;
   readonly data: Dataset<DataValues>;

@@ -29,12 +29,14 @@ export type Checkpoints = ReadonlyMap<number, Uint8Array>;
 /** What became of a trial: its figures, or why it has none. */
 export type Outcome = { readonly id: number } & ({ readonly figures: Figures } | { readonly failed: string });
 
+/** What trials are trained on, and judged by. */
 export interface SweepData {
   readonly data: Dataset<DataValues>;
   /** Held back: trials are judged by it. */
   readonly validation: Dataset<DataValues> | null;
 }
 
+/** What a work goes on from, and whom it tells. */
 export interface WorkOptions {
   /** What was left of these trials elsewhere. One that does not fit is passed over: the trial begins anew, and comes to the same. */
   checkpoints?: Checkpoints;

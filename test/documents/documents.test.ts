@@ -114,6 +114,13 @@ const PROGRAMS: Record<string, () => Promise<void>> = {
     const slopes = [...(words[7] as [Float32Array])[0]];
     for (const [i, slope] of [2, -3, 5].entries()) expect(slopes[i]).toBeCloseTo(slope, 3);
   },
+  "many 2": async () => {
+    const { words, own } = await run("many 2", "results");
+    const [best] = words[0] as [Record<string, number>];
+    expect(best.lr).toBeGreaterThan(0.003);
+    expect(String(words[1]?.[0]).split("\n")).toHaveLength(13);
+    expect(own.results.trials.filter(({ epochs }: { epochs: number }) => epochs === 20)).toHaveLength(1);
+  },
   "files 1": async () => {
     const { words, own } = await run("files 1", "table");
     expect(own.table.columns).toContain("island=Biscoe");
