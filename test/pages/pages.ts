@@ -155,3 +155,16 @@ export async function axeFaults(page: Page): Promise<string[]> {
     return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
   });
 }
+
+/** Gives a field this value as a person would, who then leaves it. */
+export async function setField(page: Page, selector: string, value: string | number): Promise<void> {
+  await page.$eval(
+    selector,
+    (field, value) => {
+      (field as HTMLInputElement).value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    },
+    String(value),
+  );
+}

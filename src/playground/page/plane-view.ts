@@ -7,6 +7,12 @@ const AXIS = 18;
 /** Deviations from the mean at which a number has its full colour. */
 export const NUMBERS_REACH = 2;
 
+/** What is there to draw of a network over a plane. */
+export type Pictured = Pick<
+  Made,
+  "plane" | "target" | "axes" | "features" | "inputs" | "widths" | "training" | "heldBack"
+>;
+
 /** One cell of colours a cell of the plane; drawn small, then stretched smoothly. */
 export class CellImage {
   private readonly canvas = document.createElement("canvas");
@@ -20,6 +26,7 @@ export class CellImage {
 
   /** Classes mixed by their probabilities. values [cells², outputs]. */
   classes(values: Float32Array, outputs: number): this {
+    if (outputs === 1) return this.twoClasses(values);
     const { surface } = palette();
     const { data } = this.image;
     const count = this.cells * this.cells;
@@ -35,6 +42,16 @@ export class CellImage {
       }
       data[cell * 4 + 3] = 255;
     }
+    return this.done();
+  }
+
+  /** By the probability of class 1: as `classes`, in the time that dozens of small pictures have. */
+  private twoClasses(values: Float32Array): this {
+    const { surface } = palette();
+    const [none, all] = [mixed(surface, classColor(0), 0.62), mixed(surface, classColor(1), 0.62)];
+    values.forEach((value, cell) => {
+      put(mixed(none, all, value), this.image.data, cell * 4);
+    });
     return this.done();
   }
 
@@ -69,7 +86,7 @@ export class CellImage {
   }
 
   /** One neuron of a layer over the plane, in the colours of what it is: an output, or one between. */
-  neuron(made: Made, values: Float32Array, layer: number, unit: number): this {
+  neuron(made: Pictured, values: Float32Array, layer: number, unit: number): this {
     const units = values.length / this.cells ** 2;
     if (layer !== made.widths.length - 2) return this.unit(values, unit, units);
     if (made.target) return this.numbers(values);
@@ -124,7 +141,7 @@ function margins(values: Float32Array, outputs: number, cells: number, k: number
 /** The plane with what the network says of it, and the points it learns from. */
 export class PlaneView {
   private image: CellImage | null = null;
-  private made: Made | null = null;
+  private made: Pictured | null = null;
   private layers: Float32Array[] = [];
   private picked: { layer: number; unit: number } | null = null;
 
@@ -132,7 +149,7 @@ export class PlaneView {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  begin(made: Made): void {
+  begin(made: Pictured): void {
     this.made = made;
     this.image = made.plane ? new CellImage(made.plane.cells) : null;
     this.layers = [];
@@ -195,7 +212,7 @@ export class PlaneView {
     pen.globalAlpha = 1;
   }
 
-  private points(pen: CanvasRenderingContext2D, made: Made, { x, y }: Plane, { left, w, h }: Box): void {
+  private points(pen: CanvasRenderingContext2D, made: Pictured, { x, y }: Plane, { left, w, h }: Box): void {
     const { axes, inputs, target } = made;
     const colour = (y: number): Rgb => (target ? numberColor(y / NUMBERS_REACH) : classColor(y));
     const surface = css(palette().surface);
@@ -222,7 +239,7 @@ export class PlaneView {
     }
   }
 
-  private axes(pen: CanvasRenderingContext2D, made: Made, plane: Plane, { left, w, h }: Box): void {
+  private axes(pen: CanvasRenderingContext2D, made: Pictured, plane: Plane, { left, w, h }: Box): void {
     const [name, other] = made.axes.map((axis) => made.features[axis] ?? "");
     pen.fillStyle = palette().faint;
     pen.font = "11px system-ui, sans-serif";

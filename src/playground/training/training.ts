@@ -78,7 +78,7 @@ export abstract class Training<M> {
   }
 
   /** Errors are told, and end training. */
-  protected async guarded(task: () => Promise<void>): Promise<void> {
+  protected async guarded(task: () => Promise<unknown>): Promise<void> {
     try {
       await task();
     } catch (error) {
