@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { ManyEngine } from "./engine";
+
+expose(new ManyEngine());
