@@ -11,6 +11,7 @@
 export const PAGES = [
   { name: "Playground", path: "index.html" },
   { name: "Images", path: "images.html" },
+  { name: "Text", path: "text.html" },
   { name: "Many", path: "many.html" },
   { name: "Lessons", path: "lessons.html" },
   { name: "Race", path: "race.html" },

@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { TextEngine } from "./engine";
+
+expose(new TextEngine());
