@@ -80,6 +80,8 @@ function earlyChunks(): Plugin {
 // The pages. The library is built by scripts/build-lib.mjs, the tests are configured in vitest.config.ts.
 export default defineConfig({
   base: "./", // the built pages may lie in any folder of a server
+  // What a page shares with an example imports the library as its users do.
+  resolve: { alias: [{ find: /^wgrad$/, replacement: page("src/index.ts") }] },
   plugins: [smallWgsl(), shell(), contentSecurityPolicy(), documentsElsewhere(), earlyChunks()],
   worker: { format: "es", plugins: () => [smallWgsl()] },
   build: {

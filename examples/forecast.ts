@@ -52,7 +52,7 @@ export async function main(device?: Device, epochs = 10): Promise<{ error: numbe
 }
 
 /** x' = 0.2 x(t - 17) / (1 + x(t - 17)^10) - 0.1 x by small steps of Euler's; its mean taken away, and noise added. */
-function mackeyGlass(length: number, seed = 0): Float64Array {
+export function mackeyGlass(length: number, seed = 0): Float64Array {
   const fine = 10;
   const x = new Float64Array((length + 300) * fine).fill(1.2, 0, 17 * fine + 1);
   for (let i = 17 * fine; i + 1 < x.length; i++) {

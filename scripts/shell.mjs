@@ -12,6 +12,7 @@ export const PAGES = [
   { name: "Playground", path: "index.html" },
   { name: "Images", path: "images.html" },
   { name: "Text", path: "text.html" },
+  { name: "Series", path: "series.html" },
   { name: "Many", path: "many.html" },
   { name: "Lessons", path: "lessons.html" },
   { name: "Race", path: "race.html" },

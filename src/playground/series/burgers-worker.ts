@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { BurgersEngine } from "./burgers";
+
+expose(new BurgersEngine());

@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { SeriesEngine } from "./engine";
+
+expose(new SeriesEngine());
