@@ -110,7 +110,10 @@ function functionsOf({ loss, rule }: Plan): string[] {
     );
   }
   const of = { ...pytorch.options, ...(loss.weights !== null && { weight: { python: "weight" } }) };
-  const weight = loss.weights === null ? "" : "    weight = torch.tensor(CLASS_WEIGHTS, device=outputs.device)\n";
+  const weight =
+    loss.weights === null
+      ? ""
+      : "    weight = torch.tensor(CLASS_WEIGHTS, dtype=outputs.dtype, device=outputs.device)\n";
   const lossOptions = Object.entries({ ...of, reduction: "none" }).map(([name, value]) => `${name}=${literal(value)}`);
   const { name, options } = rule.pytorch;
   const ruleOptions = Object.entries(options).map(([key, value]) => `${key}=${literal(value)}`);

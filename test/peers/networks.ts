@@ -62,7 +62,7 @@ const denseCase: Case = {
     optimizer: adam({ lr: cosineDecay(0.02, 60, { warmup: 5, final: 0.001 }), weightDecay: 0.02 }),
     batchSize: 6,
     clipNorm: 0.8,
-    classWeights: [1, 0.5, 2],
+    classWeights: [1, 3, 2], // which Python reads as whole numbers
     frozen: ["2.bias"],
   },
   data: { x: numbers(19 * 5), y: integers(3, 19) },
