@@ -56,7 +56,9 @@ export async function measureInBrowser(root: string, options: Options, args: str
       try {
         const { browser, version, close } = await connectTo(address, new URL(served.address).origin);
         const results = await measureIn({ browser, at: address, close }, { here, root, options, args, served, first });
-        measured.push({ title: `${version} at ${address}`, results });
+        const { vendor, architecture, description } = results.adapter ?? {};
+        const adapter = [vendor, architecture, description].filter(Boolean).join(" ") || "no adapter";
+        measured.push({ title: `${adapter}, ${version} at ${address}`, results });
       } catch (error) {
         dead.push(`${address}: ${messageOf(error)}`);
       }

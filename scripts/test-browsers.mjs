@@ -212,7 +212,11 @@ mkdirSync(join(root, "out"), { recursive: true });
 writeFileSync(join(root, "out/test-browsers.json"), JSON.stringify(results, null, 1));
 
 const adapters = results
-  .map(({ version, tests }) => ({ title: version, parities: tests.flatMap(({ parity }) => (parity ? [parity] : [])) }))
+  .map(({ name, version, adapter, tests }) => ({
+    // Of a fleet it is told on what each runs; here that is in the table of README.
+    title: options.connect.includes(name) && adapter?.description ? `${adapter.description}, ${version}` : version,
+    parities: tests.flatMap(({ parity }) => (parity ? [parity] : [])),
+  }))
   .filter(({ parities }) => parities.length > 0);
 if (adapters.length > 0) {
   console.log(
