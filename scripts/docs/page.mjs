@@ -45,6 +45,7 @@ export function pageOf({ document, body, guides, modules, head }) {
     </header>
     <div class="documents">
       <main id="text">
+<p class="sub to-list"><a href="#documents">Search, and all documents</a></p>
 ${within ? `<p class="sub">from "${within.name}"</p>\n` : ""}${body}
       </main>
       <aside aria-label="Documents" id="documents">
