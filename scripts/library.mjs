@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import { smallWgsl } from "./small-wgsl.mjs";
+import { threadBeside } from "./thread-beside.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -25,7 +26,7 @@ export async function buildModules(dist) {
   // readOnnx makes is one that the core can train.
   await build({
     ...common,
-    plugins: [smallWgsl()],
+    plugins: [smallWgsl(), threadBeside()],
     build: {
       ...output,
       outDir: dist,
@@ -65,7 +66,7 @@ export async function buildModules(dist) {
   // What `wgrad verify --connect` gives a browser: one file.
   await build({
     ...common,
-    plugins: [smallWgsl()],
+    plugins: [smallWgsl(), threadBeside()],
     build: {
       ...output,
       sourcemap: false,

@@ -18,6 +18,12 @@ export interface OpenOptions {
   /** Where to look for WebGPU; default `navigator.gpu`. In Node: `create([])` of the package `webgpu`. */
   gpu?: GPU;
   powerPreference?: "low-power" | "high-performance";
+  /**
+   * Threads that a program on the CPU runs on at most, from 1 on; default as many as there are cores, where its step has enough to do for
+   * them. Bits are the same on any number. They share memory: in a page that wants cross-origin isolation, and a worker that opens the
+   * device. `device.info.description` and `explain()` say how many there are, and why no more.
+   */
+  threads?: number;
   /** How WebGPU runs programs: by default what is faster. "persistent" is taken wherever a program fits it. For measuring. */
   route?: Route;
   /** Where `tune` keeps its records; default the browser's IndexedDB, in Node none (see wgrad/files/tuning). Null for none. */
@@ -91,14 +97,16 @@ export interface Backend {
  * "auto" never throws: its last resort is the CPU.
  */
 export async function open(options: OpenOptions = {}): Promise<Device> {
-  checkOptions("open", options, ["backend", "gpu", "powerPreference", "route", "tuning"]);
-  const { backend = "auto", gpu, powerPreference, route, tuning } = options;
+  checkOptions("open", options, ["backend", "gpu", "powerPreference", "route", "threads", "tuning"]);
+  const { backend = "auto", gpu, powerPreference, route, threads, tuning } = options;
   if (backend !== "auto" && backend !== "webgpu" && backend !== "cpu") {
     throw new TypeError(`open: backend is ${String(backend)}; it must be "auto", "webgpu" or "cpu"`);
   }
   if (route !== undefined && route !== "recorded" && route !== "persistent") {
     throw new TypeError(`open: route is ${String(route)}; it must be "recorded" or "persistent", or left out`);
   }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
+    throw new RangeError(`open: threads is ${shown(threads)}; it must be a whole number from 1 on, or left out`);
   if (gpu && typeof gpu.requestAdapter !== "function") {
     throw new TypeError(
       `open: gpu is ${shown(gpu)}; it must be navigator.gpu, or in Node create([]) of the package "webgpu"`,
@@ -139,7 +147,7 @@ async function openGpu(adapter: Adapter, asked: OpenOptions): Promise<Device> {
 /** A chunk of its own: a page that has a GPU does not download it. */
 async function openCpu(asked: OpenOptions): Promise<Device> {
   const { openCpuBackend } = await import("./fallback");
-  return new OpenDevice(await openCpuBackend(), asked);
+  return new OpenDevice(await openCpuBackend(asked.threads), asked);
 }
 
 /** @internal What `open` was asked for when it gave this device; nothing where it comes from elsewhere. */

@@ -1,45 +1,80 @@
 import type { Program } from "./graph/program";
 import type { Runner } from "./runner";
-import { closedError, type DeviceError } from "./util/errors";
+import { closedError, DeviceError } from "./util/errors";
+import { coresHere } from "./wasm/cores";
+import type { Threads } from "./wasm/threads";
 import type { TuningReport } from "./webgpu/tune";
 
 /** What runs programs on the CPU, and its name. Each is a chunk of its own. */
 interface Kind {
-  readonly description: string;
+  description(): string;
   create(program: Program): Promise<Runner & { readonly sizeBytes: number; readonly buffers: number }>;
+  close(): void;
 }
 
-/** WebAssembly where it is to be had; where there is no SIMD or a page's Content Security Policy bars it, plain JavaScript. */
-export async function openCpuBackend(): Promise<CpuBackend> {
+/**
+ * WebAssembly where it is to be had; where there is no SIMD or a page's Content Security Policy bars it, plain JavaScript. `threads`: at
+ * most so many; by default as many as there are cores.
+ */
+export async function openCpuBackend(threads?: number): Promise<CpuBackend> {
   const { WasmRunner } = await import("./wasm/runner");
-  if (await WasmRunner.runsHere()) {
-    // Copies are a chunk of their own: a page that has one network does not download it.
-    const create = async (program: Program) =>
-      WasmRunner.create(program, program.copies && (await import("./wasm/copies")).WasmCopies);
-    return new CpuBackend({ description: "CPU, WebAssembly", create });
+  if (!(await WasmRunner.runsHere())) {
+    const { ReferenceRunner } = await import("./reference-runner");
+    return new CpuBackend(() => ({
+      description: () => "CPU, JavaScript in float64, many times slower: WebAssembly with SIMD is not to be had here",
+      create: async (program) => new ReferenceRunner(program),
+      close: () => {},
+    }));
   }
-  const { ReferenceRunner } = await import("./reference-runner");
-  return new CpuBackend({
-    description: "CPU, JavaScript in float64, many times slower: WebAssembly with SIMD is not to be had here",
-    create: async (program) => new ReferenceRunner(program),
+  const cores = coresHere(threads);
+  return new CpuBackend((lost) => {
+    let made: Promise<Threads> | null = null;
+    let alone = () => cores.alone;
+    let closed = false;
+    // A chunk of its own, as copies are: a page whose networks are small, and that has one of each, does not download it.
+    const make = async () => {
+      const { Threads } = await import("./wasm/threads");
+      const threads = new Threads(lost);
+      if (closed) threads.close();
+      alone = () => threads.alone;
+      return threads;
+    };
+    const here = { ...cores, threads: () => (made ??= make()) };
+    return {
+      description() {
+        const why = alone();
+        return `CPU, WebAssembly, ${why === null ? `up to ${cores.most} threads` : `one thread: ${why}`}`;
+      },
+      create: async (program) =>
+        WasmRunner.create(program, program.copies && (await import("./wasm/copies")).WasmCopies, here),
+      close() {
+        closed = true;
+        void made?.then((threads) => threads.close());
+      },
+    };
   });
 }
 
 /** The fallback device. */
 export class CpuBackend {
   readonly backend = "cpu";
-  readonly info: { vendor: string; architecture: string; description: string; isFallback: boolean };
   readonly lost: Promise<{ reason: string; message: string }>;
   private gone: DeviceError | null = null;
   private readonly runners = new Set<{ readonly sizeBytes: number; readonly buffers: number }>();
   private peakBytes = 0;
   private lose: (info: { reason: string; message: string }) => void = () => {};
 
-  constructor(private readonly kind: Kind) {
-    this.info = { vendor: "", architecture: "", description: kind.description, isFallback: true };
+  private readonly kind: Kind;
+
+  constructor(kindOf: (lost: (message: string) => void) => Kind) {
+    this.kind = kindOf((message) => this.end(new DeviceError(message), "unknown", message));
     this.lost = new Promise((resolve) => {
       this.lose = resolve;
     });
+  }
+
+  get info(): { vendor: string; architecture: string; description: string; isFallback: boolean } {
+    return { vendor: "", architecture: "", description: this.kind.description(), isFallback: true };
   }
 
   memory(): { bytes: number; peakBytes: number; buffers: number } {
@@ -70,8 +105,13 @@ export class CpuBackend {
   }
 
   close(): void {
-    this.gone ??= closedError();
+    this.end(closedError(), "destroyed", "close() was called");
+  }
+
+  private end(gone: DeviceError, reason: string, message: string): void {
+    this.gone ??= gone;
     this.runners.clear();
-    this.lose({ reason: "destroyed", message: "close() was called" });
+    this.kind.close();
+    this.lose({ reason, message });
   }
 }

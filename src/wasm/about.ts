@@ -13,12 +13,14 @@ export interface KernelAbout {
   /** Scalar outputs that it leaves in the record. */
   readonly records: readonly string[];
   readonly flops: number;
+  /** Threads that run it at once. */
+  readonly threads: number;
 }
 
 export function about(
   group: Group,
   nodes: readonly Tensor[],
-  lies: Pick<KernelAbout, "reads" | "writes" | "records">,
+  lies: Pick<KernelAbout, "reads" | "writes" | "records" | "threads">,
 ): KernelAbout {
   const ops = [...nodes.map(({ op }) => op), ...group.partials.map(({ op }) => `${op} begun`)];
   return {

@@ -13,11 +13,11 @@ export function copying(copies: readonly { from: Buffer; to: Buffer }[], name: s
   return { parameters: 0, locals: [], bytes: root.bytes, name };
 }
 
-/** step(n): n times the first `kernels` functions in turn, each time with the next record. */
-export function stepping(kernels: number, history: number, recordBytes: number): ModuleFunction {
+/** step(n): n times the `kernels` functions from the first on in turn, each time with the next record. */
+export function stepping(first: number, kernels: number, history: number, recordBytes: number): ModuleFunction {
   const { root } = new FunctionBody(1, false);
   root.i32(history).put(GLOBAL_SET, 0).put(LOOP, VOID);
-  for (let i = 0; i < kernels; i++) root.put(CALL, ...unsigned(i));
+  for (let i = 0; i < kernels; i++) root.put(CALL, ...unsigned(first + i));
   root.put(GLOBAL_GET, 0).i32(recordBytes).put(I32_ADD).put(GLOBAL_SET, 0);
   root.get(0).i32(1).put(I32_SUB).put(TEE, 0).put(BR_IF, 0).put(END);
   return { parameters: 1, locals: [], bytes: root.bytes, name: "step" };

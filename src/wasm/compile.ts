@@ -10,10 +10,12 @@ import { sizeOf } from "../util/shape";
 import { about, type KernelAbout } from "./about";
 import { copying, stepping } from "./calls";
 import { encodeModule, type ModuleFunction } from "./encoder";
+import { dealtNs, type Grain, threadsFor } from "./grain";
 import type { More } from "./kernel";
-import { type Called, Kernels } from "./kernels";
+import { Kernels } from "./kernels";
 import { LANE_BYTES } from "./lane";
 import { type Buffer, Layout } from "./layout";
+import { type Called, CONTROL_BYTES, IMPORTS, Team } from "./pieces";
 
 /** A program as one WebAssembly module: `step(n)` runs n steps and leaves a record of its scalars for each. */
 export interface Compiled {
@@ -29,8 +31,16 @@ export interface Compiled {
   /** Scalar outputs, in the order in which a record holds them. */
   readonly scalars: readonly string[];
   readonly history: Buffer;
+  /** Threads that share the memory, and where they wait for one another; null for one that has it for itself. */
+  readonly team: Sharing | null;
   /** Records that the history has room for: the most steps of one call. */
   readonly records: number;
+}
+
+/** So many threads, and the memory in which they wait for one another. */
+export interface Sharing {
+  readonly threads: number;
+  readonly control: Buffer;
 }
 
 const HISTORY_BYTES = 2 ** 18;
@@ -40,8 +50,11 @@ const LIMITS = { maxBuffers: 64 };
 
 type Named = readonly (readonly [string, Tensor])[];
 
-/** Throws DeviceError, with both numbers, where a program needs more memory than WebAssembly can address. */
-export async function compile(program: Program, relaxed: boolean): Promise<Compiled> {
+/**
+ * For as many threads as find enough to do, at most `most`. Throws DeviceError, with both numbers, where a program needs more memory than
+ * WebAssembly can address.
+ */
+export async function compile(program: Program, relaxed: boolean, most: number, grain: Grain): Promise<Compiled> {
   const results = simplify([...Object.values(program.outputs), ...Object.values(program.updates ?? {})]);
   const own = (tensors: Record<string, Tensor>) =>
     Object.entries(tensors).map(([name, tensor]) => [name, resultOf(results.get(tensor) as Tensor)] as const);
@@ -53,7 +66,8 @@ export async function compile(program: Program, relaxed: boolean): Promise<Compi
     LIMITS,
   );
   const more = needsMore(fusion, [...results.values()]) ? await import("./more") : null;
-  return new Compiler(program, outputs, updates, fusion, relaxed, more).compile();
+  const threads = most === 1 ? 1 : threadsFor(grain, dealtNs(grain, fusion), most);
+  return new Compiler(program, outputs, updates, fusion, relaxed, more, threads, grain).compile();
 }
 
 /** Whether there is something among the kernels that a chunk of its own writes. */
@@ -84,6 +98,8 @@ class Compiler {
     private readonly fusion: Fusion,
     relaxed: boolean,
     more: More | null,
+    private readonly threads: number,
+    private readonly grain: Grain,
   ) {
     const { parameters } = program;
     this.order = schedule(fusion, new Map(updates.map(([name, node]) => [parameters[name] as Tensor, node])));
@@ -100,11 +116,13 @@ class Compiler {
         recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [LANE_BYTES * i] : [])),
       },
       more,
+      threads,
     );
   }
 
   compile(): Compiled {
-    const { program, layout, fusion, made } = this;
+    const { program, layout, fusion, made, threads } = this;
+    const control = threads > 1 ? layout.add("threads", "threads", CONTROL_BYTES / 4) : null;
     const named = (tensors: Record<string, Tensor>, role: "input" | "parameter") =>
       new Map(
         Object.entries(tensors).map(([name, tensor]) => {
@@ -149,23 +167,35 @@ class Compiler {
 
     // Those that others call come behind the kernels, the copies and the step.
     const inner: ModuleFunction[] = [];
-    const first = this.groups.length + (copies.length > 0 ? 1 : 0) + 1;
+    const imported = control === null ? [] : IMPORTS;
+    const first = imported.length + this.groups.length + (copies.length > 0 ? 1 : 0) + 1;
     let count = 0;
     const called: Called = (write) => {
       const name = `s${count++}`;
       return first - 1 + inner.push(write(name));
     };
-    const functions = this.groups.map((group, i) => made.write(group, `k${i}`, called));
-    const kernels = this.groups.map((group) => {
+    const team = control && new Team(threads, this.grain, control, called);
+    const written = this.groups.map((group, i) => made.write(group, `k${i}`, called, team));
+    const functions = written.map(({ made }) => made);
+    const kernels = this.groups.map((group, i) => {
       const nodes = valuesOf(group);
       return about(group, nodes, {
         reads: [...readsOf(fusion, group)].map((tensor) => made.bufferOf(tensor)),
         writes: nodes.filter((node) => this.isStored(node)).map((node) => made.bufferOf(node)),
         records: this.scalars.filter(([, node]) => nodes.includes(node)).map(([name]) => name),
+        threads: written[i]?.threads ?? 1,
       });
     });
     if (copies.length > 0) {
-      functions.push(copying(copies, `k${functions.length}`));
+      const name = `k${functions.length}`;
+      functions.push(
+        team
+          ? team.alone(
+              name,
+              called((name) => copying(copies, name)),
+            )
+          : copying(copies, name),
+      );
       kernels.push({
         kind: "copy",
         label: "updates and outputs in their places",
@@ -174,11 +204,13 @@ class Compiler {
         writes: copies.map(({ to }) => to),
         records: [],
         flops: 0,
+        threads: 1,
       });
     }
-    functions.push(stepping(functions.length, history.address, this.scalars.length * LANE_BYTES));
+    team?.finish();
+    functions.push(stepping(imported.length, functions.length, history.address, this.scalars.length * LANE_BYTES));
     return {
-      bytes: encodeModule(layout.sizeBytes, history.address, [...functions, ...inner]),
+      bytes: encodeModule(layout.sizeBytes, history.address, [...functions, ...inner], imported),
       sizeBytes: layout.sizeBytes,
       kernels,
       buffers: layout.buffers,
@@ -189,6 +221,7 @@ class Compiler {
       scalars: this.scalars.map(([name]) => name),
       history,
       records,
+      team: control && { threads, control },
     };
   }
 

@@ -24,7 +24,7 @@ class CopyTable {
   constructor(
     private readonly copies: Copies,
     lasting: readonly Buffer[],
-    memory: ArrayBuffer,
+    memory: ArrayBufferLike,
   ) {
     const found: { begin: number; end: number }[] = [];
     for (const buffer of [...lasting].sort((a, b) => a.address - b.address)) {
@@ -145,7 +145,7 @@ export class WasmCopies extends WasmRunner {
         start = performance.now();
       }
       this.table.bring(copy);
-      this.call("step", count);
+      this.steps(count);
       this.table.keep(copy);
       record(copy);
     }
@@ -162,7 +162,7 @@ export class WasmCopies extends WasmRunner {
     const { scalars, outputs, parameters, history } = this.compiled;
     const each = Array.from({ length: this.copies }, (_, copy) => {
       this.table.bring(copy);
-      this.call("step", 1);
+      this.steps(1);
       const all = (buffers: ReadonlyMap<string, Buffer>): Named =>
         Object.fromEntries([...buffers].map(([name, buffer]) => [name, new Float32Array(this.view(buffer))]));
       const record = scalars.map((name, i) => [name, Float32Array.of(this.view(history)[i] as number)] as const);

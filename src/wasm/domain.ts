@@ -1,6 +1,6 @@
 import { type Access, type Bound, canonical } from "../graph/view";
 import { LANE_BYTES } from "./lane";
-import type { Scope, Value } from "./scope";
+import type { Part, Scope, Value } from "./scope";
 
 /** Where along one axis the lanes of a vector are: a counter in bytes of float32 (or none), plus a number for each lane in use. */
 export interface Coordinate {
@@ -36,21 +36,62 @@ export function fixed(at: number): Coordinate {
 /** Places along each axis at which loops are cut in two, so that on either side it is known what a guard makes of it. */
 export type Cuts = readonly (readonly number[])[];
 
-/** Visits every point of a domain with these axes once, four at a time as far as they go; a visit's sites share their loop. */
+/** Along which axis a domain is dealt out, and into how many parts. */
+export interface Deal {
+  readonly axis: number;
+  readonly parts: number;
+}
+
+/** The outermost axis of which there is this much is dealt out. */
+const MANY_PARTS = 32;
+
+/** How the points that `overVectors` visits are dealt out. */
+export function vectorsDealt(lengths: readonly number[], unroll = 1): Deal {
+  const { length, period, grouped } = rowsOf(lengths);
+  const parts = [...lengths];
+  if (grouped) parts.splice(-2, 2, Math.ceil((parts.at(-2) as number) / ((4 * period) / length)));
+  else parts.splice(-1, 1, Math.ceil(length / (4 * unroll)));
+  return dealt(parts);
+}
+
+/** How the points that `overScalars` visits are dealt out. */
+export function scalarsDealt(lengths: readonly number[]): Deal {
+  return dealt(lengths);
+}
+
+function dealt(parts: readonly number[]): Deal {
+  const many = parts.findIndex((count) => count >= MANY_PARTS);
+  const axis = many >= 0 ? many : Math.max(0, parts.indexOf(Math.max(...parts)));
+  return { axis, parts: parts[axis] ?? 1 };
+}
+
+/** The last axis, and whether rows of it fill whole vectors together. */
+function rowsOf(lengths: readonly number[]) {
+  const last = lengths.length - 1;
+  const length = lengths[last] ?? 1;
+  const rows = lengths[last - 1];
+  const period = multipleOf4(length) / 4;
+  const grouped = rows !== undefined && length % 4 !== 0 && length < LONG_ROW && period <= MAX_PERIOD;
+  return { last, length, rows: rows ?? 1, period, grouped };
+}
+
+/**
+ * Visits every point of a domain with these axes once, four at a time as far as they go; a visit's sites share their loop. Given a part,
+ * the points that are in it.
+ */
 export function overVectors(
   scope: Scope,
   lengths: readonly number[],
   visit: (scope: Scope, sites: readonly Site[]) => void,
   unroll = 1,
   cuts: Cuts = [],
+  part: (Part & Deal) | null = null,
 ): void {
-  const last = lengths.length - 1;
-  const length = lengths[last] ?? 1;
-  const rows = lengths[last - 1];
-  const period = multipleOf4(length) / 4;
-  const grouped = rows !== undefined && length % 4 !== 0 && length < LONG_ROW && period <= MAX_PERIOD;
-  const pieces = piecesOf(lengths, cuts, grouped);
+  const { last, length, rows, period, grouped } = rowsOf(lengths);
   const lead = lengths.slice(0, grouped ? -2 : -1);
+  const own = part?.axis === lead.length ? part : null;
+  // Parts of a row are counted from its beginning.
+  const pieces = piecesOf(lengths, own ? cuts.slice(0, lead.length) : cuts, grouped);
   const visitRow = (scope: Scope, outer: readonly Coordinate[]) => {
     const site = (...inner: readonly Coordinate[]): Site => ({
       coordinates: [...outer, ...inner],
@@ -68,9 +109,15 @@ export function overVectors(
         );
       const whole = Math.floor(rows / step) * step;
       if (whole > step)
-        scope.loop(0, LANE_BYTES * whole, LANE_BYTES * step, (scope, counter) => visit(scope, sites(counter, 0, step)));
-      else if (whole > 0) visit(scope, sites(null, 0, whole));
-      if (rows > whole) visit(scope, sites(null, whole, rows - whole));
+        scope.loop(
+          0,
+          LANE_BYTES * whole,
+          LANE_BYTES * step,
+          (scope, counter) => visit(scope, sites(counter, 0, step)),
+          own,
+        );
+      else if (whole > 0) scope.only(own, 0, (scope) => visit(scope, sites(null, 0, whole)));
+      if (rows > whole) scope.only(own, whole / step, (scope) => visit(scope, sites(null, whole, rows - whole)));
       return;
     }
     const sites = (counter: Value | null, from: number, to: number, range?: readonly [number, number]) =>
@@ -81,14 +128,13 @@ export function overVectors(
     for (const [from, to] of pieces[last] ?? [[0, length]]) {
       const whole = from + Math.floor((to - from) / step) * step;
       if (whole > from + step) {
-        scope.loop(LANE_BYTES * from, LANE_BYTES * whole, LANE_BYTES * step, (scope, counter) =>
-          visit(scope, sites(counter, 0, step, [from, whole - step])),
-        );
-      } else if (whole > from) visit(scope, sites(null, from, whole));
-      if (to > whole) visit(scope, sites(null, whole, to));
+        const visitStep = (scope: Scope, counter: Value) => visit(scope, sites(counter, 0, step, [from, whole - step]));
+        scope.loop(LANE_BYTES * from, LANE_BYTES * whole, LANE_BYTES * step, visitStep, own);
+      } else if (whole > from) scope.only(own, 0, (scope) => visit(scope, sites(null, from, whole)));
+      if (to > whole) scope.only(own, whole / step, (scope) => visit(scope, sites(null, whole, to)));
     }
   };
-  overScalars(scope, lead, visitRow, pieces);
+  overScalars(scope, lead, visitRow, pieces, own ? null : part);
 }
 
 /** Each axis as pieces [from, to), the loops of all being few. */
@@ -107,12 +153,13 @@ function piecesOf(lengths: readonly number[], cuts: Cuts, grouped: boolean): (re
   });
 }
 
-/** Visits every point once, one at a time. */
+/** Visits every point once, one at a time; given a part, the points that are in it. */
 export function overScalars(
   scope: Scope,
   lengths: readonly number[],
   visit: (scope: Scope, coordinates: readonly Coordinate[]) => void,
   pieces: readonly (readonly (readonly [number, number])[])[] = [],
+  part: (Part & Deal) | null = null,
 ): void {
   const go = (scope: Scope, axis: number, before: readonly Coordinate[]): void => {
     const length = lengths[axis];
@@ -120,13 +167,12 @@ export function overScalars(
       visit(scope, before);
       return;
     }
+    const own = part?.axis === axis ? part : null;
     for (const [from, to] of pieces[axis] ?? [[0, length]]) {
       const at = (inner: Scope, coordinate: Coordinate) => go(inner, axis + 1, [...before, coordinate]);
-      if (to === from + 1) at(scope, fixed(from));
-      else
-        scope.loop(LANE_BYTES * from, LANE_BYTES * to, LANE_BYTES, (inner, counter) =>
-          at(inner, { counter, lanes: [0], range: [from, to - 1] }),
-        );
+      const inLoop = (inner: Scope, counter: Value) => at(inner, { counter, lanes: [0], range: [from, to - 1] });
+      if (to === from + 1) scope.only(own, from, (inner) => at(inner, fixed(from)));
+      else scope.loop(LANE_BYTES * from, LANE_BYTES * to, LANE_BYTES, inLoop, own);
     }
   };
   go(scope, 0, []);

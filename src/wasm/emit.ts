@@ -40,7 +40,7 @@ export function emitGroup(kernel: Kernel, scratch: Scratch): void {
 }
 
 function emitContraction(kernel: Kernel, group: ContractionGroup, scratch: Scratch): void {
-  const { f, places } = kernel;
+  const { places } = kernel;
   const { root, members, partials } = group;
   const product = matricesOf(group, { addressOf: (tensor) => places.addressOf(tensor), left: scratch.left });
   if (asShort(group)) {
@@ -52,7 +52,7 @@ function emitContraction(kernel: Kernel, group: ContractionGroup, scratch: Scrat
   const viewed = plain
     ? { a: null, b: null }
     : loaded(places.more).viewedOf(kernel, group, scratch.left, scratch.panels);
-  emitProduct(f, { ...product, c, packed: scratch.panels }, viewed);
+  emitProduct(kernel.pieces, { ...product, c, packed: scratch.panels }, viewed);
   // The product first, whole; then what is made of it, element by element.
   const store = places.recordsOf(root).length > 0 || (scratch.c !== null && places.isStored(root));
   if (!store && members.length + partials.length === 0) return;

@@ -84,18 +84,31 @@ export function simd(number: number): number {
   return (0xfd << 12) | number;
 }
 
+/** The code of an instruction on memory that threads share. */
+export function atomic(number: number): number {
+  return (0xfe << 12) | number;
+}
+
 const PAGE_BYTES = 65536;
+
+/** Pages of 64 KiB that so many bytes take. */
+export function pagesOf(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / PAGE_BYTES);
+}
 
 /**
  * A module with one memory, one mutable i32 global that starts at `start`, and these functions, all of it exported: "memory" and
- * the functions by their names.
+ * the functions by their names. Where threads share the memory, it is imported as "wgrad" "memory", with functions of one number, then of
+ * none, that come before the others; and two more globals are exported: "thread", which of them an instance is, and "threads", how many.
  */
 export function encodeModule(
   sizeBytes: number,
   start: number,
   functions: readonly ModuleFunction[],
+  imported: readonly string[] = [],
 ): Uint8Array<ArrayBuffer> {
-  const pages = Math.ceil(sizeBytes / PAGE_BYTES);
+  const pages = pagesOf(sizeBytes);
+  const shared = imported.length > 0;
   const module = new Bytes().push(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   const section = (id: number, items: readonly (Bytes | readonly number[])[]) => {
     const content = new Bytes().push(...unsigned(items.length));
@@ -104,15 +117,32 @@ export function encodeModule(
   };
   section(
     1,
-    [0, 1].map((parameters) => [0x60, parameters, ...new Array<number>(parameters).fill(I32), 0]),
+    (shared ? [0, 1, 2] : [0, 1]).map((parameters) => [
+      0x60,
+      parameters,
+      ...new Array<number>(parameters).fill(I32),
+      0,
+    ]),
   );
+  const [limits, global] = [
+    [...unsigned(pages), ...unsigned(pages)],
+    (value: number) => [I32, 1, 0x41, ...signed(value), 0x0b],
+  ];
+  const from = text("wgrad");
+  const given = imported.map((name, i) => [...from, ...text(name), 0, i === 0 ? 1 : 0]);
+  if (shared) section(2, [[...from, ...text("memory"), 2, 3, ...limits], ...given]);
   section(
     3,
     functions.map(({ parameters }) => [parameters]),
   );
-  section(5, [[1, ...unsigned(pages), ...unsigned(pages)]]);
-  section(6, [[I32, 1, 0x41, ...signed(start), 0x0b]]);
-  section(7, [[...text("memory"), 2, 0], ...functions.map(({ name }, i) => [...text(name), 0, ...unsigned(i)])]);
+  if (!shared) section(5, [[1, ...limits]]);
+  section(6, [global(start), ...(shared ? [global(0), global(1)] : [])]);
+  const globals = shared ? ["thread", "threads"].map((name, i) => [...text(name), 3, 1 + i]) : [];
+  section(7, [
+    [...text("memory"), 2, 0],
+    ...globals,
+    ...functions.map(({ name }, i) => [...text(name), 0, ...unsigned(imported.length + i)]),
+  ]);
   section(10, functions.map(body));
   return module.done();
 }

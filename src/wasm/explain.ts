@@ -2,7 +2,12 @@ import type { Compiled } from "./compile";
 import { type Buffer, sizeBytesOf } from "./layout";
 
 /** The kernels as a person reads them, and the memory plan. */
-export function explain({ kernels, buffers, bytes, sizeBytes }: Compiled, route: string): string {
+export function explain(
+  { kernels, buffers, bytes, sizeBytes }: Compiled,
+  route: string,
+  /** How many threads, and why it is one. */
+  { count, alone }: { readonly count: number; readonly alone: string | null },
+): string {
   const names = (list: readonly Buffer[]) => list.map(({ name }) => name).join(", ");
   const shared = buffers.filter(({ role }) => role === "intermediate" || role === "scratch" || role === "partials");
   const size = (list: readonly Buffer[]) => list.reduce((sum, buffer) => sum + sizeBytesOf(buffer), 0);
@@ -10,9 +15,10 @@ export function explain({ kernels, buffers, bytes, sizeBytes }: Compiled, route:
   return [
     `plan ${hash(bytes)}: ${kernels.length} kernel${kernels.length === 1 ? "" : "s"} a step`,
     `route: ${route}`,
-    ...kernels.flatMap(({ kind, label, shapes, reads, writes, records, flops }, i) => [
+    `threads: ${count}${alone === null ? "" : `, ${alone}`}`,
+    ...kernels.flatMap(({ kind, label, shapes, reads, writes, records, flops, threads: most }, i) => [
       `  ${i + 1}  ${kind.padEnd(11)} ${label}  ${shapes}`,
-      `       ${names(reads) || "nothing"} -> ${[...writes.map(({ name }) => name), ...records.map((name) => `${name} of the step`)].join(", ") || "a number"}   (${flops} FLOP, ${size([...reads, ...writes])} B)`,
+      `       ${names(reads) || "nothing"} -> ${[...writes.map(({ name }) => name), ...records.map((name) => `${name} of the step`)].join(", ") || "a number"}   (${flops} FLOP, ${size([...reads, ...writes])} B${count > 1 ? `, ${countOf(Math.min(count, most))}` : ""})`,
     ]),
     "memory:",
     ...resident.map(
@@ -21,6 +27,11 @@ export function explain({ kernels, buffers, bytes, sizeBytes }: Compiled, route:
     `  intermediate ${shared.length} buffers, ${size(shared)} B if each had its own`,
     `  in all ${sizeBytes} B; code ${bytes.length} B`,
   ].join("\n");
+}
+
+/** Threads in words. */
+function countOf(threads: number): string {
+  return threads === 1 ? "one thread" : `${threads} threads`;
 }
 
 /** FNV-1a over the module: equal code, equal names. */

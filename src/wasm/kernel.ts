@@ -9,6 +9,7 @@ import type { Site } from "./domain";
 import type { ModuleFunction } from "./encoder";
 import type { Buffer } from "./layout";
 import { CONVERT, GLOBAL_GET, V_STORE32_LANE } from "./opcodes";
+import type { Pieces } from "./pieces";
 import type { Viewed } from "./products";
 import type { FunctionBody, Scope, Value } from "./scope";
 import { type Frame, Values } from "./values";
@@ -45,11 +46,16 @@ export class Kernel {
   private readonly definitions = new Map<Tensor, Expression>();
 
   constructor(
-    readonly f: FunctionBody,
+    readonly pieces: Pieces,
     readonly fusion: Fusion,
     readonly group: Group,
     readonly places: Places,
   ) {}
+
+  /** The function of the piece under way. */
+  get f(): FunctionBody {
+    return this.pieces.f;
+  }
 
   definition(node: Tensor): Expression {
     const known = this.definitions.get(node) ?? this.fusion.definition(this.group, node);

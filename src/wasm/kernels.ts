@@ -16,12 +16,9 @@ import type { ModuleFunction } from "./encoder";
 import { Kernel, type More, type Places } from "./kernel";
 import { LANE_BYTES } from "./lane";
 import type { Buffer, Layout } from "./layout";
-import { FunctionBody } from "./scope";
+import { type Called, Pieces, type Team } from "./pieces";
 import { asShort, matricesOf } from "./short-products";
-import { packedBytes } from "./tiles";
-
-/** Takes a function that others call, and gives its index. */
-export type Called = (named: (name: string) => ModuleFunction) => number;
+import { ownBytes, packedBytes } from "./tiles";
 
 export interface Home {
   /** Whether a node must be in memory after its kernel. */
@@ -44,6 +41,8 @@ export class Kernels {
     readonly relaxed: boolean,
     private readonly home: Home,
     private readonly more: More | null,
+    /** How many threads run a kernel's pieces. */
+    private readonly threads: number,
   ) {}
 
   bufferOf(tensor: Tensor, name?: string): Buffer {
@@ -80,25 +79,29 @@ export class Kernels {
     };
     const c = this.direct(group) ? null : scratch("product", group.size * LANE_BYTES);
     const product = matricesOf(group);
-    const panels = scratch("panels", packedBytes(product, this.relaxed, group.b.kind === "view"));
-    const left = scratch("left operand", group.a.kind === "view" ? LANE_BYTES * product.M * product.K : 0);
+    // Each thread has copies of its own where it copies for itself.
+    const room = (bytes: number) => (this.threads > 1 && bytes > 0 ? this.threads * ownBytes(bytes) : bytes);
+    const panels = scratch("panels", room(packedBytes(product, this.relaxed, group.b.kind === "view")));
+    const left = scratch("left operand", room(group.a.kind === "view" ? LANE_BYTES * product.M * product.K : 0));
     this.scratch.set(group, { c, panels, left });
   }
 
-  /** A kernel's function, once memory is settled. */
-  write(group: Group, name: string, called: Called): ModuleFunction {
+  /** A kernel's function, once memory is settled; and how many threads find something to do in it. */
+  write(group: Group, name: string, called: Called, team: Team | null): { made: ModuleFunction; threads: number } {
     const step = this.steps.get(group);
     if (group.kind === "scan" && step !== undefined) {
       const plan = group.scan;
-      const functions = plan.order.map((inner) => called((name) => step.write(inner, name, called)));
+      const functions = plan.order.map((inner) => called((name) => step.write(inner, name, called, null).made));
       const [outside, inside] = [this, step].map((kernels) => (tensor: Tensor) => kernels.bufferOf(tensor));
-      return loaded(this.more).stepLoop(
-        plan,
-        name,
-        outside as (tensor: Tensor) => Buffer,
-        inside as (tensor: Tensor) => Buffer,
-        functions,
-      );
+      const steps = (name: string) =>
+        loaded(this.more).stepLoop(
+          plan,
+          name,
+          outside as (tensor: Tensor) => Buffer,
+          inside as (tensor: Tensor) => Buffer,
+          functions,
+        );
+      return { made: team === null ? steps(name) : team.alone(name, called(steps)), threads: 1 };
     }
     const { layout } = this;
     const places: Places = {
@@ -109,14 +112,14 @@ export class Kernels {
       recordsOf: (tensor) => this.home.recordsOf(tensor),
       partialAddress: (partial) => (this.home.buffers.get(partial) as Buffer).address,
     };
-    const f = new FunctionBody(0, this.relaxed);
+    const pieces = new Pieces(this.relaxed, team);
     const scratch = this.scratch.get(group);
-    emitGroup(new Kernel(f, this.fusion, group, places), {
+    emitGroup(new Kernel(pieces, this.fusion, group, places), {
       c: scratch?.c?.address ?? null,
       panels: scratch?.panels?.address ?? 0,
       left: scratch?.left?.address ?? 0,
     });
-    return { parameters: 0, locals: f.locals, bytes: f.root.bytes, name };
+    return { made: pieces.done(name, called), threads: pieces.threads };
   }
 
   /** The kernels of a scan's step, with memory for what it is given and what it leaves. */
@@ -132,6 +135,7 @@ export class Kernels {
         recordsOf: () => [],
       },
       this.more,
+      1,
     );
     const begin = operands.length - body.closed.length;
     body.closed.forEach((leaf, i) => {

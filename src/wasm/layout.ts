@@ -6,7 +6,7 @@ import type { Role } from "../webgpu/codegen/plan";
 
 export interface Buffer {
   readonly name: string;
-  readonly role: Role | "scratch";
+  readonly role: Role | "scratch" | "threads";
   readonly dtype: DType;
   readonly elements: number;
   address: number;

@@ -1,8 +1,13 @@
-import { simd } from "./encoder";
+import { atomic, simd } from "./encoder";
 
 /** The instructions that the generator uses. Source: WebAssembly core 2.0, §5.4, and the relaxed SIMD proposal. */
+export const UNREACHABLE = 0x00;
+export const BLOCK = 0x02;
 export const LOOP = 0x03;
+export const IF = 0x04;
+export const ELSE = 0x05;
 export const END = 0x0b;
+export const BR = 0x0c;
 export const BR_IF = 0x0d;
 export const CALL = 0x10;
 export const VOID = 0x40;
@@ -10,11 +15,17 @@ export const LOCAL_GET = 0x20;
 export const LOCAL_SET = 0x21;
 export const TEE = 0x22;
 export const DROP = 0x1a;
+export const SELECT = 0x1b;
 export const I32_CONST = 0x41;
 export const GLOBAL_GET = 0x23;
 export const GLOBAL_SET = 0x24;
 
+export const I32_EQZ = 0x45;
+export const I32_EQ = 0x46;
+export const I32_NE = 0x47;
 export const I32_LT_U = 0x49;
+export const I32_GT_U = 0x4b;
+export const I32_GE_U = 0x4f;
 export const I32_ADD = 0x6a;
 export const I32_SUB = 0x6b;
 export const I32_MUL = 0x6c;
@@ -22,6 +33,10 @@ export const I32_DIV_U = 0x6e;
 export const I32_REM_U = 0x70;
 export const I32_SHR = 0x75;
 export const I32_SHR_U = 0x76;
+/** Of threads: source is the threads proposal, part of WebAssembly core 3.0. */
+export const ATOMIC_LOAD = atomic(0x10);
+export const ATOMIC_STORE = atomic(0x17);
+export const ATOMIC_ADD = atomic(0x1e);
 export const MEMORY_COPY = [0xfc, 10, 0, 0];
 export const MEMORY_FILL = [0xfc, 11, 0];
 

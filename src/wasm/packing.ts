@@ -1,7 +1,7 @@
 import { I32, V128 } from "./encoder";
 import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import * as O from "./opcodes";
-import type { FunctionBody, Scope } from "./scope";
+import type { FunctionBody, Part, Scope, Value } from "./scope";
 
 /** An operand in memory: element (row, column) of the product `i` of a batch lies at `i * batchBytes + row * rowBytes + column * columnBytes`. */
 export interface Matrix {
@@ -31,15 +31,20 @@ export function packs(product: Product): boolean {
   return M >= 32 && N >= 192;
 }
 
-/** Copies b [K, N] of a product of the batch into panels of `width` columns, each row of a panel in one piece, with garbage where columns are missing. */
+/**
+ * Copies b [K, N] of a product of the batch into panels of `width` columns, each row of a panel in one piece, with garbage where columns are
+ * missing; given a part, the panels that are in it. `own`: bytes from `packed` to this thread's panels.
+ */
 export function emitPacking(
   f: FunctionBody,
   { N, K, b, packed }: Product,
   width: number,
   outer: Scope,
   batch: number | null,
+  own: number | null,
+  part: Part | null,
 ): void {
-  const panel = (scope: Scope, column: { local: number; scope: Scope } | null, at: number, valid: number) => {
+  const panel = (scope: Scope, column: Value | null, at: number, valid: number) => {
     const from = f.local(I32);
     const to = f.local(I32);
     const start = (base: number, bytes: number, local: number) => {
@@ -50,6 +55,7 @@ export function emitPacking(
     start(b.address, b.columnBytes, from);
     if (batch !== null) scope.get(from).get(batch).i32(b.batchBytes).put(O.I32_MUL).put(O.I32_ADD).set(from);
     start(packed, K * LANE_BYTES, to);
+    if (own !== null) scope.get(to).get(own).put(O.I32_ADD).set(to);
     const vectors = Math.ceil(valid / 4);
     const straight = (scope: Scope, rows: number) => {
       for (let row = 0; row < rows; row++) {
@@ -103,10 +109,21 @@ export function emitPacking(
     else if (whole > 0) body(scope);
     if (K > whole) straight(scope, K - whole);
   };
-  const far = N - (N % width);
-  if (far > width) outer.loop(0, far, width, (scope, column) => panel(scope, column, 0, width));
-  else if (far > 0) panel(outer, null, 0, width);
-  if (N > far) panel(outer, null, far, N - far);
+  overPanels(outer, N, width, panel, part);
+}
+
+/** Visits columns by panels: `valid` of them from `at` on, plus `column`; given a part, the panels that are in it. */
+export function overPanels(
+  outer: Scope,
+  N: number,
+  width: number,
+  panel: (scope: Scope, column: Value | null, at: number, valid: number) => void,
+  part: Part | null,
+): void {
+  const whole = N - (N % width);
+  if (whole > width) outer.loop(0, whole, width, (scope, column) => panel(scope, column, 0, width), part);
+  else if (whole > 0) outer.only(part, 0, (scope) => panel(scope, null, 0, width));
+  if (N > whole) outer.only(part, whole / width, (scope) => panel(scope, null, whole, N - whole));
 }
 
 function transpose4(

@@ -1,19 +1,24 @@
 import { I32, unsigned, V128 } from "./encoder";
+import { copyNs, productNs } from "./grain";
 import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import * as O from "./opcodes";
-import { emitPacking, type Product, packs } from "./packing";
-import type { FunctionBody, Scope, Value } from "./scope";
-import { type Tile, tileFor } from "./tiles";
+import { emitPacking, overPanels, type Product, packs } from "./packing";
+import type { Pieces } from "./pieces";
+import type { FunctionBody, Part, Scope, Value } from "./scope";
+import { ownBytes, packedBytes, type Tile, tileFor } from "./tiles";
 
 /** Terms of a sum that one visit to a tile adds up; a panel of as many rows stays in the first cache. */
 const BLOCK_K = 256;
-/** Rows whose part of the left operand stays in the second cache. */
 const BLOCK_M = 120;
 
 /** An operand's copy in memory, row by row. `varies`: whether it is another matrix for each product of the batch. */
 export interface Copied {
   readonly varies: boolean;
-  copy(scope: Scope, batch: Value | null): void;
+  /** Of how many parts it is, and how much work. */
+  readonly parts: number;
+  readonly ns: number;
+  /** `own`: bytes to this thread's copy. */
+  copy(scope: Scope, batch: Value | null, own: Value | null, part: Part | null): void;
 }
 
 /** Operands that are read through a view: a left one is copied for each product of the batch, a right one too, or panel by panel. */
@@ -22,39 +27,140 @@ export interface Viewed {
   readonly b: {
     /** The copy of all of it, where it is small and its rows come in pieces of some length. */
     readonly whole: Copied | null;
-    /** Copies `valid` columns from `at` on, plus `column`, to `packed`, `width` numbers a row. */
-    pack(scope: Scope, batch: Value | null, column: Value | null, at: number, valid: number, width: number): void;
+    /** Copies `valid` columns from `at` on, plus `column`, to `packed`, `width` numbers a row. Of how many parts a panel is, and how much work. */
+    readonly parts: number;
+    readonly ns: number;
+    pack(panel: Panel, batch: Value | null, own: Value | null, part: Part | null): void;
   } | null;
 }
 
-export function emitProduct(f: FunctionBody, product: Product, viewed: Viewed): void {
-  const { batch, M, N, K, b } = product;
-  const tile = tileFor(product, f.relaxed);
-  const whole = viewed.b?.whole ?? null;
-  const packed = viewed.b === null && packs(product);
+/** Columns of a right operand that is read through a view. */
+export interface Panel {
+  readonly scope: Scope;
+  readonly column: Value | null;
+  readonly at: number;
+  readonly valid: number;
+  readonly width: number;
+}
+
+/** Panels that are copied one after another, each by all threads; of more, each thread copies its own. */
+const FEW_PANELS = 3;
+/** From this many parts on a product is dealt out by its rows; else by its columns, where these are more. */
+const MANY_ROWS = 16;
+
+/**
+ * c = a b, by pieces: copies of operands, then the product itself. Dealt out are the products of a batch; of one its rows, or its columns
+ * where rows are few: an element's sum is always of the same terms in the same order.
+ */
+export function emitProduct(pieces: Pieces, product: Product, viewed: Viewed): void {
+  const { batch, M, N, K } = product;
+  const tile = tileFor(product, pieces.relaxed);
   const width = tile.vectors * 4;
-  const blocks = Math.ceil(K / BLOCK_K);
-  if (blocks > 1)
-    f.root
-      .i32(product.c)
-      .i32(0)
-      .i32(batch * M * N * LANE_BYTES)
-      .put(O.MEMORY_FILL[0] as number, ...O.MEMORY_FILL.slice(1));
-  const once = (varies: boolean) => batch === 1 || !varies;
-  const before: ((scope: Scope, at: Value | null) => void)[] = [];
-  const prepare = (varies: boolean, write: (scope: Scope, at: Value | null) => void) => {
-    if (once(varies)) write(f.root, null);
-    else before.push(write);
+  const panelCount = Math.ceil(N / width);
+  const rowCount = Math.ceil(M / tile.rows);
+  const ns = productNs(batch * M * N * K);
+  const { a } = viewed;
+  const whole = viewed.b?.whole ?? null;
+  const packed = viewed.b === null && packs(product) ? packing(pieces, product, width) : null;
+  const right = whole === null ? viewed.b : null;
+  const operands = [packed, a, whole].filter((copied) => copied !== null);
+  const panels = panelsOf(product, width, packed !== null, viewed.b !== null, whole !== null);
+
+  // What is another matrix for each product of the batch is copied before each; the rest once.
+  const isEach = (copied: Copied | null) => batch > 1 && copied?.varies === true;
+  for (const copied of operands) {
+    const { parts, ns, varies } = copied;
+    if (batch === 1 || !varies) pieces.piece(parts, ns, (part) => copied.copy(pieces.f.root, null, null, part));
+  }
+  const leftOwn = () => pieces.own(ownBytes(M * K * LANE_BYTES));
+  const rightOwn = () => pieces.own(ownBytes(packedBytes(product, pieces.relaxed, viewed.b !== null)));
+  const emitter = (at: Value | null, own: Own) => new ProductEmitter(pieces.f, product, tile, panels, at, own);
+  /** c begins as zeros where a sum is of several blocks: the units, of so many bytes, that a part has of it. */
+  const clear = (part: Part | null, unitBytes: number) => {
+    if (K > BLOCK_K) emitZeros(pieces.f, product.c, batch * M * N * LANE_BYTES, unitBytes, part);
   };
-  if (packed) prepare(b.batchBytes !== 0, (scope, at) => emitPacking(f, product, width, scope, at?.local ?? null));
-  for (const copied of [viewed.a, whole]) if (copied) prepare(copied.varies, (scope, at) => copied.copy(scope, at));
-  const panels = panelsOf(product, width, packed, viewed.b !== null, whole !== null);
-  const one = (scope: Scope, at: Value | null) => {
-    for (const write of before) write(scope, at);
-    new ProductEmitter(f, product, tile, panels, blocks, at).emit(scope, whole === null ? viewed.b : null);
+  const clearAll = () => {
+    if (K > BLOCK_K) pieces.piece(1, 0, () => clear(null, 0));
   };
-  if (batch === 1) one(f.root, null);
-  else f.root.loop(0, batch, 1, one);
+
+  if (batch > 1) {
+    pieces.piece(batch, ns, (part) => {
+      clear(part, M * N * 4);
+      const own: Own = {
+        left: isEach(a) ? leftOwn() : null,
+        right: right !== null || isEach(whole ?? packed) ? rightOwn() : null,
+      };
+      const one = (scope: Scope, at: Value) => {
+        for (const copied of operands) {
+          if (isEach(copied)) copied.copy(scope, at, copied === a ? own.left : own.right, null);
+        }
+        if (right === null) emitter(at, own).byRows(scope, null);
+        else emitter(at, own).byPanels(scope, right, null);
+      };
+      pieces.f.root.loop(0, batch, 1, one, part);
+    });
+  } else if (right !== null && (panelCount > FEW_PANELS || !pieces.dealt)) {
+    clearAll();
+    pieces.piece(panelCount, ns + right.ns * panelCount, (part) => {
+      emitter(null, { left: null, right: rightOwn() }).byPanels(pieces.f.root, right, part);
+    });
+  } else if (right !== null) {
+    clearAll();
+    for (let at = 0; at < N; at += width) {
+      const valid = Math.min(width, N - at);
+      pieces.piece(right.parts, right.ns, (part) =>
+        right.pack({ scope: pieces.f.root, column: null, at, valid, width }, null, null, part),
+      );
+      const panel: OverColumns = (scope, visit) => visit(scope, null, at, valid);
+      const rows = (part: Part | null) => emitter(null, ALONE).rows(pieces.f.root, panel, part);
+      pieces.piece(rowCount, productNs(M * valid * K), rows, rowsOfBlock(tile) / tile.rows);
+    }
+  } else if (rowCount >= MANY_ROWS || rowCount >= panelCount) {
+    const rows = (part: Part | null) => {
+      clear(part, tile.rows * N * LANE_BYTES);
+      emitter(null, ALONE).byRows(pieces.f.root, part);
+    };
+    pieces.piece(rowCount, ns, rows, rowsOfBlock(tile) / tile.rows);
+  } else {
+    clearAll();
+    pieces.piece(panelCount, ns, (part) => emitter(null, ALONE).byColumns(pieces.f.root, part));
+  }
+}
+
+/** Bytes to a thread's own copies of the operands. */
+interface Own {
+  readonly left: Value | null;
+  readonly right: Value | null;
+}
+const ALONE: Own = { left: null, right: null };
+
+/** The copy of a right operand in memory by panels. */
+function packing(pieces: Pieces, product: Product, width: number): Copied {
+  const { N, K, b } = product;
+  return {
+    varies: b.batchBytes !== 0,
+    parts: Math.ceil(N / width),
+    ns: copyNs(K * N),
+    copy: (scope, batch, own, part) =>
+      emitPacking(pieces.f, product, width, scope, batch?.local ?? null, own?.local ?? null, part),
+  };
+}
+
+/** Zeros from an address on: `sizeBytes` of them, or what a part has of these. */
+function emitZeros(f: FunctionBody, address: number, sizeBytes: number, unitBytes: number, part: Part | null): void {
+  const { root } = f;
+  if (part === null) root.i32(address).i32(0).i32(sizeBytes);
+  else {
+    const [from, to] = [f.local(I32), f.local(I32)];
+    root.get(part.from).i32(unitBytes).put(O.I32_MUL).set(from).within(part.to, unitBytes, sizeBytes, O.I32_LT_U, to);
+    root.get(from).i32(address).put(O.I32_ADD).i32(0).get(to).get(from).put(O.I32_SUB);
+  }
+  root.put(O.MEMORY_FILL[0] as number, ...O.MEMORY_FILL.slice(1));
+}
+
+/** Rows whose part of the left operand stays in the second cache, whole tiles of them. */
+function rowsOfBlock({ rows }: Tile): number {
+  return Math.max(1, Math.floor(BLOCK_M / rows)) * rows;
 }
 
 /** Columns of a panel follow one another; the next row of it is `step` bytes on, the next panel `next`. */
@@ -98,8 +204,8 @@ class ProductEmitter {
     private readonly product: Product,
     private readonly shape: Tile,
     private readonly panels: Panels,
-    private readonly blocks: number,
     private readonly batch: Value | null,
+    private readonly own: Own,
   ) {
     [this.a, this.b, this.c, this.inner] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
     this.sums = Array.from({ length: shape.rows * shape.vectors }, () => f.local(V128));
@@ -107,34 +213,57 @@ class ProductEmitter {
     this.row = f.local(V128);
   }
 
-  emit(outer: Scope, view: Viewed["b"]): void {
-    const { N } = this.product;
+  /** All columns by rows, or by those of a part, which has no more than a block of them. */
+  byRows(outer: Scope, part: Part | null): void {
+    this.rows(outer, this.columnsOf(null), part);
+  }
+
+  /** All rows by columns, or by the panels of a part. */
+  byColumns(outer: Scope, part: Part | null): void {
+    this.rows(outer, this.columnsOf(part), null);
+  }
+
+  /** A panel at a time is copied, and all rows are multiplied by it. */
+  byPanels(outer: Scope, view: NonNullable<Viewed["b"]>, part: Part | null): void {
     const width = this.shape.vectors * 4;
-    const whole = N - (N % width);
-    if (view === null) {
-      this.rowBlocks(outer, (scope, visit) => {
-        if (whole > width) this.counted(scope, 0, whole, width, (inner, column) => visit(inner, column, 0, width));
-        else if (whole > 0) visit(scope, null, 0, width);
-        if (N > whole) visit(scope, null, whole, N - whole);
-      });
-      return;
-    }
-    // A panel at a time, and all rows by it.
     const panel = (scope: Scope, column: Value | null, at: number, valid: number) => {
-      view.pack(scope, this.batch, column, at, valid, width);
-      this.rowBlocks(scope, (inner, visit) => visit(inner, column?.local ?? null, at, valid));
+      view.pack({ scope, column, at, valid, width }, this.batch, this.own.right, null);
+      this.rows(scope, (inner, visit) => visit(inner, column?.local ?? null, at, valid), null);
     };
-    if (whole > width) outer.loop(0, whole, width, (scope, column) => panel(scope, column, 0, width));
-    else if (whole > 0) panel(outer, null, 0, width);
-    if (N > whole) panel(outer, null, whole, N - whole);
+    overPanels(outer, this.product.N, width, panel, part);
+  }
+
+  private columnsOf(part: Part | null): OverColumns {
+    const width = this.shape.vectors * 4;
+    return (scope, visit) => {
+      const panel = (inner: Scope, column: Value | null, at: number, valid: number) =>
+        visit(inner, column?.local ?? null, at, valid);
+      overPanels(scope, this.product.N, width, panel, part);
+    };
   }
 
   /** The tiles of the first rows, and those of the rest. */
-  private rowBlocks(root: Scope, columns: OverColumns): void {
+  rows(root: Scope, columns: OverColumns, part: Part | null): void {
     const { M } = this.product;
     const { rows } = this.shape;
     const wholeRows = M - (M % rows);
-    const step = Math.max(1, Math.floor(BLOCK_M / rows)) * rows;
+    if (part !== null) {
+      const [first, count] = [this.f.local(I32), this.f.local(I32)];
+      root.get(part.from).i32(rows).put(O.I32_MUL).set(first);
+      root.within(part.to, rows, wholeRows, O.I32_LT_U, count).get(count).get(first).put(O.I32_SUB).set(count);
+      const some = (scope: Scope) =>
+        scope
+          .get(part.from)
+          .i32(wholeRows / rows)
+          .put(O.I32_LT_U);
+      if (wholeRows > 0) root.where(some, (scope) => this.block(scope, first, 0, { local: count }, rows, columns));
+      if (M > wholeRows)
+        root.only(part, wholeRows / rows, (scope) =>
+          this.block(scope, null, wholeRows, M - wholeRows, M - wholeRows, columns),
+        );
+      return;
+    }
+    const step = rowsOfBlock(this.shape);
     const far = wholeRows - (wholeRows % step);
     if (far > step) this.counted(root, 0, far, step, (scope, from) => this.block(scope, from, 0, step, rows, columns));
     else if (far > 0) this.block(root, null, 0, step, rows, columns);
@@ -145,7 +274,7 @@ class ProductEmitter {
   private counted(
     scope: Scope,
     from: number,
-    to: number,
+    to: number | { readonly local: number },
     step: number,
     inside: (scope: Scope, counter: number) => void,
   ): void {
@@ -157,7 +286,7 @@ class ProductEmitter {
     scope: Scope,
     from: number | null,
     at: number,
-    count: number,
+    count: number | { readonly local: number },
     rows: number,
     overColumns: OverColumns,
   ): void {
@@ -172,7 +301,8 @@ class ProductEmitter {
       overColumns(scope, (scope, column, columnAt, valid) => {
         const tile = (scope: Scope, row: number | null, rowAt: number) =>
           this.tile(scope, { from, row, rowAt, k, kAt, terms, column, columnAt, valid, rows });
-        if (count > rows) this.counted(scope, 0, count, rows, (inner, row) => tile(inner, row, at));
+        if (typeof count !== "number" || count > rows)
+          this.counted(scope, 0, count, rows, (inner, row) => tile(inner, row, at));
         else tile(scope, null, at);
       });
     });
@@ -193,13 +323,16 @@ class ProductEmitter {
       rows: number;
     },
   ): void {
-    const { a, b, c, product, panels, sums, blocks } = this;
+    const { a, b, c, product, panels, sums, own } = this;
     const width = this.shape.vectors * 4;
     const vectors = Math.ceil(t.valid / 4);
     const address = (local: number, constant: number, ...terms: (readonly [number | null, number])[]) => {
       scope.i32(constant);
       for (const [counter, bytes] of terms) {
-        if (counter !== null && bytes !== 0) scope.get(counter).i32(bytes).put(O.I32_MUL).put(O.I32_ADD);
+        if (counter === null || bytes === 0) continue;
+        scope.get(counter);
+        if (bytes !== 1) scope.i32(bytes).put(O.I32_MUL);
+        scope.put(O.I32_ADD);
       }
       scope.set(local);
     };
@@ -208,9 +341,19 @@ class ProductEmitter {
     const { batchBytes } = product.a;
     const constant = t.rowAt * rowBytes + t.kAt * product.a.columnBytes;
     const along = [t.k, product.a.columnBytes] as const;
-    address(a, product.a.address + constant, [batch, batchBytes], [t.from, rowBytes], [t.row, rowBytes], along);
+    address(a, product.a.address + constant, [batch, batchBytes], [t.from, rowBytes], [t.row, rowBytes], along, [
+      own.left?.local ?? null,
+      1,
+    ]);
     const panel = panels.address + t.kAt * panels.step + (t.columnAt / width) * panels.next;
-    address(b, panel, [batch, panels.batchBytes], [t.k, panels.step], [t.column, panels.next / width]);
+    address(
+      b,
+      panel,
+      [batch, panels.batchBytes],
+      [t.k, panels.step],
+      [t.column, panels.next / width],
+      [own.right?.local ?? null, 1],
+    );
     const into = product.c + (t.rowAt * product.N + t.columnAt) * LANE_BYTES;
     const rowBytesC = product.N * LANE_BYTES;
     const matrix = [batch, product.M * rowBytesC] as const;
@@ -224,7 +367,7 @@ class ProductEmitter {
         const sum = sums[row * vectors + v] as number;
         const offset = row * rowBytesC + v * VECTOR_BYTES;
         // A sum of several blocks is added to what the blocks before have left; reading too far does no harm.
-        if (blocks > 1) scope.get(sum).get(c).memory(O.V_LOAD, offset).put(O.F_ADD).set(sum);
+        if (product.K > BLOCK_K) scope.get(sum).get(c).memory(O.V_LOAD, offset).put(O.F_ADD).set(sum);
         const lanes = Math.min(4, t.valid - v * 4);
         if (lanes === 4) scope.get(c).get(sum).memory(O.V_STORE, offset);
         else

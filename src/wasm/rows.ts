@@ -3,8 +3,20 @@ import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
 import { type Expression, isInlinable, walk } from "../plan/expression";
 import type { Group, ReductionGroup } from "../plan/group";
+import { expressionsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
-import { Axes, alongRows, type Coordinate, overScalars, overVectors, type Site, unrolled } from "./domain";
+import {
+  Axes,
+  alongRows,
+  type Coordinate,
+  overScalars,
+  overVectors,
+  type Site,
+  scalarsDealt,
+  unrolled,
+  vectorsDealt,
+} from "./domain";
+import { pointsNs } from "./grain";
 import { FLAT, type Kernel } from "./kernel";
 import { V_STORE32_LANE } from "./opcodes";
 import { parkedIn } from "./parked";
@@ -37,7 +49,7 @@ interface Row {
 }
 
 export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
-  const { f, group, places } = kernel;
+  const { group, places } = kernel;
   const { outer, length, inner } = split;
   const rows = outer * inner;
   const axes = new Axes([outer, length, inner]);
@@ -64,7 +76,7 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
   const passes = passesOf(kernel);
   const writtenOut = !along && length <= MAX_UNROLLED;
   const parked = writtenOut ? new Map<Tensor, Tensor>() : parkedIn(kernel, passes);
-  const totals = group.partials.map(({ op }): Total => total(f.root, op, group.size / (along ? 1 : 4)));
+  let totals: readonly Total[] = [];
 
   const visit = (scope: Scope, sites: readonly Site[]) => {
     const started = sites.map((given): Row => {
@@ -82,6 +94,7 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
   };
 
   const emitPass = (scope: Scope, under: readonly Row[], pass: number) => {
+    const { f } = kernel;
     for (const { site, own, values } of under) {
       for (const node of group.members) {
         if (isReduction(node) || !ofRow(node, rows) || passes.readyAt(node) !== pass) continue;
@@ -169,11 +182,20 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
     });
   };
 
-  if (along) overScalars(f.root, rowLengths, (scope, coordinates) => visit(scope, [{ coordinates, valid: 1 }]));
-  else overVectors(f.root, rowLengths, visit, length > MAX_UNROLLED ? COLUMNS : 1);
-  group.partials.forEach((partial, i) => {
-    const sum = (totals[i] as Total).whole();
-    f.root.i32(0).get(sum.local).memory(V_STORE32_LANE, places.partialAddress(partial), 0);
+  const unroll = length > MAX_UNROLLED ? COLUMNS : 1;
+  const deal = along ? scalarsDealt(rowLengths) : vectorsDealt(rowLengths, unroll);
+  const ns = pointsNs(expressionsOf(kernel.fusion, group), group.size);
+  kernel.pieces.piece(group.partials.length > 0 ? 1 : deal.parts, ns, (part) => {
+    const { root } = kernel.f;
+    totals = group.partials.map(({ op }): Total => total(root, op, group.size / (along ? 1 : 4)));
+    const dealt = part && { ...part, ...deal };
+    const visitRow = (scope: Scope, coordinates: readonly Coordinate[]) => visit(scope, [{ coordinates, valid: 1 }]);
+    if (along) overScalars(root, rowLengths, visitRow, [], dealt);
+    else overVectors(root, rowLengths, visit, unroll, [], dealt);
+    group.partials.forEach((partial, i) => {
+      const sum = (totals[i] as Total).whole();
+      root.i32(0).get(sum.local).memory(V_STORE32_LANE, places.partialAddress(partial), 0);
+    });
   });
 }
 

@@ -3,11 +3,28 @@ import type { Arrays, KernelTime, Runner, RunRequest } from "../runner";
 import { DeviceError } from "../util/errors";
 import { StepsInSlice, TURNS } from "../util/event-loop";
 import { type Compiled, compile } from "./compile";
-import { encodeModule } from "./encoder";
+import type { Cores } from "./cores";
+import { encodeModule, pagesOf } from "./encoder";
 import { explain } from "./explain";
+import { GRAIN, type Grain } from "./grain";
 import { type Buffer, sizeBytesOf } from "./layout";
 import { DROP, F_MADD, V_CONST } from "./opcodes";
 import { FunctionBody } from "./scope";
+import type { Shared, Threads } from "./threads";
+
+/** What runs a program in more than one thread: a chunk of its own. */
+export interface ThreadsHere extends Cores {
+  /** Those of the device, once a program wants them. */
+  threads(): Promise<Threads>;
+  /** By which it is judged whether a program wants them. */
+  readonly grain?: Grain;
+}
+
+const ONE_THREAD: ThreadsHere = {
+  most: 1,
+  alone: null,
+  threads: () => Promise.reject(new Error("internal: threads where there is one")),
+};
 
 /** A program compiled to WebAssembly: whole steps in one call, nothing between them but memory. */
 export class WasmRunner implements Runner {
@@ -27,6 +44,9 @@ export class WasmRunner implements Runner {
     exports: WebAssembly.Exports,
     private readonly relaxed: boolean,
     _program: Program,
+    private readonly crew: Shared | null = null,
+    /** Why it has one thread. */
+    private readonly alone: () => string | null = () => null,
   ) {
     this.instance = exports;
     this.sizeBytes = this.memory.byteLength;
@@ -48,12 +68,22 @@ export class WasmRunner implements Runner {
   static async create(
     program: Program,
     Made: new (...made: ConstructorParameters<typeof WasmRunner>) => WasmRunner = WasmRunner,
+    here: ThreadsHere = ONE_THREAD,
   ): Promise<WasmRunner> {
     const relaxed = validates(true);
-    const compiled = await compile(program, relaxed);
+    // Copies run one after another, and are small.
+    const most = program.copies ? 1 : here.most;
+    const compiled = await compile(program, relaxed, most, here.grain ?? GRAIN);
     try {
+      if (compiled.team !== null) {
+        const threads = await here.threads();
+        const shared = await threads.join(compiled.bytes, pagesOf(compiled.sizeBytes), compiled.team);
+        return new Made(compiled, shared.exports, relaxed, program, shared, () => threads.alone);
+      }
       const { instance } = await WebAssembly.instantiate(compiled.bytes, {});
-      return new Made(compiled, instance.exports, relaxed, program);
+      const alone =
+        here.alone ?? (program.copies ? "copies run one after another" : "a step has too little work for more");
+      return new Made(compiled, instance.exports, relaxed, program, null, () => (here === ONE_THREAD ? null : alone));
     } catch (error) {
       if (error instanceof WebAssembly.CompileError)
         throw new DeviceError(`compile: WebAssembly is barred here, open() a device again: ${error.message}`);
@@ -122,7 +152,7 @@ export class WasmRunner implements Runner {
   ): Promise<{ outputs: Record<string, Float32Array>; updates: Record<string, Float32Array> }> {
     this.setInputs(inputs);
     return this.restoring(() => {
-      this.call("step", 1);
+      this.steps(1);
       const { scalars, outputs, parameters } = this.compiled;
       const history = this.view(this.compiled.history);
       const all = (buffers: ReadonlyMap<string, Buffer>) =>
@@ -138,7 +168,11 @@ export class WasmRunner implements Runner {
   }
 
   explain(): string {
-    return explain(this.compiled, `cpu, wasm simd, float32${this.relaxed ? ", relaxed multiply-add" : ""}`);
+    const { compiled, relaxed } = this;
+    const alone = this.alone();
+    const count = alone === null ? (compiled.team?.threads ?? 1) : 1;
+    const route = `cpu, wasm simd, float32${relaxed ? ", relaxed multiply-add" : ""}`;
+    return explain(compiled, route, { count, alone });
   }
 
   async profile(inputs: Arrays, steps: number): Promise<KernelTime[]> {
@@ -146,11 +180,11 @@ export class WasmRunner implements Runner {
     return this.restoring(() => {
       const { kernels } = this.compiled;
       const times = kernels.map(() => 0);
-      this.call("step", 1);
+      this.steps(1);
       for (let step = 0; step < steps; step++) {
         let before = performance.now();
         kernels.forEach((_, i) => {
-          this.call(`k${i}`);
+          this.kernel(i);
           const now = performance.now();
           times[i] = (times[i] as number) + now - before;
           before = now;
@@ -168,12 +202,13 @@ export class WasmRunner implements Runner {
 
   dispose(): void {
     this.instance = null;
+    this.crew?.dispose();
   }
 
   /** So many steps, of which `record` is told; milliseconds that they took. */
   protected advance(count: number, record: (copy: number) => void): number | Promise<number> {
     const start = performance.now();
-    this.call("step", count);
+    this.steps(count);
     record(0);
     return performance.now() - start;
   }
@@ -182,8 +217,17 @@ export class WasmRunner implements Runner {
     this.set(this.compiled.inputs, inputs);
   }
 
-  protected call(name: string, ...given: number[]): void {
-    (this.exports[name] as (...given: number[]) => void)(...given);
+  /** So many whole steps. */
+  protected steps(count: number): void {
+    const { step } = this.exports as { step: (count: number) => void };
+    if (this.crew === null) step(count);
+    else this.crew.call(null, count);
+  }
+
+  private kernel(index: number): void {
+    const { [`k${index}`]: kernel } = this.exports as Record<string, () => void>;
+    if (this.crew === null) kernel?.();
+    else this.crew.call(index, 1);
   }
 
   private get exports(): WebAssembly.Exports {
@@ -191,7 +235,7 @@ export class WasmRunner implements Runner {
     return this.instance;
   }
 
-  protected get memory(): ArrayBuffer {
+  protected get memory(): ArrayBufferLike {
     return (this.exports.memory as WebAssembly.Memory).buffer;
   }
 

@@ -11,7 +11,7 @@ import type { Frame } from "./values";
 
 /** x where the result is to be; then every value added to its place, in the order of memory; then what follows, element by element. */
 export function emitScatter(kernel: Kernel, { scatter, root }: ScatterGroup): void {
-  const { f, fusion, group, places } = kernel;
+  const { fusion, group, places } = kernel;
   const { outer, rows, inner, count, x, indices, values } = scatter;
   const expression = (node: typeof x) => fusion.expression(group, node);
   const address = places.addressOf(root);
@@ -21,12 +21,14 @@ export function emitScatter(kernel: Kernel, { scatter, root }: ScatterGroup): vo
   const lies = start.kind === "load" && isAligned(start.access) && places.addressOf(start.tensor) === address;
   if (!lies) {
     const frame = frameOf([outer, rows, inner], [start]);
-    overVectors(f.root, frame.axes.lengths, (scope, sites) => {
-      for (const site of sites) {
-        const each = kernel.values(frame, site, none);
-        each.store(scope, address, each.value(start));
-      }
-    });
+    kernel.pieces.piece(1, 0, () =>
+      overVectors(kernel.f.root, frame.axes.lengths, (scope, sites) => {
+        for (const site of sites) {
+          const each = kernel.values(frame, site, none);
+          each.store(scope, address, each.value(start));
+        }
+      }),
+    );
   }
 
   const [by, added] = [expression(indices), expression(values)];
@@ -37,18 +39,21 @@ export function emitScatter(kernel: Kernel, { scatter, root }: ScatterGroup): vo
   if (strides === null) throw new Error("internal: a scatter whose columns have no strides");
   const within = { ...frame, flat: frame.axes.strides(FLAT(outer * count * inner)) ?? [] };
   // In the order of memory, and of the lanes: so each column gets its values in their order.
-  overVectors(f.root, frame.axes.lengths, (scope, sites) => {
-    for (const site of sites) {
-      const each = kernel.values(within, site, none);
-      const held = f.op(O.I_MIN, f.op(O.I_MAX, each.value(by), f.integer(0)), f.integer(rows - 1));
-      each.addTo(scope, address, strides, { row: held, rowBytes: inner * LANE_BYTES }, each.value(added));
-    }
-  });
+  kernel.pieces.piece(1, 0, () =>
+    overVectors(kernel.f.root, frame.axes.lengths, (scope, sites) => {
+      for (const site of sites) {
+        const { f } = kernel;
+        const each = kernel.values(within, site, none);
+        const held = f.op(O.I_MIN, f.op(O.I_MAX, each.value(by), f.integer(0)), f.integer(rows - 1));
+        each.addTo(scope, address, strides, { row: held, rowBytes: inner * LANE_BYTES }, each.value(added));
+      }
+    }),
+  );
 
   const records = places.recordsOf(root).length > 0;
   if (!records && group.members.length + group.partials.length === 0) return;
   // What was read before has changed.
-  f.root.forget();
+  kernel.f.root.forget();
   emitPoints(kernel, [group.size], {
     node: root,
     accesses: [],

@@ -7,10 +7,15 @@ import {
   F_MUL,
   I32_ADD,
   I32_CONST,
+  I32_GT_U,
   I32_LT_U,
+  I32_MUL,
+  I32_SUB,
+  IF,
   LOCAL_GET,
   LOCAL_SET,
   LOOP,
+  SELECT,
   V_CONST,
   VOID,
 } from "./opcodes";
@@ -21,6 +26,12 @@ export interface Value {
   readonly scope: Scope;
   /** All four lanes are equal. */
   readonly uniform: boolean;
+}
+
+/** Of work that is dealt out in equal steps, those that one call does: locals with the first, and with the one behind the last. */
+export interface Part {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** A function under way: its locals, and the instructions of its outermost scope. */
@@ -148,12 +159,61 @@ export class Scope {
   advance(local: number, by: number): this {
     return this.get(local).i32(by).put(I32_ADD).set(local);
   }
-  /** Counts from `start` up to below `end`, once at least. What the loop's body does not change is computed before it. */
-  loop(start: number, end: number, step: number, inside: (scope: Scope, counter: Value) => void): void {
+  /**
+   * Counts from `start` up to below `end` (or below a local), once at least. What the loop's body does not change is computed before it.
+   * Given a part, only what is in it is counted, if anything is: steps are counted from 0, and `start` is a whole number of them.
+   */
+  loop(
+    start: number,
+    end: number | { readonly local: number },
+    step: number,
+    inside: (scope: Scope, counter: Value) => void,
+    part: Part | null = null,
+  ): void {
     const counter = this.body.local(I32);
     const scope = new Scope(this.body, this);
     inside(scope, { local: counter, scope, uniform: true });
-    this.i32(start).set(counter).put(LOOP, VOID).bytes.join(scope.bytes);
-    this.advance(counter, step).get(counter).i32(end).put(I32_LT_U).put(BR_IF, 0).put(END);
+    const turns = (end: () => Scope) => {
+      this.put(LOOP, VOID).bytes.join(scope.bytes);
+      this.advance(counter, step).get(counter);
+      end().put(I32_LT_U).put(BR_IF, 0).put(END);
+    };
+    if (part === null) {
+      this.i32(start).set(counter);
+      turns(() => (typeof end === "number" ? this.i32(end) : this.get(end.local)));
+      return;
+    }
+    if (typeof end !== "number") throw new Error("internal: a part of a loop whose end is not known");
+    const limit = this.body.local(I32);
+    this.within(part.from, step, start, I32_GT_U, counter).within(part.to, step, end, I32_LT_U, limit);
+    this.get(counter).get(limit).put(I32_LT_U).put(IF, VOID);
+    turns(() => this.get(limit));
+    this.put(END);
+  }
+  /** Does what is inside where step `at` is among a part's; always, without a part. */
+  only(part: Part | null, at: number, inside: (scope: Scope) => void): void {
+    if (part === null) {
+      inside(this);
+      return;
+    }
+    // at - from < to - from, of which no difference below 0 is small.
+    const [from, to] = [part.from, part.to];
+    const condition = (scope: Scope) =>
+      scope.i32(at).get(from).put(I32_SUB).get(to).get(from).put(I32_SUB).put(I32_LT_U);
+    this.where(condition, inside);
+  }
+  /** Does what is inside where the number that `condition` leaves is not 0. What does not depend on what is inside is computed anyway. */
+  where(condition: (scope: Scope) => void, inside: (scope: Scope) => void): void {
+    const scope = new Scope(this.body, this);
+    inside(scope);
+    condition(this);
+    this.put(IF, VOID).bytes.join(scope.bytes);
+    this.put(END);
+  }
+  /** result = value * by, or `edge` where that is not `beyond` it. */
+  within(value: number, by: number, edge: number, beyond: number, result: number): this {
+    this.get(value).i32(by).put(I32_MUL).set(result);
+    this.get(result).i32(edge).get(result).i32(edge).put(beyond).put(SELECT).set(result);
+    return this;
   }
 }

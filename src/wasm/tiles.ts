@@ -51,3 +51,8 @@ export function packedBytes(product: Product, fused: boolean, viewed: boolean): 
   if (viewed) return Math.max(width * product.K * LANE_BYTES, wholeBytes(product) ?? 0);
   return packs(product) ? Math.ceil(product.N / width) * width * product.K * LANE_BYTES : 0;
 }
+
+/** Bytes from one thread's copy of so many to the next one's: none has a part in the other's cache lines. */
+export function ownBytes(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / 64) * 64 + 64;
+}

@@ -1,12 +1,14 @@
 import { accessesOf, type Expression, walk } from "../plan/expression";
 import { type ContractionGroup, productOf } from "../plan/group";
-import { Axes, type Coordinate, overScalars, overVectors } from "./domain";
+import { sizeOf } from "../util/shape";
+import { Axes, type Coordinate, overScalars, overVectors, type Site, vectorsDealt } from "./domain";
 import { I32 } from "./encoder";
+import { copyNs } from "./grain";
 import { FLAT, type Kernel } from "./kernel";
 import { LANE_BYTES, VECTOR_BYTES } from "./lane";
 import * as O from "./opcodes";
 import type { Copied, Viewed } from "./products";
-import type { FunctionBody, Value } from "./scope";
+import type { FunctionBody, Scope, Value } from "./scope";
 import { wholeBytes } from "./tiles";
 import type { Frame } from "./values";
 
@@ -35,7 +37,6 @@ const MAX_WRITTEN = 9;
  */
 function runs(reader: Reader, packed: number): Copied {
   const { kernel, frame, parts } = reader;
-  const { f } = kernel;
   const [batches, rows, columns] = parts;
   const lead = columns.slice(0, -1);
   const length = columns.at(-1) as number;
@@ -46,11 +47,14 @@ function runs(reader: Reader, packed: number): Copied {
     return Array.from({ length }, (_, i) => [i, i + 1] as const);
   });
   const counted = [...pieces.reverse(), ...lead.map((length) => [[0, length] as const])];
-  const strides = [...batches.map(() => 0), ...frame.flat.slice(batches.length)];
+  const strides = [...batches.map(() => 0), ...frame.flat.slice(batches.length), 1];
   return {
     varies: reader.varies,
-    copy(outer, batch) {
-      const before = partsOf(f, batch, batches);
+    // What a vector has too much would be written over what another thread has written.
+    parts: 1,
+    ns: 0,
+    copy(outer, batch, own) {
+      const before = partsOf(kernel.f, batch, batches);
       overScalars(
         outer,
         [...rows, ...lead],
@@ -59,7 +63,7 @@ function runs(reader: Reader, packed: number): Copied {
             // Beyond the piece only what lies side by side is read.
             const valid = reader.near ? 4 : Math.min(4, length - at);
             const lanes = Array.from({ length: valid }, (_, lane) => at + lane);
-            const values = reader.values([...before, ...around, { counter: null, lanes }], valid);
+            const values = reader.values([...before, ...around, { counter: null, lanes }, ownPlace(own)], valid);
             values.store(scope, packed, values.value(reader.expression), strides);
           }
         },
@@ -111,26 +115,35 @@ function copies(reader: Reader, left: number): Copied {
   const { kernel, frame, parts } = reader;
   const [batches, rows, columns] = parts;
   // A copy has no batch.
-  const strides = frame.flat.map((stride, axis) => (axis < batches.length ? 0 : stride));
+  const strides = [...frame.flat.map((stride, axis) => (axis < batches.length ? 0 : stride)), 1];
+  const lengths = [...rows, ...columns];
+  const deal = vectorsDealt(lengths);
   return {
     varies: reader.varies,
-    copy(outer, batch) {
+    parts: deal.parts,
+    ns: copyNs(sizeOf(lengths)),
+    copy(outer, batch, own, part) {
       const before = partsOf(kernel.f, batch, batches);
-      overVectors(outer, [...rows, ...columns], (scope, sites) => {
+      const visit = (scope: Scope, sites: readonly Site[]) => {
         for (const { coordinates, valid } of sites) {
-          const values = reader.values([...before, ...coordinates], valid);
+          const values = reader.values([...before, ...coordinates, ownPlace(own)], valid);
           values.store(scope, left, values.value(reader.expression), strides);
         }
-      });
+      };
+      overVectors(outer, lengths, visit, 1, [], part && { ...part, ...deal });
     },
   };
 }
 
 function panels(reader: Reader, packed: number): Omit<NonNullable<Viewed["b"]>, "whole"> {
-  const { f } = reader.kernel;
+  const { kernel } = reader;
   const [batches, rows, columns] = reader.parts;
+  const [outermost = 1, ...inner] = rows;
   return {
-    pack(scope, batch, column, at, valid, width) {
+    parts: outermost,
+    ns: copyNs(sizeOf(rows) * MIN_RUN),
+    pack({ scope, column, at, valid, width }, batch, own, part) {
+      const { f } = kernel;
       const before = partsOf(f, batch, batches);
       const vectors = Array.from({ length: Math.ceil(valid / 4) }, (_, v) => {
         const lanes = Math.min(4, valid - 4 * v);
@@ -138,7 +151,10 @@ function panels(reader: Reader, packed: number): Omit<NonNullable<Viewed["b"]>, 
       });
       const to = f.local(I32);
       scope.i32(packed).set(to);
-      overScalars(scope, rows, (inner, row) => {
+      if (own !== null) scope.get(to).get(own.local).put(O.I32_ADD).set(to);
+      const outermostBytes = sizeOf(inner) * width * LANE_BYTES;
+      if (part !== null) scope.get(to).get(part.from).i32(outermostBytes).put(O.I32_MUL).put(O.I32_ADD).set(to);
+      const visit = (inner: Scope, row: readonly Coordinate[]) => {
         vectors.forEach(({ lanes, coordinates }, v) => {
           const value = reader.values([...before, ...row, ...coordinates], lanes).value(reader.expression);
           inner
@@ -147,9 +163,15 @@ function panels(reader: Reader, packed: number): Omit<NonNullable<Viewed["b"]>, 
             .memory(O.V_STORE, VECTOR_BYTES * v);
         });
         inner.advance(to, width * LANE_BYTES);
-      });
+      };
+      overScalars(scope, rows, visit, [], part && { ...part, axis: 0, parts: outermost });
     },
   };
+}
+
+/** Behind all axes: how far on a thread's own copy begins. */
+function ownPlace(own: Value | null): Coordinate {
+  return { counter: own, lanes: [0] };
 }
 
 /** Where a place, counted in elements, is along each part of an axis. */

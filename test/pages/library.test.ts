@@ -64,6 +64,39 @@ globalThis.result = (async () => {
   }
 });
 
+test.each([true, false])(
+  "a page and its worker run on the threads that they may have, with the same bits, cross-origin isolated: %s",
+  async (isolated) => {
+    const page = await host.open(
+      `${program}
+const facts = async () => {
+  const device = await open({ backend: "cpu", threads: 2 });
+  const session = await device.compile(program(256));
+  session.write({ w: Float32Array.from({ length: 256 * 256 }, (_, i) => Math.sin(i)) });
+  const { loss } = await session.run({ x: Float32Array.from({ length: 256 * 256 }, (_, i) => Math.cos(i)) }, { steps: 4 });
+  const threads = /\\nthreads: (.*)/.exec(session.explain())[1];
+  device.close();
+  return { threads, losses: [...loss] };
+};
+if (globalThis.document) {
+  globalThis.result = new Promise((resolve, reject) => {
+    const worker = new Worker("page.mjs", { type: "module" });
+    worker.onmessage = async ({ data }) => resolve({ worker: data, page: await facts() });
+    worker.onerror = ({ message }) => reject(new Error(message));
+  });
+} else postMessage(await facts());`,
+      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'",
+      isolated,
+    );
+    const result = await resultOf<Record<"worker" | "page", { threads: string; losses: number[] }>>(page);
+    const apart = "1, threads share no memory in a page that is not cross-origin isolated";
+    const waiting = "1, a page's main thread may not wait for others; open the device in a worker";
+    expect([result.worker.threads, result.page.threads]).toEqual(isolated ? ["2", waiting] : [apart, apart]);
+    expect(result.worker.losses).toEqual(result.page.losses);
+    expect(result.page.losses.every(Number.isFinite)).toBe(true);
+  },
+);
+
 test("calls under way when the GPU process dies say that the device is gone, and what to do", async () => {
   const page = await host.open(`${program}
 const device = await open({ backend: "webgpu", tuning: null });

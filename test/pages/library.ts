@@ -7,14 +7,18 @@ import type { Browser, Page } from "puppeteer";
 import { build } from "vite";
 import { launchChrome } from "../../scripts/chrome.mjs";
 import { smallWgsl } from "../../scripts/small-wgsl.mjs";
+import { threadBeside } from "../../scripts/thread-beside.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The built library, as a page of somebody else's would load it, and a Chrome that opens such pages. */
 export interface LibraryHost {
   readonly browser: Browser;
-  /** A page with this code as its module: `import { open } from "./index.js"`. `policy` is its Content-Security-Policy. */
-  open(code: string, policy?: string): Promise<Page>;
+  /**
+   * A page with this code as its module, page.mjs: `import { open } from "./index.js"`. `policy` is its Content-Security-Policy; `isolated`:
+   * whether it is served with the headers of cross-origin isolation.
+   */
+  open(code: string, policy?: string, isolated?: boolean): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -25,19 +29,23 @@ export async function hostLibrary(): Promise<LibraryHost> {
     configFile: false,
     publicDir: false,
     logLevel: "warn",
-    plugins: [smallWgsl()],
+    plugins: [smallWgsl(), threadBeside()],
     build: {
       outDir: folder,
       target: "es2022",
       lib: { entry: join(root, "src/index.ts"), formats: ["es"], fileName: "index" },
     },
   });
-  const pages: { code: string; policy: string | undefined }[] = [];
+  const pages: { code: string; policy: string | undefined; isolated: boolean }[] = [];
   const server = createServer(async ({ url = "/" }, answer) => {
     const [, at, file] = /^\/(\d+)\/(.*)$/.exec(url) ?? [];
     const page = pages[Number(at)];
     if (page === undefined || file === undefined) return answer.writeHead(404).end();
     if (page.policy !== undefined) answer.setHeader("Content-Security-Policy", page.policy);
+    if (page.isolated) {
+      answer.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+      answer.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+    }
     if (file === "") {
       answer
         .setHeader("Content-Type", "text/html")
@@ -53,8 +61,8 @@ export async function hostLibrary(): Promise<LibraryHost> {
   const browser = await launchChrome();
   return {
     browser,
-    async open(code, policy) {
-      pages.push({ code, policy });
+    async open(code, policy, isolated = false) {
+      pages.push({ code, policy, isolated });
       const page = await browser.newPage();
       await page.goto(`http://127.0.0.1:${port}/${pages.length - 1}/`);
       return page;

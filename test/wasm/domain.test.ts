@@ -14,7 +14,7 @@ function points(lengths: readonly number[], unroll: number, cuts: Cuts = []): st
   const { loop } = prototype;
   prototype.loop = function (start, end, step, inside) {
     loop.call(this, start, end, step, (scope, counter) => {
-      scopes.push({ scope, counter: counter.local, start, end, step });
+      scopes.push({ scope, counter: counter.local, start, end: end as number, step });
       inside(scope, counter);
     });
   };
