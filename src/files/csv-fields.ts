@@ -72,15 +72,27 @@ export class Gathered {
     private readonly options: GatherOptions,
   ) {}
 
-  /** Cells in the order of the slots. Throws FormatError, with `hint` after it. */
+  /** Cells in the order of the slots. Throws FormatError, with `hint` after it; then nothing of the row is there. */
   add(cells: (slot: Slot) => Cell, row: number, hint = ""): void {
     if (this.length + this.slots.length > this.numbers.length) {
       const grown = new Float32Array(2 * (this.numbers.length + this.slots.length));
       grown.set(this.numbers);
       this.numbers = grown;
     }
-    for (const slot of this.slots) {
-      this.numbers[this.length++] = slot.ignored === undefined ? this.read(slot, cells(slot), row, hint) : Number.NaN;
+    const [length, sign] = [this.length, this.options.decimals.sign];
+    try {
+      for (const slot of this.slots) {
+        this.numbers[this.length++] = slot.ignored === undefined ? this.read(slot, cells(slot), row, hint) : Number.NaN;
+      }
+    } catch (error) {
+      this.length = length;
+      this.options.decimals.sign = sign;
+      for (const slot of this.slots) {
+        if (slot.from !== row) continue; // what this row said of a column is unsaid
+        slot.kind = null;
+        delete slot.from;
+      }
+      throw error;
     }
     this.rows.push(row);
   }

@@ -3,7 +3,7 @@ import { FormatError } from "../util/errors";
 import { type Column, delimiterHint, findColumns, isNumber, type Place } from "./csv-columns";
 import { type CsvDescription, MISSING, type Missing } from "./csv-description";
 import { Decimals, Gathered, type Slot } from "./csv-fields";
-import { assemble, describe, dropMissing, type LeftOut } from "./csv-learn";
+import { assemble, type DroppedRow, describe, dropMissing, type LeftOut } from "./csv-learn";
 import { checkWidth, eachRow, guessedDelimiter } from "./csv-parse";
 import { quoted } from "./json";
 
@@ -18,6 +18,7 @@ export type {
   NumberFeature,
 } from "./csv-description";
 export type { DroppedRow, FilledColumn, IgnoredColumn, LeftOut } from "./csv-learn";
+export { type CsvPeek, type PeekCsvOptions, peekCsv } from "./csv-peek";
 
 /** How a table is read, whatever is to be predicted from it. */
 export interface CsvOptions {
@@ -42,6 +43,11 @@ export interface CsvOptions {
   missing?: Missing;
   /** What counts as missing, besides a field that is empty; default, unless missing fields are refused, NA, N/A, NaN, nan, null, NULL and "?". */
   missingValues?: readonly string[];
+  /**
+   * What becomes of a row that does not read: one of another length than the first, or with a field that is no number where one must be.
+   * "refuse" (the default) is a FormatError; "drop" leaves the row out, and droppedRows says why.
+   */
+  unreadable?: "refuse" | "drop";
   /**
    * Columns of text that become columns of 0 and 1, one for each different text, "colour=red"; true for all whose first field is no number.
    * A column of more than 50 texts that is not named here is left out, and reported. Default false: text is refused.
@@ -114,7 +120,8 @@ export function readCsv(text: string, options: CsvTargetOptions): CsvTargets;
 export function readCsv(text: string, options?: CsvOptions): CsvFeatures;
 export function readCsv(text: string, options: AllOptions = {}): CsvFeatures | CsvClasses | CsvTargets {
   checkArguments(text, options);
-  const { delimiter = guessedDelimiter(text), missing = "refuse" } = options;
+  const { delimiter = guessedDelimiter(text), missing = "refuse", unreadable = "refuse" } = options;
+  const unread: DroppedRow[] = [];
   const missingValues = ["", ...(options.missingValues ?? (missing === "refuse" ? [] : MISSING_VALUES))];
   const decimals = new Decimals(options.decimal ?? (delimiter === ";" ? null : "."));
   const gathering = { delimiter, decimals, missing, missingValues: new Set(missingValues) };
@@ -126,19 +133,27 @@ export function readCsv(text: string, options: AllOptions = {}): CsvFeatures | C
       table = { gathered: new Gathered(slots, gathering), header, width: fields.length, first: fields, row };
       if (header) return;
     }
-    checkWidth(fields, row, table.first, table.row, delimiter);
     const unsaid = row === table.row && options.header === undefined;
     const hint = unsaid ? " Where row 1 names the columns, give header: true." : "";
-    table.gathered.add(({ place }) => fields[place.at], row, hint);
+    const { gathered, first, row: firstRow } = table;
+    const take = () => {
+      checkWidth(fields, row, first, firstRow, delimiter);
+      gathered.add(({ place }) => fields[place.at], row, hint);
+    };
+    if (unreadable === "drop") {
+      const why = refusal(take);
+      if (why !== null) unread.push({ row, why: why.replace(/^csv: row \d+,? /, "") });
+    } else take();
   });
   const read = table as { gathered: Gathered; header: boolean; width: number } | null;
   if (read === null || read.gathered.rows.length === 0) {
-    throw new FormatError(
-      `csv: there are no rows of data${read === null ? "" : " after the header"}; there must be one.`,
-    );
+    const [first] = unread;
+    const none = first ? `, of the ${unread.length} none reads; row ${first.row} ${first.why}` : "; there must be one.";
+    throw new FormatError(`csv: there are no rows of data${read === null ? "" : " after the header"}${none}`);
   }
   const { gathered, header, width } = read;
-  const droppedRows = missing === "refuse" ? [] : dropMissing(gathered, missing === "drop");
+  const incomplete = missing === "refuse" ? [] : dropMissing(gathered, missing === "drop");
+  const droppedRows = [...unread, ...incomplete].sort((a, b) => a.row - b.row);
   const learnt = { delimiter, decimal: decimals.sign, header, width, missing, missingValues };
   const { description, ignoredColumns } = describe(gathered, learnt, options.classes ?? null);
   const slotAt = new Map(gathered.slots.map(({ place }, i) => [place.at, i]));
@@ -151,6 +166,17 @@ export function readCsv(text: string, options: AllOptions = {}): CsvFeatures | C
   if (y instanceof Float32Array && target?.kind === "numbers")
     return { ...features, y, targets: target.columns.map(({ name }) => name) };
   return features;
+}
+
+/** What a FormatError says; null where there is none. */
+function refusal(take: () => void): string | null {
+  try {
+    take();
+    return null;
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
+  }
 }
 
 type AllOptions = CsvOptions & Partial<CsvLabelOptions & CsvTargetOptions>;
@@ -221,6 +247,7 @@ const OPTIONS = [
   "decimal",
   "missing",
   "missingValues",
+  "unreadable",
   "oneHot",
   "label",
   "classes",
@@ -245,6 +272,7 @@ function checkArguments(text: string, options: AllOptions): void {
     decimal,
     missing,
     missingValues,
+    unreadable,
     oneHot,
   } = options;
   for (const [name, list] of Object.entries({ targets, features, ignore, classes, missingValues })) {
@@ -261,6 +289,7 @@ function checkArguments(text: string, options: AllOptions): void {
   if (header !== undefined && !Array.isArray(header)) checkFlag("readCsv", "header", header as boolean);
   if (oneHot !== undefined && !Array.isArray(oneHot)) checkFlag("readCsv", "oneHot", oneHot as boolean);
   if (missing !== undefined) checkChoice("readCsv", "missing", missing, MISSING);
+  if (unreadable !== undefined) checkChoice("readCsv", "unreadable", unreadable, ["refuse", "drop"]);
   if (decimal !== undefined) checkChoice("readCsv", "decimal", decimal, [".", ","]);
   if (label !== undefined && targets !== undefined) {
     throw new TypeError("readCsv: both label and targets are given; y is one or the other.");
