@@ -18,6 +18,10 @@ export interface Config {
   /** Of the drawn sets: how many points, and how far they are scattered. */
   rows: number;
   noise: number;
+  /** The share of the rows that is held back; of the digits it is fixed. */
+  held: number;
+  /** The two features that the plane shows, by their places; null for those of the set. */
+  axes: [number, number] | null;
   layers: HiddenLayer[];
   loss: (typeof LOSSES)[number];
   optimizer: (typeof OPTIMIZERS)[number];
@@ -37,6 +41,7 @@ export interface Config {
 export const LIMITS = {
   rows: [20, 4000],
   noise: [0, 1],
+  held: [0.05, 0.9],
   rate: [0.00001, 10],
   momentum: [0, 0.99],
   l2: [0, 1],
@@ -54,6 +59,8 @@ const COMMON: Config = {
   data: "moons",
   rows: 300,
   noise: 0.15,
+  held: 0.3,
+  axes: null,
   layers: tanh(8, 8),
   loss: "softmaxCrossEntropy",
   optimizer: "adam",
@@ -85,9 +92,10 @@ export function preset(data: DataName): Config {
 const LETTERS = { relu: "r", tanh: "t", sigmoid: "s", linear: "l" } as const;
 
 export function toQuery(config: Config): string {
-  const { layers, ...rest } = config;
+  const { layers, axes, ...rest } = config;
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(rest)) query.set(name, String(value));
+  if (axes) query.set("axes", axes.join("-"));
   query.set("layers", layers.map(({ units, activation }) => `${units}${LETTERS[activation]}`).join("-"));
   return query.toString();
 }
@@ -96,7 +104,7 @@ export function toQuery(config: Config): string {
 export function fromQuery(text: string): Config {
   const query = new URLSearchParams(text);
   const config = preset(chosen(query.get("data"), DATA, "moons"));
-  for (const name of ["rows", "noise", "rate", "momentum", "l2", "batch", "seed", "steps"] as const) {
+  for (const name of ["rows", "noise", "held", "rate", "momentum", "l2", "batch", "seed", "steps"] as const) {
     const given = query.get(name);
     if (given !== null && given.trim() !== "") config[name] = within(name, Number(given), config[name]);
   }
@@ -104,16 +112,20 @@ export function fromQuery(text: string): Config {
   config.optimizer = chosen(query.get("optimizer"), OPTIMIZERS, config.optimizer);
   config.schedule = chosen(query.get("schedule"), SCHEDULES, config.schedule);
   config.backend = chosen(query.get("backend"), BACKENDS, config.backend);
+  const axes = /^(\d{1,3})-(\d{1,3})$/.exec(query.get("axes") ?? "");
+  if (axes && axes[1] !== axes[2]) config.axes = [Number(axes[1]), Number(axes[2])];
   const layers = query.get("layers");
   if (layers !== null) config.layers = layersOf(layers) ?? config.layers;
   return config;
 }
 
+const WHOLE = ["rows", "batch", "seed", "steps", "units", "layers"] as const;
+
 export function within(name: keyof typeof LIMITS, value: number, otherwise: number): number {
   if (!Number.isFinite(value)) return otherwise;
   const [least, most] = LIMITS[name];
   const held = Math.min(most, Math.max(least, value));
-  return name === "noise" || name === "rate" || name === "momentum" || name === "l2" ? held : Math.round(held);
+  return WHOLE.some((each) => each === name) ? Math.round(held) : held;
 }
 
 function layersOf(text: string): HiddenLayer[] | null {
@@ -132,6 +144,7 @@ function chosen<T extends string>(value: string | null, from: readonly T[], othe
 
 /** What needs another program on the device when it changes; the rest is taken up by the next step. */
 export function needsCompiling(before: Config, after: Config): boolean {
-  const fixed = ({ rate: _rate, schedule: _schedule, steps: _steps, ...rest }: Config) => JSON.stringify(rest);
+  const fixed = ({ rate: _rate, schedule: _schedule, steps: _steps, axes: _axes, ...rest }: Config) =>
+    JSON.stringify(rest);
   return fixed(before) !== fixed(after);
 }

@@ -1,7 +1,9 @@
 import { proxy } from "comlink";
 import { type Config, fromQuery, needsCompiling, toQuery } from "./config";
 import { engine } from "./own-engine";
+import { AxesView } from "./page/axes-view";
 import { onRepaint } from "./page/colors";
+import { confusionTable } from "./page/confusion-view";
 import { CurvesView, short } from "./page/curves";
 import { DigitsView } from "./page/digits-view";
 import { byId, download, h, setText } from "./page/dom";
@@ -10,6 +12,8 @@ import { keep, kept } from "./page/keeping";
 import { NetworkView } from "./page/network-view";
 import { RASTER_8 } from "./page/pad";
 import { NUMBERS_REACH, PlaneView } from "./page/plane-view";
+import { Presence } from "./page/presence";
+import { SayView } from "./page/say-view";
 import { Settings } from "./page/settings";
 import { Status } from "./page/status";
 import { forgetTables, storedTable, storeTable } from "./page/stored-table";
@@ -37,6 +41,21 @@ const plane = new PlaneView(byId("plane", HTMLCanvasElement));
 const fit = new FitView(byId("fit", HTMLCanvasElement));
 const curves = new CurvesView(text("loss-chart"), text("accuracy-chart"));
 const weights = new WeightsView(text("maps"));
+const say = new SayView((fields) => engine.say(fields));
+const axes = new AxesView((chosen, at) => {
+  config = { ...config, axes: chosen };
+  history.replaceState(null, "", `#${toQuery(config)}`);
+  void engine.show(chosen, at);
+});
+const presence = new Presence(
+  () => ({
+    step: latest?.step ?? 0,
+    training,
+    stepsPerSecond: latest?.stepsPerSecond ?? 0,
+    said: `step ${count(latest?.step ?? 0)}, ${heldBackNow()} – wgrad`,
+  }),
+  (message) => status.notify(message),
+);
 const digits = new DigitsView(
   {
     mistakes: text("mistakes"),
@@ -97,11 +116,13 @@ function make(options: MakeOptions): Promise<void> {
 }
 
 async function makeOne(options: MakeOptions): Promise<void> {
+  setBusy(true);
   try {
     await engine.make(config, options);
     for (const button of [trainButton, stepButton, resetButton]) button.disabled = false;
     if (!options.train) setTraining(false);
   } catch (error) {
+    setBusy(false);
     setTraining(false);
     status.notify(messageOf(error));
   }
@@ -128,6 +149,7 @@ byId("log", HTMLInputElement).addEventListener("change", (event) => {
   curves.logarithmic = (event.target as HTMLInputElement).checked;
   curves.remake();
 });
+text("confusion").tabIndex = 0; // it scrolls
 byId("explain", HTMLDetailsElement).addEventListener("toggle", () => void showExplained());
 byId("weights-box", HTMLDetailsElement).addEventListener("toggle", () => latest && weights.show(latest));
 byId("share", HTMLButtonElement).addEventListener("click", async () => {
@@ -220,7 +242,11 @@ function hear(message: Message): void {
     case "made":
       showMade(message.made);
       break;
+    case "viewed":
+      if (made) showPlane({ ...made, axes: message.axes, plane: message.plane });
+      break;
     case "look":
+      setBusy(false);
       latest = message.look;
       record(latest);
       if (!painting) {
@@ -255,7 +281,23 @@ function hear(message: Message): void {
 }
 
 function record({ step, training: learned, heldBack }: Look): void {
+  presence.look();
   curves.add([step, learned.loss, heldBack.loss, heldBack.share, learned.share]);
+}
+
+/** A network is being made: what is shown is of the one before. */
+function setBusy(busy: boolean): void {
+  document.body.classList.toggle("busy", busy);
+  if (busy) setText(text("spoken"), "Compiling the network");
+  setText(text("busy"), busy ? "compiling…" : "");
+}
+
+/** The network with the features that its plane shows now. */
+function showPlane(now: Made): void {
+  made = now;
+  axes.begin(now);
+  plane.begin(now);
+  network.turn(now);
 }
 
 function setTraining(on: boolean): void {
@@ -265,6 +307,12 @@ function setTraining(on: boolean): void {
   else if (latest) {
     setText(text("spoken"), `Paused at step ${latest.step}, held back ${shareOf(latest.heldBack.share)}`);
   }
+  presence.look();
+}
+
+function heldBackNow(): string {
+  if (!latest) return "not trained yet";
+  return made?.target ? `R² ${shareOf(latest.heldBack.share)}` : `${shareOf(latest.heldBack.share)} held back`;
 }
 
 function showMade(now: Made): void {
@@ -278,6 +326,10 @@ function showMade(now: Made): void {
   showDevice(now.device);
   network.begin(now, config.layers);
   plane.begin(now);
+  axes.begin(now);
+  say.begin(now);
+  text("confusion-card").hidden = now.target !== null;
+  text("confusion").replaceChildren();
   weights.begin(now);
   text("digits").hidden = now.image === 0;
   text("plane-box").hidden = now.plane === null;
@@ -337,6 +389,8 @@ function showLook(look: Look): void {
   plane.show(look.layers);
   network.show(look);
   weights.show(look);
+  showConfusion(look);
+  say.look();
   if (made && made.image > 0) digits.show(look);
   if (made?.target) {
     fit.show(look);
@@ -347,6 +401,16 @@ function showLook(look: Look): void {
     );
   }
   curves.draw();
+}
+
+/** Not at every look while it trains: a table is made anew. */
+let confusionShownAt = 0;
+function showConfusion({ said }: Look): void {
+  const now = performance.now();
+  if (!said || !made || (training && now - confusionShownAt < 250)) return;
+  confusionShownAt = now;
+  const actual = made.heldBack.y.subarray(0, said.length);
+  text("confusion").replaceChildren(confusionTable(actual, said, made.classes));
 }
 
 async function showExplained(): Promise<void> {

@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { preset } from "../../src/playground/config";
+import { dataSet } from "../../src/playground/training/data-set";
+import { Engine } from "../../src/playground/training/engine";
 import { numberOf, openSite, reaches, type Site, says, textOf } from "./pages";
 
 let site: Site;
@@ -44,14 +47,80 @@ test("no figure of the data before stands under the name of other data", async (
       new Promise<string>((resolve) => {
         const size = document.querySelector("#network-size") as HTMLElement;
         new MutationObserver(() => {
-          resolve([...document.querySelectorAll(".figures dd")].map((figure) => figure.textContent).join(" "));
+          const figures = [...document.querySelectorAll(".figures dd")].map((figure) => figure.textContent);
+          resolve([...figures, document.querySelector("#busy")?.textContent].join(" "));
         }).observe(size, { subtree: true, childList: true, characterData: true });
       }),
   );
   await page.click('#sets input[value="blobs"]');
   expect((await seen).split(" ")).not.toContain(old);
-  expect(await seen).toBe("– – – – – –");
+  expect(await seen).toBe("– – – – – – compiling…");
   await reaches(page, "#figure-held", 0);
+  expect(await textOf(page, "#busy")).toBe("");
+  expect(faults).toEqual([]);
+});
+
+test("what is read as what, and what is said of a row, are what the engine computes of the same steps", async () => {
+  const { page, faults } = await site.open("index.html#data=iris&backend=cpu&steps=120&held=0.4");
+  await reaches(page, "#figure-step", 120);
+  const engine = new Engine();
+  const finished = new Promise<void>((resolve) => {
+    engine.listen((message) => {
+      if (message.kind === "state" && message.state === "finished") resolve();
+    });
+  });
+  await engine.make({ ...preset("iris"), backend: "cpu", steps: 120, held: 0.4 }, { train: true });
+  await finished;
+  const { y, x } = (await dataSet({ ...preset("iris"), held: 0.4 }, null)).heldBack;
+  const shares = await engine.read(x);
+  const counts = [0, 1, 2].map(() => [0, 0, 0]);
+  y.forEach((actual, row) => {
+    const own = [...shares.subarray(3 * row, 3 * row + 3)];
+    const said = own.indexOf(Math.max(...own));
+    (counts[actual] as number[])[said] = (counts[actual]?.[said] ?? 0) + 1;
+  });
+  expect(counts).not.toEqual(counts.map((_, k) => counts.map((row) => row[k]))); // or a mirrored one would pass
+  const recalls = counts.map((row, k) => Math.round((100 * (row[k] ?? 0)) / row.reduce((sum, n) => sum + n, 0)));
+  await says(page, "#confusion tbody", new RegExp(`${recalls[2]} %$`));
+  const cells = await page.$$eval("#confusion tbody tr", (rows) =>
+    rows.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent)),
+  );
+  expect(cells).toEqual(counts.map((row, k) => [...row.map((n) => (n === 0 ? "" : String(n))), `${recalls[k]} %`]));
+
+  const row = ["5.1", "3.5", "1.4", "0.2"];
+  for (const [i, value] of row.entries()) {
+    await page.$eval(
+      `input#say-${i}`,
+      (field, value) => {
+        field.value = value;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+      },
+      value,
+    );
+  }
+  const said = await engine.say(row);
+  await says(page, "#say-answer", `setosa, ${(100 * (said[0] as number)).toFixed(1)} %`);
+  await page.type("input#say-0", "x");
+  await says(page, "#say-answer", "sepal length must be a number.");
+
+  // Other features on the plane, and another value at which the rest stands.
+  const plane = () => page.$eval("#plane", (canvas) => (canvas as HTMLCanvasElement).toDataURL());
+  const before = await plane();
+  await page.select("#axis-across", "0");
+  await page.waitForFunction(() => location.hash.includes("axes=0-3"));
+  await says(page, "#axis-said", "the other 2 stand at the mean");
+  const turned = await plane();
+  expect(turned).not.toBe(before);
+  await page.$eval("input#held-2", (field) => {
+    field.value = "6.5";
+    field.dispatchEvent(new Event("change"));
+  });
+  await says(page, "#axis-said", "the other 2 stand at values of yours");
+  await page.waitForFunction(
+    (turned) => (document.querySelector("#plane") as HTMLCanvasElement).toDataURL() !== turned,
+    { polling: 50 },
+    turned,
+  );
   expect(faults).toEqual([]);
 });
 
@@ -65,6 +134,7 @@ test("a page in the background goes on", async () => {
   });
   const from = await numberOf(page, "#figure-step");
   await reaches(page, "#figure-step", from + 20_000);
+  expect(await page.title()).toMatch(/^step [\d,]+, \d+\.\d % held back – wgrad$/); // where nobody sees the figures
   expect(await textOf(page, "#train")).toBe("Pause");
   expect(faults).toEqual([]);
 });

@@ -4,7 +4,8 @@ import { type Config, preset } from "../../src/playground/config";
 import { type DataSet, dataSet, type Table } from "../../src/playground/training/data-set";
 import { Engine } from "../../src/playground/training/engine";
 import type { Look } from "../../src/playground/training/messages";
-import { inspectTable, readTable } from "../../src/playground/training/table";
+import { readTable } from "../../src/playground/training/table";
+import { AS_IT_IS } from "./table-choice";
 
 beforeAll(() => {
   ort.env.wasm.numThreads = 1;
@@ -43,10 +44,7 @@ async function said(engine: Engine, { mean, deviation }: DataSet, x: Float32Arra
 
 async function tableOf(line: (i: number) => string, label: number, numbers: boolean): Promise<Table> {
   const text = ["year,share,kind", ...Array.from({ length: 150 }, (_, i) => line(i))].join("\n");
-  await inspectTable(text);
-  const { table } = await readTable(text, { header: true, label, numbers, features: [0, 1], leaveOutBad: false });
-  if (!table) throw new Error("the table has bad rows");
-  return table;
+  return (await readTable(text, { ...AS_IT_IS, label, numbers, features: [0, 1] })).table;
 }
 
 const year = (i: number) => 1900 + ((i * 37) % 120);

@@ -110,13 +110,13 @@ test("a table is trained on; its bad rows are named, and one that is too large i
   await reaches(page, "#figure-step", 1);
   const rows = Array.from({ length: 60 }, (_, i) => `${i},${(i * 7) % 13},${i < 30 ? "low" : "high"}`);
   await dropCsv(page, "bad.csv", ["a,b,kind", ...rows.slice(0, 5), "6,oops,low", ...rows.slice(6), "1,2"].join("\n"));
-  await page.waitForSelector("#csv-use");
-  await page.click("#csv-use");
-  await page.waitForSelector(".bad-rows");
-  const named = await textOf(page, ".bad-rows");
-  expect(named).toContain('row 7: "b" is "oops", not a number');
-  expect(named).toContain("row 62: has 2 fields");
+  await says(page, ".table-form [role=alert]", /^Row 7, column 2 \("b"\) has "oops"/);
   await page.click("#csv-leave-out");
+  await says(page, ".used", "59 rows of 2 columns to learn from (a, b); 2 classes: high, low.");
+  const named = await textOf(page, ".left-out");
+  expect(named).toContain('row 7: column 2 ("b") has "oops"');
+  expect(named).toContain("row 62: has 2 fields");
+  await page.click("#csv-use");
   await page.waitForFunction(() => document.querySelector("#data-rows")?.textContent?.startsWith("41 "));
   await reaches(page, "#figure-held", 90);
   await page.waitForFunction(() =>
@@ -126,16 +126,16 @@ test("a table is trained on; its bad rows are named, and one that is too large i
   );
 
   await dropCsv(page, "one.csv", "a\n1\n2");
-  await says(page, "#csv-body [role=alert]", /fewer than two columns/);
-  await page.click("#csv-body button");
+  await says(page, "#csv-body [role=alert]", /one column, where there must be two/);
+  await page.click("#csv-cancel");
 
-  await dropCsv(page, "wide.csv", `${"a,".repeat(5000)}b\n`);
+  await dropCsv(page, "wide.csv", `${"a,".repeat(5000)}b\n`.repeat(2));
   await says(page, "#csv-body [role=alert]", /Row 1 has 5,001 columns; at most 256/);
-  await page.click("#csv-body button");
+  await page.click("#csv-cancel");
 
   await dropCsv(page, "long.csv", "1,2\n".repeat(1_600_000));
   await says(page, "#csv-body [role=alert]", /more than 3 million fields/);
-  await page.click("#csv-body button");
+  await page.click("#csv-cancel");
 
   const line = "0.123456789,0.987654321,1\n";
   await dropCsv(page, "huge.csv", line.repeat(Math.ceil(101e6 / line.length)));
@@ -153,12 +153,12 @@ test("numbers are learned from a table, and a reload has the table still", async
     "numbers.csv",
     ["width,height,price", ...rows.slice(0, 8), "5,5,dear", ...rows.slice(8)].join("\n"),
   );
-  await page.waitForSelector("#csv-use");
+  await page.waitForSelector("#csv-kind");
   expect(await page.$eval("#csv-kind", (kind) => (kind as HTMLSelectElement).value)).toBe("numbers");
-  await page.click("#csv-use");
-  await page.waitForSelector(".bad-rows");
-  expect(await textOf(page, ".bad-rows")).toContain('row 10: "price" is "dear", not a number');
+  await says(page, ".table-form [role=alert]", /^Row 10, column 3 \("price"\) has "dear"/);
   await page.click("#csv-leave-out");
+  await says(page, ".used", /^120 rows of 2 columns/);
+  await page.click("#csv-use");
   const areNumbers = () => page.waitForFunction(() => document.querySelector("#accuracy-name")?.textContent === "R²");
   await areNumbers();
   await reaches(page, "#figure-held", 0.95);
@@ -278,13 +278,37 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   expect(await page.$$eval("#values td", (cells) => cells.length)).toBeGreaterThan(3);
   expect(await page.$$eval("#gradients .bad", (cells) => cells.length)).toBe(3);
 
+  // The graph is as large as fits, and as large as a person wants it; what is under the pointer stays there.
+  const width = () => page.$eval(".graph svg", (drawing) => Number(drawing.getAttribute("width")));
+  const fitted = await width();
+  expect(fitted).toBeLessThanOrEqual(await page.$eval(".graph", (box) => box.clientWidth));
+  await page.click("#closer");
+  expect(await width()).toBeGreaterThan(fitted * 1.2);
+  await page.$eval("g.graph-node.now", (node) => node.focus());
+  await page.keyboard.press("0");
+  expect(await width()).toBe(fitted);
+  const third = async () => (await (await page.$$(".graph-node"))[2]?.boundingBox()) ?? { x: 0, y: 0 };
+  const before = await third();
+  await page.mouse.move(before.x, before.y);
+  await page.keyboard.down("Control");
+  await page.mouse.wheel({ deltaY: -100 });
+  await page.keyboard.up("Control");
+  await page.waitForFunction(
+    (fitted) => Number(document.querySelector(".graph svg")?.getAttribute("width")) > fitted,
+    {},
+    fitted,
+  );
+  expect(Math.abs((await third()).x - before.x)).toBeLessThan(4);
+  await page.click("#whole");
+  expect(await width()).toBe(fitted);
+
   // The graph by keyboard: one stop of the tab key, arrows from there.
   const focused = () => page.evaluate(() => document.activeElement?.querySelector("title")?.textContent ?? "");
   await page.focus("#whole");
   await page.keyboard.press("Tab");
   expect(await focused()).toBe(await page.$eval(".graph-node.now title", (title) => title.textContent));
   expect(await page.$eval(":focus-visible", (node) => getComputedStyle(node).outlineStyle)).toBe("solid");
-  const before = await focused();
+  const first = await focused();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
   expect(await focused()).toContain("forward");
@@ -296,7 +320,7 @@ test("a lesson steps through its graph, forward and backward, with the numbers s
   await page.keyboard.press(" ");
   expect(await textOf(page, "#said")).toMatch(/: given/);
   await page.keyboard.press("End");
-  expect(await focused()).not.toBe(before);
+  expect(await focused()).not.toBe(first);
   await page.keyboard.press("Tab");
   expect(await page.evaluate(() => document.activeElement?.classList.contains("graph-node"))).toBe(false);
   expect(await axeFaults(page)).toEqual([]);

@@ -2,25 +2,27 @@ import { expect, test } from "vitest";
 import { preset } from "../../src/playground/config";
 import { dataSet } from "../../src/playground/training/data-set";
 import { score } from "../../src/playground/training/score";
-import { inspectTable, readTable } from "../../src/playground/training/table";
+import { peekTable, readTable } from "../../src/playground/training/table";
+import { AS_IT_IS } from "./table-choice";
 
 const rows = Array.from({ length: 40 }, (_, i) => `${i},${(i * i) / 4},${i % 3}`);
 const text = ["a,b,kind", ...rows].join("\n");
-const choice = { header: true, label: 1, numbers: true, features: [0, 2], leaveOutBad: false };
+const choice = { ...AS_IT_IS, label: 1, numbers: true, features: [0, 2] };
 
-test("a table's facts: names, numbers, and which columns have few values", async () => {
-  const facts = await inspectTable(text);
-  expect(facts).toMatchObject({ header: true, columns: ["a", "b", "kind"], rows: 40 });
-  expect(facts.numeric).toEqual([true, true, true]);
-  expect(facts.few).toEqual([false, false, true]);
-  expect((await inspectTable(`${"n".repeat(5000)},b\n1,2`)).columns[0]).toHaveLength(61);
+test("what a page has no room for is refused before it is read", async () => {
+  const guess = { header: null, delimiter: null };
+  expect(await peekTable(text, guess)).toMatchObject({ header: true, columns: ["a", "b", "kind"] });
+  await expect(peekTable(`${"a,".repeat(300)}b\n`.repeat(2), guess)).rejects.toThrow("301 columns; at most 256");
+  await expect(peekTable(`${"1,".repeat(199)}1\n`.repeat(15_100), guess)).rejects.toThrow("more than 3 million fields");
+  await expect(peekTable("a\n1", guess)).rejects.toThrow("one column, where there must be two");
 });
 
 test("numbers to be predicted are standardised, and their own mean and deviation are told", async () => {
   const { table } = await readTable(text, choice);
-  expect(table?.columns).toEqual(["a", "kind"]);
-  expect(table?.y[39]).toBe((39 * 39) / 4);
-  const { training, heldBack, target, classes } = await dataSet(preset("csv"), table);
+  expect(table.columns).toEqual(["a", "kind"]);
+  expect(table.y[39]).toBe((39 * 39) / 4);
+  const { training, heldBack, target, classes } = await dataSet({ ...preset("csv"), held: 0.25 }, table);
+  expect([training.y.length, heldBack.y.length]).toEqual([30, 10]);
   const y = [...training.y, ...heldBack.y];
   const mean = y.reduce((sum, value) => sum + value, 0) / 40;
   expect(mean).toBeCloseTo(0, 6);
@@ -33,21 +35,25 @@ test("numbers to be predicted are standardised, and their own mean and deviation
 
 test("the same column as classes is refused with what would help, and so are numbers that are all one", async () => {
   await expect(readTable(text, { ...choice, numbers: false })).rejects.toThrow(
-    'The column "b" has 40 different values; as classes there must be 2 to 20. Learn it as numbers',
+    "40 different values; as classes there must be 2 to 20. Learn it as numbers",
   );
   const same = ["a,b", ...rows.map((_, i) => `${i},7`)].join("\n");
   await expect(readTable(same, { ...choice, features: [0] })).rejects.toThrow('"b" is 7 in every row');
 });
 
-test("a number that float32 cannot hold is a bad row, as a feature and as what is to be predicted", async () => {
-  const { table, bad, badRows } = await readTable(`${text}\n1,1e39,0\n1e39,1,0\n1,,0`, choice);
-  expect(table).toBeNull();
-  expect(badRows).toBe(3);
-  expect(bad).toEqual([
-    { row: 42, what: '"b" is "1e39", not a number' },
-    { row: 43, what: '"a" is "1e39", not a number' },
-    { row: 44, what: '"b" is empty' },
-  ]);
+test("a table as people have it: decimal commas, text, what is missing and what does not read", async () => {
+  const line = (i: number) =>
+    `${i === 4 ? "" : `${i},5`};${["red", "blue"][i % 2]};${i === 7 ? "oops" : i};${i % 2 ? "yes" : "no"}`;
+  const file = ["size;colour;weight;kind", ...Array.from({ length: 24 }, (_, i) => line(i))].join("\n");
+  const asked = { ...AS_IT_IS, label: 3, numbers: false, features: [0, 1, 2], oneHot: [1] };
+  await expect(readTable(file, asked)).rejects.toThrow('row 6, column 1 ("size") is empty');
+  const { table, leftOut } = await readTable(file, { ...asked, missing: "mean", unreadable: "drop" });
+  expect(table.columns).toEqual(["size", "colour=blue", "colour=red", "weight"]);
+  expect(leftOut.droppedRows).toEqual([{ row: 9, why: expect.stringContaining('column 3 ("weight") has "oops"') }]);
+  const kept = [...Array(24).keys()].filter((i) => i !== 4 && i !== 7).map((i) => i + 0.5);
+  const mean = kept.reduce((sum, value) => sum + value, 0) / kept.length;
+  expect(leftOut.filled).toEqual([{ column: "size", count: 1, value: Math.fround(mean) }]);
+  expect((await dataSet(preset("csv"), table)).axes).toEqual([0, 3]); // numbers, where the plane shows something
 });
 
 test("R²: 1 for what is right, 0 for the mean, below for worse", () => {

@@ -3,7 +3,7 @@ import { type Device, open, trainer } from "../../src/index";
 import { type Config, preset } from "../../src/playground/config";
 import { dataSet } from "../../src/playground/training/data-set";
 import { Engine } from "../../src/playground/training/engine";
-import type { Look, Message } from "../../src/playground/training/messages";
+import type { Look, Message, Plane } from "../../src/playground/training/messages";
 import { lossOf, modelOf, optimizerOf } from "../../src/playground/training/network";
 import { Run } from "../../src/playground/training/run";
 import { terminate } from "../support/lost-device";
@@ -145,4 +145,40 @@ test("steps a second are those of the clock on the wall, the time of the looks a
     const from = trained[i + 1 - back]?.step ?? 0;
     expect(stepsPerSecond).toBeCloseTo((step - from) / (0.1 * back), 6);
   });
+});
+
+test("what is said of the rows held back, and shown on the plane with the other features held, is what it says row by row", async () => {
+  const { engine, last, toItsEnd } = listened();
+  const config: Config = { ...preset("iris"), backend: "cpu", steps: 60, held: 0.4 };
+  await engine.make(config);
+  await toItsEnd();
+  const { heldBack, mean, deviation } = await dataSet(config, null);
+  const shares = await engine.read(heldBack.x);
+  const said = heldBack.y.map((_, row) => {
+    const own = [...shares.subarray(3 * row, 3 * row + 3)];
+    return own.indexOf(Math.max(...own));
+  });
+  expect(last().said).toEqual(said);
+  expect(new Set(said).size).toBe(3);
+
+  const planes: Plane[] = [];
+  engine.listen((message) => {
+    if (message.kind === "viewed") planes.push(message.plane);
+    if (message.kind === "look") looks.push(message.look);
+  });
+  const looks: Look[] = [];
+  await engine.show([3, 0], { 2: 6.5 });
+  const { x, y, cells } = planes[0] as Plane;
+  const [row, column] = [10, 30];
+  const across = x[0] + ((column + 0.5) / cells) * (x[1] - x[0]);
+  const up = y[1] - ((row + 0.5) / cells) * (y[1] - y[0]);
+  const own = (f: number, value: number) => String(value * (deviation[f] as number) + (mean[f] as number));
+  const ofRow = await engine.say([own(0, up), String(mean[1]), "6.5", own(3, across)]);
+  const shown = looks.at(-1)?.layers.at(-1) ?? new Float32Array();
+  ofRow.forEach((share, k) => {
+    expect(shown[(row * cells + column) * 3 + k]).toBeCloseTo(share, 5);
+  });
+  await expect(engine.say(["1", "", "2", "3"])).rejects.toThrow("sepal width must be a number.");
+  await engine.show([3, 3], {}); // there is no such plane
+  expect(planes).toHaveLength(1);
 });

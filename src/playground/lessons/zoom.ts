@@ -4,7 +4,7 @@ const MOST = 2;
 /** Of the box, in pixels: what it grows to. */
 const MOST_HEIGHT = 480;
 /** Below this nothing can be read: a graph that fits only smaller is scrolled instead. */
-const LEAST_FITTED = 0.42;
+const LEAST_FITTED = 0.6;
 
 /**
  * A drawing in a box that scrolls: at first as large as fits, then as large as a person wants it, by buttons, by + - 0,

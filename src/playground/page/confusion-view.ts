@@ -40,7 +40,7 @@ export function confusionTable(
     h(
       "thead",
       {},
-      h("tr", {}, head("is \\ read"), ...names.map((name) => head(name)), head("found", { class: "recall" })),
+      h("tr", {}, head("is \\ read"), ...names.map((name) => head(name)), head("recall", { class: "recall" })),
     ),
     h("tbody", {}, ...rows),
   );

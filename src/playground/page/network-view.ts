@@ -58,6 +58,15 @@ export class NetworkView {
     this.draw();
   }
 
+  /** The same network, of which the plane shows other features. */
+  turn(made: Made): void {
+    this.made = made;
+    this.columns[0]?.nodes.forEach((node, unit) => {
+      node.disabled = !made.axes.includes(unit);
+    });
+    this.draw();
+  }
+
   show(look: Look): void {
     this.look = look;
     this.draw();

@@ -45,6 +45,11 @@ export class Settings {
       field.addEventListener("input", () => setText(byId(`${name}-value`, HTMLOutputElement), field.value));
       field.addEventListener("change", () => this.change({ [name]: field.valueAsNumber }));
     }
+    const held = byId("held", HTMLInputElement);
+    held.addEventListener("input", () => setText(byId("held-value", HTMLOutputElement), `${held.value} %`));
+    held.addEventListener("change", () => {
+      this.change({ held: within("held", held.valueAsNumber / 100, this.config.held) });
+    });
     for (const name of CHOICES) {
       const field = byId(name, HTMLSelectElement);
       // Read as the address is, so that only what is known comes through.
@@ -65,6 +70,10 @@ export class Settings {
       field.value = String(config[name]);
       setText(byId(`${name}-value`, HTMLOutputElement), String(config[name]));
     }
+    const held = Math.round(100 * config.held);
+    byId("held", HTMLInputElement).value = String(held);
+    setText(byId("held-value", HTMLOutputElement), `${held} %`);
+    byId("held-field", HTMLDivElement).hidden = config.data === "digits"; // theirs are chosen already
     const isDrawn = !["iris", "digits", "csv"].includes(config.data);
     byId("data-fields", HTMLDivElement).hidden = !isDrawn;
     byId("forget", HTMLButtonElement).hidden = config.data !== "csv";

@@ -66,6 +66,7 @@ function isTable(value: unknown): value is Table {
     Array.isArray(table.columns) &&
     Array.isArray(table.classes) &&
     table.target !== undefined &&
+    table.description !== undefined &&
     table.x.length === table.y.length * table.columns.length
   );
 }

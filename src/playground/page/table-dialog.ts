@@ -1,21 +1,27 @@
+import type { CsvPeek, LeftOut } from "../../files/csv";
 import type { Table } from "../training/data-set";
-import type { ReadTable, TableChoice, TableFacts } from "../training/table";
+import type { ReadTable, TableChoice } from "../training/table";
 import { byId, h } from "./dom";
+import { TableColumns } from "./table-columns";
+import { TableOptions } from "./table-options";
 
 /** Larger files would not fit a page's memory several times over, as reading them needs. */
 const MOST_BYTES = 100e6;
+/** A file of more characters is read when it is to be used, not at every change. */
+const MOST_LIVE = 4e6;
+const MOST_NAMED = 8;
 
 interface Reader {
-  inspectTable(text: string): Promise<TableFacts>;
+  peekTable(text: string, choice: Pick<TableChoice, "header" | "delimiter">): Promise<CsvPeek>;
   readTable(text: string, choice: TableChoice): Promise<ReadTable>;
 }
 
-/** Asks which columns of a file to use, names its bad rows, and gives the table; null where a person changes their mind. */
+/** Asks how a file is to be read and what of it to use, says what is left out, and gives the table; null where a person changes their mind. */
 export async function askTable(file: File, reader: Reader): Promise<Table | null> {
   const dialog = byId("csv", HTMLDialogElement);
   const body = byId("csv-body", HTMLDivElement);
   const closed = new Promise<null>((resolve) => dialog.addEventListener("close", () => resolve(null), { once: true }));
-  const cancel = h("button", { type: "button", click: () => dialog.close() }, "Cancel");
+  const cancel = h("button", { type: "button", id: "csv-cancel", click: () => dialog.close() }, "Cancel");
   const refuse = (message: string) => {
     body.replaceChildren(h("p", { class: "bad", role: "alert" }, message), h("div", { class: "actions" }, cancel));
   };
@@ -27,130 +33,154 @@ export async function askTable(file: File, reader: Reader): Promise<Table | null
       refuse(`${file.name} has ${size} MB; at most ${MOST_BYTES / 1e6} MB can be used here. Take a part of its rows.`);
       return await closed;
     }
-    const text = await file.text();
-    const facts = await reader.inspectTable(text);
-    const chosen = choose(file.name, facts, body, cancel, (choice) => reader.readTable(text, choice));
-    return await Promise.race([chosen, closed]);
+    const form = new TableForm(await file.text(), reader, cancel);
+    body.replaceChildren(h("p", { class: "sub" }, file.name), form.element);
+    form.begin();
+    return await Promise.race([form.chosen, closed]);
   } catch (error) {
-    refuse(error instanceof Error ? error.message : String(error));
+    refuse(messageOf(error));
     return await closed;
   } finally {
     dialog.close();
   }
 }
 
-function choose(
-  name: string,
-  { header, columns, preview, numeric, few, rows }: TableFacts,
-  body: HTMLElement,
-  cancel: HTMLButtonElement,
-  read: (choice: TableChoice) => Promise<ReadTable>,
-): Promise<Table> {
-  const text = numeric.lastIndexOf(false);
-  const firstLabel = text >= 0 ? text : columns.length - 1;
-  const label = h("select", { id: "csv-label" });
-  columns.forEach((column, at) => {
-    label.append(h("option", { value: at, selected: at === firstLabel }, column));
-  });
-  const boxes = columns.map((column, at) => {
-    const box = h("input", {
-      type: "checkbox",
-      checked: at !== firstLabel && (numeric[at] ?? false),
-      "aria-label": `Use ${column}`,
-    });
-    return box;
-  });
-  const kind = h(
-    "select",
-    { id: "csv-kind" },
-    h("option", { value: "classes" }, "classes"),
-    h("option", { value: "numbers" }, "numbers"),
+class TableForm {
+  readonly element: HTMLElement;
+  readonly chosen: Promise<Table>;
+  private resolve: (table: Table) => void = () => {};
+  private columns: TableColumns | null = null;
+  private readonly place = h("div");
+  private readonly said = h("div", { role: "status", class: "said" });
+  private readonly use = h(
+    "button",
+    { type: "button", class: "primary", id: "csv-use", disabled: true },
+    "Train on it",
   );
-  /** Numbers that have many values, or none that is whole, are hardly names. */
-  const propose = () => {
-    const chosen = Number(label.value);
-    const fraction = preview.some((row) => !Number.isInteger(Number(row[chosen])));
-    kind.value = numeric[chosen] && (!few[chosen] || fraction) ? "numbers" : "classes";
-  };
-  const settle = () => {
-    boxes.forEach((box, at) => {
-      box.disabled = at === Number(label.value);
-    });
-  };
-  label.addEventListener("change", () => {
-    settle();
-    propose();
-  });
-  settle();
-  propose();
+  private readonly leaveOut = h("button", { type: "button", id: "csv-leave-out", hidden: true }, "Leave out such rows");
+  private readonly options = new TableOptions((columns) => void (columns ? this.begin() : this.check()));
+  /** Counts what was asked of the reader: an answer that comes after another question is none. */
+  private turn = 0;
+  private read: ReadTable | null = null;
 
-  const table = h(
-    "table",
-    {},
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        ...columns.map((column, at) => h("th", { scope: "col" }, h("label", {}, boxes[at] ?? "", ` ${column}`))),
-      ),
-    ),
-    h(
-      "tbody",
-      {},
-      ...preview.map((row) => h("tr", {}, ...columns.map((_, at) => h("td", {}, (row[at] ?? "").slice(0, 24))))),
-    ),
-  );
-  const said = h("div", { role: "status" });
-  const use = h("button", { type: "button", class: "primary", id: "csv-use" }, "Train on it");
-  const leaveOut = h("button", { type: "button", id: "csv-leave-out", hidden: true }, "Leave them out");
-  body.replaceChildren(
-    h("p", { class: "sub" }, `${name}: ${rows.toLocaleString("en")} rows. Tick the columns to learn from.`),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The first rows" }, table),
-    h(
+  constructor(
+    private readonly text: string,
+    private readonly reader: Reader,
+    cancel: HTMLButtonElement,
+  ) {
+    this.chosen = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+    this.use.addEventListener("click", () => void this.take());
+    this.leaveOut.addEventListener("click", () => {
+      this.options.leaveOutUnreadable();
+      void this.check(true);
+    });
+    this.element = h(
       "div",
-      { class: "target" },
-      h("label", { for: "csv-label" }, "Learn to tell"),
-      label,
-      h("label", { for: "csv-kind" }, "as"),
-      kind,
-    ),
-    said,
-    h("p", {}, "\u00a0"),
-    h("div", { class: "actions" }, use, leaveOut, cancel),
-  );
-  use.focus();
+      { class: "table-form" },
+      this.options.element,
+      this.place,
+      this.said,
+      h("div", { class: "actions" }, this.use, this.leaveOut, cancel),
+    );
+  }
 
-  return new Promise((resolve) => {
-    const attempt = async (leaveOutBad: boolean) => {
-      const chosen = Number(label.value);
-      const features = boxes.flatMap((box, at) => (box.checked && at !== chosen ? [at] : []));
-      if (features.length === 0)
-        return said.replaceChildren(h("p", { class: "bad" }, "Tick at least one column to learn from."));
-      use.disabled = true;
-      try {
-        const { table, bad, badRows } = await read({
-          header,
-          label: chosen,
-          numbers: kind.value === "numbers",
-          features,
-          leaveOutBad,
-        });
-        if (table) return resolve(table);
-        const more = badRows > bad.length ? [h("li", {}, `and ${badRows - bad.length} more`)] : [];
-        said.replaceChildren(
-          h("p", { class: "bad" }, `${badRows} ${badRows === 1 ? "row" : "rows"} cannot be used:`),
-          h("ul", { class: "bad-rows" }, ...bad.map(({ row, what }) => h("li", {}, `row ${row}: ${what}`)), ...more),
-        );
-        leaveOut.hidden = false;
-      } catch (error) {
-        said.replaceChildren(h("p", { class: "bad" }, error instanceof Error ? error.message : String(error)));
-      } finally {
-        use.disabled = false;
-      }
-    };
-    use.addEventListener("click", () => void attempt(false));
-    leaveOut.addEventListener("click", () => void attempt(true));
-  });
+  /** Looks at the beginning of the file anew. */
+  async begin(): Promise<void> {
+    const turn = ++this.turn;
+    const { header, delimiter } = this.options.choice;
+    try {
+      const peek = await this.reader.peekTable(this.text, { header, delimiter });
+      if (turn !== this.turn) return;
+      this.columns = new TableColumns(peek, () => void this.check());
+      this.place.replaceChildren(this.columns.element);
+      this.use.disabled = false;
+      if (!this.element.contains(document.activeElement)) this.use.focus();
+      await this.check();
+    } catch (error) {
+      if (turn !== this.turn) return;
+      this.columns = null;
+      this.place.replaceChildren();
+      this.use.disabled = true;
+      this.refuse(error);
+    }
+  }
+
+  private async take(): Promise<void> {
+    const read = this.read ?? (await this.check(true));
+    if (read) this.resolve(read.table);
+  }
+
+  /** Reads the file as it is to be read now, and says what comes of it; a large one only where it is `wanted`. */
+  private async check(wanted = false): Promise<ReadTable | null> {
+    const turn = ++this.turn;
+    this.read = null;
+    this.leaveOut.hidden = true;
+    if (!this.columns) return null;
+    const columns = this.columns.choice;
+    if (columns.features.length === 0) {
+      this.refuse(new Error("Tick at least one column to learn from."));
+      return null;
+    }
+    if (!wanted && this.text.length > MOST_LIVE) {
+      const size = Math.round(this.text.length / 1e6);
+      this.said.replaceChildren(h("p", { class: "sub" }, `A file of ${size} MB: it is read when you train on it.`));
+      return null;
+    }
+    this.said.setAttribute("aria-busy", "true");
+    if (wanted) this.said.replaceChildren(h("p", { class: "sub" }, "Reading…"));
+    try {
+      const read = await this.reader.readTable(this.text, { ...this.options.choice, ...columns });
+      if (turn !== this.turn) return null;
+      this.read = read;
+      this.said.replaceChildren(...summary(read));
+      return read;
+    } catch (error) {
+      if (turn === this.turn) this.refuse(error);
+      return null;
+    } finally {
+      if (turn === this.turn) this.said.removeAttribute("aria-busy");
+    }
+  }
+
+  private refuse(error: unknown): void {
+    const message = messageOf(error);
+    this.said.replaceChildren(h("p", { class: "bad", role: "alert" }, message));
+    this.leaveOut.hidden = !/^Row \d/.test(message) || this.columns === null;
+  }
+}
+
+/** What is used, and what is not and why. */
+function summary({ table: { x, y, columns, classes, target }, leftOut }: ReadTable): HTMLElement[] {
+  const rows = count(y.length, "row");
+  const told = target === null ? `${classes.length} classes: ${classes.join(", ")}` : `numbers of ${target}`;
+  const used = `${rows} of ${count(x.length / y.length, "column")} to learn from (${columns.join(", ")}); ${told}.`;
+  const lines = notUsed(leftOut).map((line) => h("li", {}, line));
+  const list = lines.length > 0 ? [h("ul", { class: "left-out" }, ...lines)] : [];
+  return [h("p", { class: "used" }, used), ...list];
+}
+
+function notUsed({ droppedRows, ignoredColumns, filled }: LeftOut): string[] {
+  const more = droppedRows.length - MOST_NAMED;
+  return [
+    ...droppedRows.slice(0, MOST_NAMED).map(({ row, why }) => `Left out: row ${row}: ${why.split("; ")[0]}`),
+    ...(more > 0 ? [`and ${count(more, "more row")}`] : []),
+    ...ignoredColumns.map(({ column, why }) => `Left out: ${column} ${why}`),
+    ...filled.map((each) => `Filled: ${count(each.count, "missing field")} of ${each.column} with ${each.value}`),
+  ];
+}
+
+function count(whole: number, what: string): string {
+  return `${whole.toLocaleString("en")} ${what}${whole === 1 ? "" : "s"}`;
+}
+
+/** Of the reader's errors without the name of their part, and with what can be chosen here for what could be in code. */
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const said = message
+    .replace(/^csv: /, "")
+    .replace(/ Else give missing: .*$/, " Or choose above what becomes of a missing field.")
+    .replace(/ The decimal sign is .*$/, " Or choose another decimal sign above.");
+  return said.charAt(0).toUpperCase() + said.slice(1);
 }

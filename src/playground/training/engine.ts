@@ -1,9 +1,11 @@
+import type { CsvPeek } from "../../files/csv";
 import { type Config, DATA, type DataName, preset } from "../config";
 import { dataSet, type Rows, type Table } from "./data-set";
 import { factsOf } from "./device";
 import type { PlaygroundMessage, Standing } from "./messages";
+import type { Held } from "./plane";
 import { type Live, Run } from "./run";
-import type { ReadTable, TableChoice, TableFacts } from "./table";
+import type { ReadTable, TableChoice } from "./table";
 import { Training } from "./training";
 
 /** How often a checkpoint is taken, in milliseconds. */
@@ -36,6 +38,7 @@ export class Engine extends Training<PlaygroundMessage> {
       const run = await Run.create(device, config, await dataSet(config, this.table));
       this.release();
       this.run = run;
+      if (config.axes) run.show(config.axes, {});
       const from = options.from ?? before?.standing;
       const kept = restore(run, from, before?.weights);
       this.standing = (kept && from) || null;
@@ -95,8 +98,23 @@ export class Engine extends Training<PlaygroundMessage> {
     });
   }
 
-  async inspectTable(text: string): Promise<TableFacts> {
-    return (await import("./table")).inspectTable(text);
+  /** Shows other features on the plane, the rest held at these values. */
+  show(axes: readonly [number, number], at: Held): Promise<void> {
+    return this.after(async () => {
+      const viewed = this.known().show(axes, at);
+      if (!viewed) return;
+      this.tell({ kind: "viewed", ...viewed });
+      if (!this.training) await this.showLook();
+    });
+  }
+
+  /** What the network says of one row, its fields as a person writes them. */
+  say(fields: readonly string[]): Promise<number[]> {
+    return this.after(() => this.known().say(fields));
+  }
+
+  async peekTable(text: string, choice: Pick<TableChoice, "header" | "delimiter">): Promise<CsvPeek> {
+    return (await import("./table")).peekTable(text, choice);
   }
 
   async readTable(text: string, choice: TableChoice): Promise<ReadTable> {

@@ -1,5 +1,6 @@
 /** What the worker tells the page. */
 
+import type { CsvDescription } from "../../files/csv";
 import type { Rows, Target } from "./data-set";
 
 export interface DeviceFacts {
@@ -21,6 +22,11 @@ export interface Made {
   target: Target | null;
   image: number;
   axes: [number, number];
+  /** Of each feature before it was standardised. */
+  mean: number[];
+  deviation: number[];
+  /** How a row of a person's own is read; null where it is given as its features. */
+  description: CsvDescription | null;
   /** Inputs, hidden layers, outputs. */
   widths: number[];
   parameters: number;
@@ -72,7 +78,7 @@ export interface Look {
   weights: Record<string, Float32Array>;
   /** Of each layer [cells * cells, at most SHOWN_UNITS]: its activations over the plane. */
   layers: Float32Array[];
-  /** Of images: the class said for each row that was held back, and how sure. */
+  /** The class said for each row that was held back; null where numbers are learned. And of images, how sure. */
   said: Int32Array | null;
   sureness: Float32Array | null;
   /** Of numbers: what is said for the first rows of each part, with mean 0 and deviation 1 as the targets. */
@@ -91,6 +97,8 @@ export type TrainingMessage =
 export type PlaygroundMessage =
   /** Another network is there; what follows is about it. */
   | { kind: "made"; made: Made }
+  /** The plane shows other features. */
+  | { kind: "viewed"; axes: [number, number]; plane: Plane }
   | { kind: "look"; look: Look }
   /** What a reload goes on from. */
   | { kind: "kept"; standing: Standing };

@@ -3,6 +3,9 @@ import { type Plane, SHOWN_UNITS } from "./messages";
 
 const CELLS = 48;
 
+/** By the place of a feature, the value at which it stands over the whole plane, in its own numbers. */
+export type Held = Readonly<Record<number, number>>;
+
 /** The part of the plane that the rows lie in, with a margin; null where there is none to draw. */
 export function planeOf({ training, heldBack, features, axes, mean, deviation, image }: DataSet): Plane | null {
   if (image > 0 || features.length < 2) return null;
@@ -30,14 +33,23 @@ export function planeOf({ training, heldBack, features, axes, mean, deviation, i
   };
 }
 
-/** Cells row by row from the top; the features that are not drawn stand at their mean, 0. */
-export function gridOf({ x, y, cells }: Plane, { features, axes }: DataSet): Float32Array {
+/** Cells row by row from the top; the features that are not drawn stand at their value in `at`, else at their mean. */
+export function gridOf(
+  { x, y, cells }: Plane,
+  { features, axes, mean, deviation }: Pick<DataSet, "features" | "axes" | "mean" | "deviation">,
+  at: Held = {},
+): Float32Array {
   const grid = new Float32Array(cells * cells * features.length);
+  for (const [feature, value] of Object.entries(at)) {
+    const f = Number(feature);
+    const standard = (value - (mean[f] as number)) / (deviation[f] as number);
+    for (let cell = 0; cell < cells * cells; cell++) grid[cell * features.length + f] = standard;
+  }
   for (let row = 0; row < cells; row++) {
     for (let column = 0; column < cells; column++) {
-      const at = (row * cells + column) * features.length;
-      grid[at + axes[0]] = x[0] + ((column + 0.5) / cells) * (x[1] - x[0]);
-      grid[at + axes[1]] = y[1] - ((row + 0.5) / cells) * (y[1] - y[0]);
+      const first = (row * cells + column) * features.length;
+      grid[first + axes[0]] = x[0] + ((column + 0.5) / cells) * (x[1] - x[0]);
+      grid[first + axes[1]] = y[1] - ((row + 0.5) / cells) * (y[1] - y[0]);
     }
   }
   return grid;

@@ -5,7 +5,7 @@ import type { DataSet, Rows } from "./data-set";
 import { type Look, type Made, type Plane, SCORED, type Standing } from "./messages";
 import { lossOf, modelOf, optimizerOf, rateOf, targetsOf, viewProgram, weightNames } from "./network";
 import { Pace } from "./pace";
-import { firstUnits, gridOf, planeOf } from "./plane";
+import { firstUnits, gridOf, type Held, planeOf } from "./plane";
 import { type Score, score } from "./score";
 import { Speed } from "./speed";
 
@@ -19,8 +19,8 @@ export class Run {
   private fit: Promise<OpenFit> | null = null;
   /** Where the batches that are counted here began. */
   private began = { step: 0, epoch: 0 };
-  private readonly plane: Plane | null;
-  private readonly grid: Float32Array;
+  private plane: Plane | null;
+  private grid: Float32Array;
   /** The network over the cells of the plane. */
   private readonly view: Beside | null;
 
@@ -28,7 +28,7 @@ export class Run {
     readonly config: Config,
     readonly live: Live,
     readonly trainer: Trainer,
-    private readonly data: DataSet,
+    private data: DataSet,
     private readonly model: Model,
   ) {
     this.plane = planeOf(data);
@@ -82,6 +82,9 @@ export class Run {
       target: data.target,
       image: data.image,
       axes: data.axes,
+      mean: data.mean,
+      deviation: data.deviation,
+      description: data.description,
       widths,
       parameters: Object.values(model.parameters).reduce((sum, shape) => sum + size(shape), 0),
       training: data.training,
@@ -136,10 +139,37 @@ export class Run {
       rate: rateOf(this.live)(trainer.steps),
       weights,
       layers,
-      said: data.image > 0 ? heldBack.said : null,
+      said: data.target ? null : heldBack.said,
       sureness: data.image > 0 ? heldBack.sureness : null,
       predicted: data.target ? { training: training.predictions, heldBack: heldBack.predictions } : null,
     };
+  }
+
+  /** Shows these two features from now on, the others at their values in `at`. Null where there is no such plane. */
+  show(axes: readonly [number, number], at: Held): { axes: [number, number]; plane: Plane } | null {
+    const [h, v] = axes;
+    const inputs = this.data.features.length;
+    if (!this.plane || h === v || h >= inputs || v >= inputs) return null;
+    this.data = { ...this.data, axes: [h, v] };
+    const plane = planeOf(this.data);
+    if (plane) {
+      this.plane = plane;
+      this.grid = gridOf(plane, this.data, at);
+    }
+    return plane && { axes: [h, v], plane };
+  }
+
+  /**
+   * What the network says of one row: the shares of the classes, or the number. `fields` are as a person writes them, in the order of the
+   * columns of the file that are learned from, or of the features. Throws FormatError and Error for what is missing or no number.
+   */
+  async say(fields: readonly string[]): Promise<number[]> {
+    const { data, model, trainer } = this;
+    const row = await rowOf(fields, data);
+    const x = row.map((value, f) => (value - (data.mean[f] as number)) / (data.deviation[f] as number));
+    const said = [...(await trainer.predict(x))].slice(0, model.outputs);
+    if (data.target) return said.map((value) => value * (data.target?.deviation ?? 1) + (data.target?.mean ?? 0));
+    return said.length === 1 ? [1 - (said[0] as number), said[0] as number] : said;
   }
 
   /** The network as a file that takes rows as they are in the data and, of numbers, gives them as they are there. */
@@ -191,4 +221,21 @@ export class Run {
     }
     return all;
   }
+}
+
+/** As it was in the data, not yet standardised. */
+async function rowOf(fields: readonly string[], { features, description }: DataSet): Promise<Float32Array> {
+  if (description) {
+    const { applyCsv } = await import("../../files/csv");
+    const row = new Array<string>(description.width).fill("");
+    description.features.forEach(({ at }, i) => {
+      row[at] = (fields[i] ?? "").trim();
+    });
+    return applyCsv(description, [row], { target: false }).x;
+  }
+  return Float32Array.from(features, (name, i) => {
+    const field = (fields[i] ?? "").trim();
+    if (field === "" || !Number.isFinite(Math.fround(Number(field)))) throw new Error(`${name} must be a number.`);
+    return Number(field);
+  });
 }
