@@ -18,7 +18,7 @@ export async function measureEntries(root: string): Promise<MeasuredEntry[]> {
       target: "es2022",
       minify: "oxc",
       write: false,
-      rolldownOptions: { external: /^node:/ },
+      rolldownOptions: { external: [/^node:/, "bullmq", "ioredis"] }, // optional peers
       lib: { entry: Object.fromEntries(entries.map(([name, path]) => [name, join(root, path)])), formats: ["es"] },
     },
   });
