@@ -113,7 +113,7 @@ class Compiler {
       {
         buffers: this.layout.known,
         isStored: (node) => this.isStored(node),
-        recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [LANE_BYTES * i] : [])),
+        recordsOf: (node) => this.scalars.flatMap(([, other], i) => (other === node ? [i] : [])),
       },
       more,
       threads,

@@ -1,4 +1,6 @@
+import type { Tensor } from "../graph/tensor";
 import type { ContractionGroup } from "../plan/group";
+import { type Points, pointsOf } from "../plan/nest";
 import { loaded } from "./arithmetic";
 import { emitCombine, emitPoints } from "./elementwise";
 import type { Kernel } from "./kernel";
@@ -24,7 +26,7 @@ export function emitGroup(kernel: Kernel, scratch: Scratch): void {
       emitRows(kernel, group);
       break;
     case "map":
-      emitPoints(kernel, [group.size], null);
+      emitPoints(kernel, [group.size], pointsOf(kernel.fusion, group, kernel.places), null);
       break;
     case "scatter":
       loaded(kernel.places.more).emitScatter(kernel, group);
@@ -41,10 +43,11 @@ export function emitGroup(kernel: Kernel, scratch: Scratch): void {
 
 function emitContraction(kernel: Kernel, group: ContractionGroup, scratch: Scratch): void {
   const { places } = kernel;
-  const { root, members, partials } = group;
+  const { root } = group;
+  const points = pointsOf(kernel.fusion, group, places);
   const product = matricesOf(group, { addressOf: (tensor) => places.addressOf(tensor), left: scratch.left });
   if (asShort(group)) {
-    emitPoints(kernel, [product.batch, product.M, product.N], shortRoot(group, product));
+    emitPoints(kernel, [product.batch, product.M, product.N], points, shortRoot(group, product));
     return;
   }
   const c = scratch.c ?? places.addressOf(root);
@@ -54,12 +57,16 @@ function emitContraction(kernel: Kernel, group: ContractionGroup, scratch: Scrat
     : loaded(places.more).viewedOf(kernel, group, scratch.left, scratch.panels);
   emitProduct(kernel.pieces, { ...product, c, packed: scratch.panels }, viewed);
   // The product first, whole; then what is made of it, element by element.
-  const store = places.recordsOf(root).length > 0 || (scratch.c !== null && places.isStored(root));
-  if (!store && members.length + partials.length === 0) return;
-  emitPoints(kernel, [group.size], {
-    node: root,
-    accesses: [],
-    value: (values, { flat }) => values.at(c, flat),
-    store,
+  const rest = scratch.c === null ? lyingThere(points, root) : points;
+  if (rest.body.length === 0) return;
+  emitPoints(kernel, [group.size], rest, { node: root, accesses: [], value: (values, { flat }) => values.at(c, flat) });
+}
+
+/** What is left to do at each point where `node` lies in its memory already. */
+function lyingThere({ body, ...points }: Points, node: Tensor): Points {
+  const left = body.flatMap((statement) => {
+    if (statement.kind !== "store" || statement.memory !== node) return [statement];
+    return statement.records.length === 0 ? [] : [{ ...statement, memory: null }];
   });
+  return { ...points, body: left };
 }

@@ -8,6 +8,7 @@ import {
   type ScanPlan,
   valuesOf,
 } from "../plan/group";
+import { begunBy } from "../plan/nest";
 import { readsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
 import { loaded } from "./arithmetic";
@@ -23,7 +24,7 @@ import { ownBytes, packedBytes } from "./tiles";
 export interface Home {
   /** Whether a node must be in memory after its kernel. */
   isStored(node: Tensor): boolean;
-  /** Where the record has a scalar output, in bytes. */
+  /** The places in a step's record that a scalar output has. */
   recordsOf(node: Tensor): readonly number[];
   /** The buffer of each value that has one. */
   readonly buffers: Map<Tensor | PartialReduction, Buffer>;
@@ -65,7 +66,8 @@ export class Kernels {
     for (const node of valuesOf(group)) if (this.home.isStored(node)) layout.touch(this.bufferOf(node), at);
     if (group.kind === "scan") this.steps.set(group, this.stepOf(group.scan, at));
     for (const partial of group.partials) {
-      const buffer = layout.add(`${partial.op} ${layout.buffers.length}`, "partials", 1);
+      const { summed } = begunBy(group, partial);
+      const buffer = layout.add(`${partial.op} ${layout.buffers.length}`, "partials", 1, summed);
       this.home.buffers.set(partial, buffer);
       layout.touch(buffer, at);
     }

@@ -1,10 +1,10 @@
-import { isFold, type ReductionOp } from "../graph/ops";
+import { isFold } from "../graph/ops";
 import type { Tensor } from "../graph/tensor";
 import type { Access } from "../graph/view";
-import { type Expression, isInlinable, walk } from "../plan/expression";
-import type { Group, ReductionGroup } from "../plan/group";
+import type { ReductionGroup } from "../plan/group";
+import type { Accumulator } from "../plan/nest";
+import { type Pass, rowsOf } from "../plan/nest-rows";
 import { expressionsOf } from "../plan/schedule";
-import { sizeOf } from "../util/shape";
 import {
   Axes,
   alongRows,
@@ -17,9 +17,7 @@ import {
   vectorsDealt,
 } from "./domain";
 import { pointsNs } from "./grain";
-import { FLAT, type Kernel } from "./kernel";
-import { V_STORE32_LANE } from "./opcodes";
-import { parkedIn } from "./parked";
+import { type Begun, FLAT, type Kernel } from "./kernel";
 import type { Scope, Value } from "./scope";
 import { neutral, type Total, total } from "./totals";
 import type { Frame, Values } from "./values";
@@ -31,14 +29,6 @@ const MIN_ALONG = 16;
 /** Vectors of neighbouring columns that are reduced together, so that memory is read by whole lines. */
 const COLUMNS = 4;
 
-/** A kernel's reductions by when they can be made: each pass over a row is for those that need the passes before. */
-interface Passes {
-  readonly count: number;
-  readyAt(node: Tensor): number;
-  passOf(expression: Expression): number;
-  definition(node: Tensor): Expression;
-}
-
 /** One to four rows under way, one a lane, or one in all lanes. */
 interface Row {
   readonly site: Site;
@@ -48,9 +38,9 @@ interface Row {
   readonly elements: Map<number, Values>;
 }
 
-export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
-  const { group, places } = kernel;
-  const { outer, length, inner } = split;
+export function emitRows(kernel: Kernel, group: ReductionGroup): void {
+  const { places } = kernel;
+  const { outer, length, inner } = group.split;
   const rows = outer * inner;
   const axes = new Axes([outer, length, inner]);
   const { element, row } = kernel.accesses();
@@ -73,10 +63,13 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
     return isLength.map((is) => (is ? b.shift() : a.shift()) as Coordinate);
   };
   const along = inner === 1 && (length >= MIN_ALONG || rows === 1);
-  const passes = passesOf(kernel);
   const writtenOut = !along && length <= MAX_UNROLLED;
-  const parked = writtenOut ? new Map<Tensor, Tensor>() : parkedIn(kernel, passes);
-  let totals: readonly Total[] = [];
+  // What is written out is computed once.
+  const memoryOf = writtenOut ? null : (tensor: Tensor) => places.addressOf(tensor);
+  const { passes } = rowsOf(kernel.fusion, group, places, memoryOf);
+  let begun: Begun | null = null;
+  const term = (scope: Scope, into: Accumulator, value: Value, { valid }: Site) =>
+    (begun as Begun).add(scope, into, value, valid);
 
   const visit = (scope: Scope, sites: readonly Site[]) => {
     const started = sites.map((given): Row => {
@@ -90,62 +83,34 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
         elements: new Map(),
       };
     });
-    for (let pass = 0; pass <= passes.count; pass++) emitPass(scope, started, pass);
+    for (const pass of passes) emitPass(scope, started, pass);
   };
 
-  const emitPass = (scope: Scope, under: readonly Row[], pass: number) => {
-    const { f } = kernel;
-    for (const { site, own, values } of under) {
-      for (const node of group.members) {
-        if (isReduction(node) || !ofRow(node, rows) || passes.readyAt(node) !== pass) continue;
-        own.set(node, values.value(passes.definition(node)));
-        kernel.store(scope, values, node, own.get(node) as Value);
-      }
-      group.partials.forEach((partial, i) => {
-        const expression = kernel.fusion.expression(group, partial.value);
-        if (!ofRow(partial.value, rows) || passes.passOf(expression) !== pass) return;
-        (totals[i] as Total).add(scope, neutral(f, partial.op, values.value(expression), site.valid), null);
-      });
-    }
-    const reductions = group.members.filter((node) => isReduction(node) && passes.readyAt(node) === pass + 1);
-    const stored = group.members.filter(
-      (node) => !isReduction(node) && !ofRow(node, rows) && passes.readyAt(node) === pass && places.isStored(node),
-    );
-    const begun = group.partials.flatMap((partial, i) =>
-      !ofRow(partial.value, rows) && passes.passOf(kernel.fusion.expression(group, partial.value)) === pass
-        ? [{ partial, total: totals[i] as Total }]
-        : [],
-    );
-    if (reductions.length + stored.length + begun.length === 0) return;
+  const emitPass = (scope: Scope, under: readonly Row[], { row, accumulators, element, anew }: Pass) => {
+    for (const { site, own, values } of under)
+      kernel.emit(scope, row, values, own, (into, value) => term(scope, into, value, site));
+    if (element.length === 0) return;
 
-    const results = under.map(() =>
-      reductions.map(({ op }) => total(scope, op as ReductionOp, along ? length / 4 : length)),
+    const results = under.map(
+      () => new Map(accumulators.map(({ into }) => [into, total(scope, into.op, along ? into.terms / 4 : into.terms)])),
     );
     const atElement = (inside: Scope, values: Values, site: Site, row: number) => {
-      reductions.forEach((node, i) => {
-        const value = neutral(f, node.op as ReductionOp, values.value(passes.definition(node)), along ? site.valid : 4);
-        const index = isFold(node.op) ? null : values.index(withinRow);
-        ((results[row] as Total[])[i] as Total).add(inside, value, index);
+      kernel.emit(inside, element, values, new Map(), (into, value) => {
+        const result = results[row]?.get(into);
+        if (result === undefined) term(inside, into, value, site);
+        else
+          result.add(
+            inside,
+            neutral(kernel.f, into.op, value, along ? site.valid : 4),
+            isFold(into.op) ? null : values.index(withinRow),
+          );
       });
-      const kept = stored.map((node) => [node, values.value(passes.definition(node))] as const);
-      for (const { partial, total } of begun) {
-        const value = values.value(kernel.fusion.expression(group, partial.value));
-        total.add(inside, neutral(f, partial.op, value, site.valid), null);
-      }
-      for (const [node, place] of parked) {
-        if (node !== place && passes.readyAt(node) === pass)
-          values.store(inside, places.addressOf(place), values.value(kernel.definition(node)));
-      }
-      for (const [node, value] of kept) kernel.store(inside, values, node, value);
     };
     const elementValues = (row: Row, site: Site): Values => {
-      const ofElement = (tensor: Tensor): Value => {
-        const place = parked.get(tensor);
-        if (place !== undefined && passes.readyAt(tensor) < pass)
-          return values.at(places.addressOf(place), ofElements.flat);
-        return values.value(kernel.definition(tensor));
-      };
-      const values: Values = kernel.values(ofElements, site, (tensor) => row.own.get(tensor) ?? ofElement(tensor));
+      const values: Values = kernel.values(ofElements, site, (tensor) => {
+        const value = anew.get(tensor);
+        return value === undefined ? row.own.get(tensor) : values.value(value);
+      });
       return values;
     };
     if (along) {
@@ -173,12 +138,12 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
         });
       });
     }
-    under.forEach((row, i) => {
-      reductions.forEach((node, r) => {
-        const result = (results[i] as Total[])[r] as Total;
-        row.own.set(node, along ? result.whole() : result.lanes());
-        kernel.store(scope, row.values, node, row.own.get(node) as Value);
-      });
+    under.forEach(({ own, values }, i) => {
+      for (const { into, stores } of accumulators) {
+        const result = results[i]?.get(into) as Total;
+        own.set(into.node, along ? result.whole() : result.lanes());
+        kernel.emit(scope, stores, values, own, nothing);
+      }
     });
   };
 
@@ -187,46 +152,18 @@ export function emitRows(kernel: Kernel, { split }: ReductionGroup): void {
   const ns = pointsNs(expressionsOf(kernel.fusion, group), group.size);
   kernel.pieces.piece(group.partials.length > 0 ? 1 : deal.parts, ns, (part) => {
     const { root } = kernel.f;
-    totals = group.partials.map(({ op }): Total => total(root, op, group.size / (along ? 1 : 4)));
+    const started = kernel.begin(group.size / (along ? 1 : 4));
+    begun = started;
     const dealt = part && { ...part, ...deal };
     const visitRow = (scope: Scope, coordinates: readonly Coordinate[]) => visit(scope, [{ coordinates, valid: 1 }]);
     if (along) overScalars(root, rowLengths, visitRow, [], dealt);
     else overVectors(root, rowLengths, visit, unroll, [], dealt);
-    group.partials.forEach((partial, i) => {
-      const sum = (totals[i] as Total).whole();
-      root.i32(0).get(sum.local).memory(V_STORE32_LANE, places.partialAddress(partial), 0);
-    });
+    started.end();
   });
 }
 
-function passesOf(kernel: Kernel): Passes {
-  const { fusion, group } = kernel;
-  const definition = (node: Tensor): Expression =>
-    isReduction(node) ? fusion.expression(group, node.operands[0] as Tensor) : kernel.definition(node);
-  const readyAt = new Map<Tensor, number>();
-  const passOf = (expression: Expression): number => {
-    let pass = 0;
-    walk([expression], (part) => {
-      if (part.kind === "own") pass = Math.max(pass, readyAt.get(part.tensor) ?? 0);
-    });
-    return pass;
-  };
-  for (const node of group.members) readyAt.set(node, passOf(definition(node)) + (isReduction(node) ? 1 : 0));
-  const partialPasses = group.partials.map(({ value }) => passOf(fusion.expression(group, value)));
-  return {
-    count: Math.max(0, ...readyAt.values(), ...partialPasses),
-    readyAt: (node) => readyAt.get(node) ?? 0,
-    passOf,
-    definition,
-  };
-}
-
-function isReduction(node: Group["members"][number]): boolean {
-  return !isInlinable(node);
-}
-
-function ofRow(node: Tensor, rows: number): boolean {
-  return sizeOf(node.shape) === rows;
+function nothing(): never {
+  throw new Error("internal: what is stored of a row is no term");
 }
 
 function strided(axes: Axes, access: Access | null): readonly number[] {

@@ -1,39 +1,47 @@
-import { canonical, isAligned } from "../graph/view";
+import type { Tensor } from "../graph/tensor";
+import { canonical } from "../graph/view";
 import { accessesOf, type Expression, walk } from "../plan/expression";
 import type { ScatterGroup } from "../plan/group";
+import { scatteringOf } from "../plan/nest-scatter";
 import { sizeOf } from "../util/shape";
 import { Axes, overVectors } from "./domain";
 import { emitPoints } from "./elementwise";
 import { FLAT, type Kernel } from "./kernel";
 import { LANE_BYTES } from "./lane";
 import * as O from "./opcodes";
+import type { Value } from "./scope";
 import type { Frame } from "./values";
 
 /** x where the result is to be; then every value added to its place, in the order of memory; then what follows, element by element. */
-export function emitScatter(kernel: Kernel, { scatter, root }: ScatterGroup): void {
-  const { fusion, group, places } = kernel;
-  const { outer, rows, inner, count, x, indices, values } = scatter;
-  const expression = (node: typeof x) => fusion.expression(group, node);
-  const address = places.addressOf(root);
-  const none = () => undefined;
+export function emitScatter(kernel: Kernel, group: ScatterGroup): void {
+  const { fusion, places } = kernel;
+  const { begin, additions, end } = scatteringOf(fusion, group, places, (tensor) => places.addressOf(tensor));
+  const { outer, rows, inner, count, into, row, value } = additions;
+  const address = places.addressOf(into);
 
-  const start = expression(x);
-  const lies = start.kind === "load" && isAligned(start.access) && places.addressOf(start.tensor) === address;
-  if (!lies) {
-    const frame = frameOf([outer, rows, inner], [start]);
+  if (begin !== null) {
+    const frame = frameOf(
+      [outer, rows, inner],
+      begin.body.flatMap((statement) => (statement.kind === "store" ? [] : [statement.value])),
+    );
     kernel.pieces.piece(1, 0, () =>
       overVectors(kernel.f.root, frame.axes.lengths, (scope, sites) => {
         for (const site of sites) {
-          const each = kernel.values(frame, site, none);
-          each.store(scope, address, each.value(start));
+          const known = new Map<Tensor, Value>();
+          kernel.emit(
+            scope,
+            begin.body,
+            kernel.values(frame, site, (tensor) => known.get(tensor)),
+            known,
+            none,
+          );
         }
       }),
     );
   }
 
-  const [by, added] = [expression(indices), expression(values)];
   const column = canonical([outer, count, inner], [rows * inner, 0, 1]);
-  const frame = frameOf([outer, count, inner], [by, added]);
+  const frame = frameOf([outer, count, inner], [row, value]);
   frame.axes.admit(column);
   const strides = frame.axes.strides(column);
   if (strides === null) throw new Error("internal: a scatter whose columns have no strides");
@@ -43,23 +51,25 @@ export function emitScatter(kernel: Kernel, { scatter, root }: ScatterGroup): vo
     overVectors(kernel.f.root, frame.axes.lengths, (scope, sites) => {
       for (const site of sites) {
         const { f } = kernel;
-        const each = kernel.values(within, site, none);
-        const held = f.op(O.I_MIN, f.op(O.I_MAX, each.value(by), f.integer(0)), f.integer(rows - 1));
-        each.addTo(scope, address, strides, { row: held, rowBytes: inner * LANE_BYTES }, each.value(added));
+        const each = kernel.values(within, site, () => undefined);
+        const held = f.op(O.I_MIN, f.op(O.I_MAX, each.value(row), f.integer(0)), f.integer(rows - 1));
+        each.addTo(scope, address, strides, { row: held, rowBytes: inner * LANE_BYTES }, each.value(value));
       }
     }),
   );
 
-  const records = places.recordsOf(root).length > 0;
-  if (!records && group.members.length + group.partials.length === 0) return;
+  if (end === null) return;
   // What was read before has changed.
   kernel.f.root.forget();
-  emitPoints(kernel, [group.size], {
-    node: root,
+  emitPoints(kernel, [group.size], end, {
+    node: into,
     accesses: [],
     value: (each, { flat }) => each.at(address, flat),
-    store: records,
   });
+}
+
+function none(): never {
+  throw new Error("internal: a scatter begins a reduction before it is done");
 }
 
 /** The domain of `shape`, cut as the expressions need it. */

@@ -60,6 +60,5 @@ export function shortRoot({ root: node }: ContractionGroup, { batch, M, N, K, a,
       }
       return sum as Value;
     },
-    store: true,
   };
 }

@@ -2,10 +2,11 @@ import type { Tensor } from "../../graph/tensor";
 import { isAligned } from "../../graph/view";
 import { isInlinable } from "../../plan/expression";
 import { type Fusion, type Group, plainProductOf, type ReductionGroup } from "../../plan/group";
+import { afterSums, rowsOf } from "../../plan/nest-rows";
 import { overlap, touchesOf } from "../../plan/schedule";
 import { sizeOf } from "../../util/shape";
 import type { KernelStores } from "./dispatch";
-import type { Kernels, WithColumnSums } from "./kernel-set";
+import type { ColumnSum, Kernels, WithColumnSums } from "./kernel-set";
 import type { Target } from "./plan";
 import { tilingFor } from "./tiling";
 
@@ -20,7 +21,7 @@ export function columnSumsOf(
   target: Target,
   kernels: Kernels,
 ): WithColumnSums {
-  const columnSums = new Map<Group, Group>();
+  const columnSums = new Map<Group, ColumnSum>();
   if (!order.some(({ kind }) => kind === "reduction")) return { order, columnSums };
   const touches = new Map(
     order.map((group) => {
@@ -55,7 +56,7 @@ export function columnSumsOf(
         carries(each, sums) && order.slice(Math.min(at, to) + 1, Math.max(at, to)).every((other) => apart(other, sums)),
     );
     if (product === undefined) return true;
-    columnSums.set(product, sums);
+    columnSums.set(product, { group: sums, after: afterSums(rowsOf(fusion, sums, stores)) });
     return false;
   });
   return { order: left, columnSums: columnSums };

@@ -1,6 +1,7 @@
 import type { KernelText } from "../../kernels/kernel";
 import type { MatmulSpec, MatmulTiling } from "../../kernels/tiling";
 import type { Fusion, Group, ReductionGroup, ScanGroup, ScatterGroup } from "../../plan/group";
+import type { Points } from "../../plan/nest";
 import type { KernelStores, LoweredDispatch } from "./dispatch";
 import type { Context, ScatterPart } from "./part";
 import type { ProductShape, Target } from "./plan";
@@ -14,7 +15,13 @@ export type ProductWriters = { readonly [Kind in MatmulTiling["kind"]]?: Product
 export interface WithColumnSums {
   readonly order: readonly Group[];
   /** By the product that carries it. */
-  readonly columnSums: ReadonlyMap<Group, Group>;
+  readonly columnSums: ReadonlyMap<Group, ColumnSum>;
+}
+
+/** A reduction whose sums a product makes, and what is done with each sum. */
+export interface ColumnSum {
+  readonly group: ReductionGroup;
+  readonly after: Points;
 }
 
 /** What plans and writes kernels for a program on an adapter. Parts that not every page needs are chunks, and may be absent. */

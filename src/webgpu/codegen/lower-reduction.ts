@@ -1,10 +1,11 @@
 import { rowsKernel } from "../../kernels/rows";
 import type { Fusion, ReductionGroup } from "../../plan/group";
+import { rowsOf } from "../../plan/nest-rows";
 import { opsOf } from "../../plan/work";
 import type { KernelStores, LoweredDispatch } from "./dispatch";
 import { Lowering, labelOf, outputOf, WORKGROUP } from "./lower";
 import { mostTurns, type Target } from "./plan";
-import { rowsBody } from "./reduction";
+import { keepsIndex, rowsBody } from "./reduction";
 import { lanesFor } from "./tiling";
 
 /** The dispatch of a kernel that reduces along rows. */
@@ -15,23 +16,32 @@ export function lowerRows(
   target: Target,
 ): LoweredDispatch {
   const { split } = group;
-  if (split === null) throw new Error("internal: rows without a split");
+  const rows = rowsOf(fusion, group, stores);
   const write = (lanes: number) => {
     const lowering = new Lowering(fusion, group, stores);
     const workgroupSize = Math.min(Math.max(lanes, target.software ? 4 : WORKGROUP), target.maxWorkgroupSize);
-    const body = rowsBody(lowering, { ...split, lanes, rowsPerGroup: workgroupSize / lanes });
-    return { lowering, lanes, workgroupSize, ...body };
+    const lines = rowsBody(lowering, rows, { lanes, rowsPerGroup: workgroupSize / lanes });
+    return { lowering, lanes, workgroupSize, lines };
   };
   let written = write(lanesFor(split.length, split.outer * split.inner, target));
   // More threads share a row that is too long for one of them.
   while (written.lowering.turns.total > mostTurns(target) && 2 * written.lanes <= target.maxWorkgroupSize)
     written = write(2 * written.lanes);
-  const { lowering, lanes, workgroupSize, lines, usesArgmax } = written;
+  const { lowering, lanes, workgroupSize, lines } = written;
   const partials = lowering.partialSpecs();
   const bodyTurns = lowering.turns.total;
   return lowering.finish(
     (bindings) =>
-      rowsKernel({ ...split, lanes, workgroupSize, bindings, body: lines, partials, usesArgmax, bodyTurns }),
+      rowsKernel({
+        ...split,
+        lanes,
+        workgroupSize,
+        bindings,
+        body: lines,
+        partials,
+        usesArgmax: keepsIndex(rows),
+        bodyTurns,
+      }),
     {
       label: labelOf(group),
       output: outputOf(group, stores),

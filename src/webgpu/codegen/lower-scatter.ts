@@ -1,7 +1,7 @@
-import type { Tensor } from "../../graph/tensor";
 import { scatterKernel } from "../../kernels/scatter";
 import { times } from "../../kernels/specialise";
 import type { Fusion, Scatter, ScatterGroup } from "../../plan/group";
+import { type Scattering, scatteringOf } from "../../plan/nest-scatter";
 import { opsOf } from "../../plan/work";
 import type { KernelStores, LoweredDispatch } from "./dispatch";
 import { Lowering, labelOf, outputOf, WORKGROUP } from "./lower";
@@ -38,13 +38,13 @@ function sharesOf({ outer, rows, inner }: Scatter, owners: number, mostRows: num
 /** The statements of thread `owner`; those of the rest of the group where the last index is among them. */
 function ownerLines(
   site: Site,
-  { scatter, root }: ScatterGroup,
+  { begin, additions, end }: Scattering,
   { rowsEach }: Shares,
   { from, to }: Range,
   atOnce: number,
 ): { lines: string[]; statements: number } {
-  const { fusion, group, turns } = site;
-  const { outer, rows, inner, count, x, indices, values } = scatter;
+  const { turns } = site;
+  const { outer, rows, inner, count, into, row: named, value: added } = additions;
   const columns = [
     { name: "outerIndex", length: outer },
     { name: "innerIndex", length: inner },
@@ -66,51 +66,44 @@ function ownerLines(
     `let rowCount = select(0u, min(${rows}u - firstRow, ${rowsEach}u), inRange);`,
     `let begin = (outerIndex * ${rows}u + firstRow) * ${inner}u + innerIndex;`,
   ];
-  const held = new Map<Tensor, string>();
-  if (from === 0) {
-    const body = new Body(site.point("i", axes("atRow", rows), held), "v");
-    const value = body.value(fusion.expression(group, x));
-    lines.push(...eachRow([...body.lines, site.assign(root, "i", value)]));
-  }
+  if (from === 0 && begin !== null) lines.push(...eachRow(site.at("i", axes("atRow", rows), begin)));
   const looks: string[] = [];
-  const additions: string[] = [];
+  const sums: string[] = [];
   const loops = Math.ceil((to - from) / atOnce);
   for (let each = 0; each < atOnce; each++) {
     const [k, p, row] = [`k${each}`, `p${each}`, `r${each}`];
     const last = loops * atOnce === to - from ? "" : ` && ${k} < ${to}u`;
     looks.push(`let ${k} = k + ${each}u;`, `let ${p} = (outerIndex * ${count}u + ${k}) * ${inner}u + innerIndex;`);
-    const at = new Body(site.point(p, axes(k, count), held), `n${each}_`);
-    const index = at.value(fusion.expression(group, indices));
+    const point = site.point(p, axes(k, count), new Map());
+    const at = new Body(point, `n${each}_`);
+    const index = at.value(named);
     // Below 0 there is no unsigned number: a row before the first of this owner is beyond its last.
     looks.push(...at.lines, `let ${row} = u32(clamp(${index}, 0i, ${rows - 1}i)) - firstRow;`);
-    const body = new Body(site.point(p, axes(k, count), held), "v");
-    const value = body.value(fusion.expression(group, values));
-    const sum = `${site.load(root, "i")} + ${value}`;
-    additions.push(
-      `if (${row} < rowCount${last}) { let i = begin + ${row} * ${inner}u; ${[...body.lines, site.assign(root, "i", sum)].join(" ")} }`,
+    const body = new Body(point, "v");
+    const value = body.value(added);
+    const sum = `${site.load(into, "i")} + ${value}`;
+    sums.push(
+      `if (${row} < rowCount${last}) { let i = begin + ${row} * ${inner}u; ${[...body.lines, site.assign(into, "i", sum)].join(" ")} }`,
     );
   }
   lines.push(
     ...turns.loop(loops, () => [
       `for (var k = ${from}u; k < ${to}u; k += ${atOnce}u) {`,
-      ...[...looks, ...additions].map((line) => `  ${line}`),
+      ...[...looks, ...sums].map((line) => `  ${line}`),
       "}",
     ]),
   );
-  const wanted = group.members.length + group.partials.length > 0 || site.recorded(root, "").length > 0;
-  if (to === count && wanted) {
-    const own = new Map<Tensor, string>([[root, "total"]]);
-    const body = new Body(site.point("i", axes("atRow", rows), own), "v");
-    const end = site.epilogue(body, own, "i");
-    lines.push(...eachRow([`let total = ${site.load(root, "i")};`, ...body.lines, ...end]));
+  if (to === count && end !== null) {
+    const total = `let total = ${site.load(into, "i")};`;
+    lines.push(...eachRow([total, ...site.at("i", axes("atRow", rows), end, [[into, "total"]])]));
   }
-  return { lines, statements: additions.join("").length };
+  return { lines, statements: sums.join("").length };
 }
 
 /** As many indices at once as there are, and as their values' statements are not too long for. */
-function atOnceFor(site: Site, group: ScatterGroup, shares: Shares): number {
-  const { count } = group.scatter;
-  const { statements } = ownerLines(site, group, shares, { from: 0, to: count }, 1);
+function atOnceFor(site: Site, nest: Scattering, shares: Shares): number {
+  const { count } = nest.additions;
+  const { statements } = ownerLines(site, nest, shares, { from: 0, to: count }, 1);
   let atOnce = AT_ONCE;
   while (atOnce > 1 && (atOnce > count || atOnce * statements > MAX_STATEMENTS)) atOnce /= 2;
   return atOnce;
@@ -125,10 +118,11 @@ export function lowerScatter(
 ): LoweredDispatch[] {
   const { scatter } = group;
   const { outer, rows, inner, count } = scatter;
+  const nest = scatteringOf(fusion, group, stores, stores.storageOf);
   // A quarter for what is done with rows before and after, as much for what ends partial results, and the rest for looking.
   const most = Math.max(8, mostTurns(target));
   const shares = sharesOf(scatter, target.software ? OWNERS.software : OWNERS.hardware, Math.floor(most / 8) - 1);
-  const atOnce = target.software ? 1 : atOnceFor(new Lowering(fusion, group, stores), group, shares);
+  const atOnce = target.software ? 1 : atOnceFor(new Lowering(fusion, group, stores), nest, shares);
   const each = Math.min(count, Math.floor(most / 2) * atOnce);
   const parts = Math.ceil(count / each);
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP, target.maxWorkgroupSize);
@@ -137,7 +131,7 @@ export function lowerScatter(
     const range = { from: part * each, to: Math.min(count, (part + 1) * each) };
     const last = part === parts - 1;
     const lowering = new Lowering(fusion, last ? group : before, stores);
-    const { lines } = ownerLines(lowering, group, shares, range, atOnce);
+    const { lines } = ownerLines(lowering, nest, shares, range, atOnce);
     const looks = shares.owners * (range.to - range.from);
     const added = outer * inner * (range.to - range.from);
     return lowering.finish(
@@ -162,10 +156,11 @@ export function lowerScatter(
 
 /** A scatter as a part of the persistent kernel. */
 export const scatterPart: ScatterPart = (context, part, group) => {
-  const { scatter } = group;
-  const shares = sharesOf(scatter, context.workgroupSize, Number.POSITIVE_INFINITY);
+  const { fusion, stores, workgroupSize } = context;
+  const nest = scatteringOf(fusion, group, stores, stores.storageOf);
+  const shares = sharesOf(group.scatter, workgroupSize, Number.POSITIVE_INFINITY);
   return context.loop("owner", shares.owners, () => [
     "let inRange = true;",
-    ...ownerLines(part, group, shares, { from: 0, to: scatter.count }, 1).lines,
+    ...ownerLines(part, nest, shares, { from: 0, to: group.scatter.count }, 1).lines,
   ]);
 };

@@ -7,7 +7,6 @@ import type { PartialSpec } from "../../kernels/partials";
 import { declareStepArguments, withStepArguments } from "../../kernels/step-arguments";
 import { type OperandSpec, readsVectors } from "../../kernels/tiling";
 import { Turns } from "../../kernels/turns";
-import { isInlinable } from "../../plan/expression";
 import {
   type CombineGroup,
   type ContractionGroup,
@@ -18,17 +17,18 @@ import {
   productOf,
   shapesOf,
 } from "../../plan/group";
+import { type Accumulator, begunBy, pointsOf } from "../../plan/nest";
 import type { Storage } from "../../plan/storage";
 import { opsOf } from "../../plan/work";
 import { DeviceError } from "../../util/errors";
 import { formatShape } from "../../util/shape";
 import { bytesIn, COPY, inRecord, type KernelStores, type LoweredDispatch } from "./dispatch";
-import { type Kernels, writeProduct } from "./kernel-set";
+import { type ColumnSum, type Kernels, writeProduct } from "./kernel-set";
 import { mostTurns, type ProductShape, type Target } from "./plan";
-import { asFloat, Site } from "./site";
+import { Site } from "./site";
 import { tilingFor } from "./tiling";
 import { viewOperand } from "./view-operand";
-import { type Axis, Body } from "./wgsl";
+import type { Axis } from "./wgsl";
 
 /** One dispatch under way: the buffers it binds, by name. */
 export class Lowering extends Site {
@@ -37,18 +37,18 @@ export class Lowering extends Site {
   override readonly turns = new Turns();
   usesStepArguments = false;
   /** WGSL of the place in the history that this step records to. */
-  record = "stepArguments.x";
+  step = "stepArguments.x";
   /** WGSL of the number of the program's copy that this is of. */
   copy = COPY;
 
   constructor(
-    fusion: Fusion,
-    group: Group,
+    readonly fusion: Fusion,
+    readonly group: Group,
     readonly stores: KernelStores,
     /** The kernel that this one is a part of, where it has no dispatch of its own. */
     host?: Lowering,
   ) {
-    super(fusion, group);
+    super();
     this.bound = host?.bound ?? new Map();
     this.vectors = host?.vectors ?? new Map();
   }
@@ -94,33 +94,33 @@ export class Lowering extends Site {
     return name;
   }
 
-  override assign(node: Tensor, index: string, value: string): string {
-    return `${this.bind(this.stores.storageOf(node), "read_write")}[${index}] = ${value};`;
+  override assign(tensor: Tensor, index: string, value: string): string {
+    return `${this.bind(this.stores.storageOf(tensor), "read_write")}[${index}] = ${value};`;
   }
 
-  override isStored(node: Tensor): boolean {
-    return this.stores.isStored(node);
+  override record(place: number, value: string): string {
+    if (this.stores.history === null) throw new Error("internal: a record without a history");
+    const name = this.bind(this.stores.history, "read_write");
+    this.usesStepArguments ||= this.step === "stepArguments.x";
+    return `${name}[${inRecord(this.stores, this.step, this.stores.recordSize, this.copy)} + ${place}u] = ${value};`;
   }
 
-  override recorded(node: Tensor, value: string): string[] {
-    return this.stores.recordsOf(node).map((place) => {
-      if (this.stores.history === null) throw new Error("internal: a record without a history");
-      const name = this.bind(this.stores.history, "read_write");
-      this.usesStepArguments ||= this.record === "stepArguments.x";
-      return `${name}[${inRecord(this.stores, this.record, this.stores.recordSize, this.copy)} + ${place}u] = ${asFloat(node, value)};`;
-    });
+  override variableOf({ node }: Accumulator): string {
+    return `partial${this.group.partials.findIndex((partial) => partial.node === node)}`;
   }
 
-  override partialSpecs(): PartialSpec[] {
-    return this.group.partials.map(({ node, op }, i) => {
-      const deferred = this.fusion.home.get(node) === this.fusion.deferred;
+  /** What the kernel begins, and where it leaves it. */
+  partialSpecs(): PartialSpec[] {
+    return this.group.partials.map((partial, i) => {
+      const into = begunBy(this.group, partial);
+      const deferred = this.fusion.home.get(partial.node) === this.fusion.deferred;
       if (deferred) this.usesStepArguments = true;
       return {
-        op,
-        variable: `partial${i}`,
+        op: partial.op,
+        variable: this.variableOf(into),
         buffer: `partials${i}`,
         offset: (count) => {
-          if (deferred) return inRecord(this.stores, this.record, count, this.copy);
+          if (deferred) return inRecord(this.stores, this.step, count, this.copy);
           return this.stores.copies > 1 ? `${this.copy} * ${count}u` : "0u";
         },
       };
@@ -182,7 +182,7 @@ export function lowerGroup(
   stores: KernelStores,
   target: Target,
   kernels: Kernels,
-  columnSum?: Group,
+  columnSum?: ColumnSum,
 ): LoweredDispatch[] {
   const dispatches = (() => {
     switch (group.kind) {
@@ -243,9 +243,7 @@ export function outputOf(group: Group, stores: KernelStores): string {
 
 function lowerMap(fusion: Fusion, group: Group, stores: KernelStores, target: Target): LoweredDispatch {
   const lowering = new Lowering(fusion, group, stores);
-  const values = new Map<Tensor, string>();
-  const body = new Body(lowering.point("i", [], values), "v");
-  const after = lowering.epilogue(body, values, "i");
+  const body = lowering.at("i", [], pointsOf(fusion, group, stores));
   const partials = lowering.partialSpecs();
   const workgroupSize = Math.min(target.software ? 16 : WORKGROUP * 4, target.maxWorkgroupSize);
   return lowering.finish(
@@ -254,7 +252,7 @@ function lowerMap(fusion: Fusion, group: Group, stores: KernelStores, target: Ta
         size: group.size,
         workgroupSize,
         bindings,
-        body: [...body.lines, ...after],
+        body,
         partials,
         maxTurns: mostTurns(target),
       }),
@@ -268,7 +266,7 @@ function lowerContraction(
   stores: KernelStores,
   target: Target,
   kernels: Kernels,
-  columnSum?: Group,
+  columnSum?: ColumnSum,
 ): LoweredDispatch[] {
   const { root, a, b, batch, M, N, K, transposed } = productOf(group);
   const views = { a: a.kind === "view", b: b.kind === "view" };
@@ -328,20 +326,27 @@ function lowerContraction(
     return lowering;
   };
   const lowering = lower(group);
-  const values = new Map<Tensor, string>([[root, "value"]]);
-  const body = (index: readonly Axis[]) => new Body(lowering.point("i", index, values), "v");
+  const epilogue = (axes: readonly Axis[]) =>
+    lowering.at("i", axes, pointsOf(fusion, group, stores), [[root, "value"]]);
 
   if (tiling.splits === 1) {
-    const statements = body([
+    const statements = epilogue([
       ...(batch > 1 ? [{ name: "batch", length: batch }] : []),
       { name: "row", length: M },
       { name: "column", length: N },
     ]);
-    const end = lowering.epilogue(statements, values, "i");
-    const columns = columnSum ? columnLines(lower(columnSum, lowering)) : [];
-    const make = product(lowering, [...statements.lines, ...end], lowering.partialSpecs(), columns);
-    const label = columnSum ? `${about.label}; ${labelOf(columnSum)}` : about.label;
-    const carried = columnSum ? opsOf(fusion, columnSum) * columnSum.size : 0;
+    const columns = columnSum
+      ? lower(columnSum.group, lowering).at(
+          "i",
+          [],
+          columnSum.after,
+          columnSum.after.given.map((node) => [node, "columnSum"]),
+          "c",
+        )
+      : [];
+    const make = product(lowering, statements, lowering.partialSpecs(), columns);
+    const label = columnSum ? `${about.label}; ${labelOf(columnSum.group)}` : about.label;
+    const carried = columnSum ? opsOf(fusion, columnSum.group) * columnSum.group.size : 0;
     return [lowering.finish(make, { ...about, label, shapes, flops: flops + after + carried })];
   }
 
@@ -361,8 +366,7 @@ function lowerContraction(
   );
   lowering.copy = COPY;
   const name = lowering.bind(parts, "read");
-  const statements = body([]);
-  const end = lowering.epilogue(statements, values, "i");
+  const statements = epilogue([]);
   const sum = [
     "var value = 0.0;",
     `for (var s = 0u; s < ${tiling.splits}u; s++) { value += ${name}[s * ${elements}u + i]; }`,
@@ -375,7 +379,7 @@ function lowerContraction(
         size: group.size,
         workgroupSize,
         bindings,
-        body: [...sum, ...statements.lines, ...end],
+        body: [...sum, ...statements],
         partials,
         bodyTurns: tiling.splits + 1,
         maxTurns: mostTurns(target),
@@ -383,20 +387,6 @@ function lowerContraction(
     { ...about, label: `parts added, ${about.label}`, shapes: "", flops: after + tiling.splits * elements },
   );
   return [split, join];
-}
-
-/** What follows from the sum of a column: statements at column `i`, with `columnSum`. */
-function columnLines(lowering: Lowering): string[] {
-  const { fusion, group } = lowering;
-  const values = new Map<Tensor, string>();
-  const body = new Body(lowering.point("i", [], values), "c");
-  const stores: string[] = [];
-  for (const node of group.members) {
-    const value = isInlinable(node) ? body.value(fusion.definition(group, node)) : "columnSum";
-    values.set(node, value);
-    stores.push(...lowering.stored(node, "i", value));
-  }
-  return [...body.lines, ...stores];
 }
 
 export function lowerCombine(
@@ -408,12 +398,10 @@ export function lowerCombine(
   const deferred = group === fusion.deferred;
   const lowering = new Lowering(fusion, group, stores);
   // For deferred scalars a workgroup's place is its record; in a step there is one workgroup, and the record is the step's.
-  if (deferred) lowering.record = "place";
-  const values = new Map<Tensor, string>();
+  if (deferred) lowering.step = "place";
   const reductions = group.combines.map((partial, i) => {
     // Made before: the kernel that begins a reduction comes first.
     const storage = stores.partials(partial, 0, deferred);
-    values.set(partial.node, `total${i}`);
     return {
       op: partial.op,
       buffer: lowering.bind(storage, "read"),
@@ -424,9 +412,8 @@ export function lowerCombine(
       variable: `total${i}`,
     };
   });
-  const body = new Body(lowering.point("0u", [], values), "v");
-  const stored = group.combines.flatMap(({ node }) => lowering.stored(node, "0u", values.get(node) as string));
-  stored.push(...lowering.epilogue(body, values, "0u"));
+  const totals = group.combines.map(({ node }, i) => [node, reductions[i]?.variable ?? ""] as const);
+  const body = lowering.at("0u", [], pointsOf(fusion, group, stores), totals);
   const lanes = target.software ? 4 : WORKGROUP;
   return lowering.finish(
     (bindings) =>
@@ -436,7 +423,7 @@ export function lowerCombine(
         maxLanes: Math.min(256, target.maxWorkgroupSize),
         maxTurns: mostTurns(target),
         reductions,
-        body: [...body.lines, ...stored],
+        body,
       }),
     {
       label: labelOf(group),

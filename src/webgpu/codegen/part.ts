@@ -1,10 +1,11 @@
 import type { Tensor } from "../../graph/tensor";
-import type { Partial as Begun } from "../../kernels/partials";
+import type { Partial } from "../../kernels/partials";
 import type { Turns } from "../../kernels/turns";
 import type { Fusion, Group, ScanGroup, ScatterGroup } from "../../plan/group";
+import { type Accumulator, begunBy } from "../../plan/nest";
 import type { Storage } from "../../plan/storage";
 import { inRecord, type KernelStores } from "./dispatch";
-import { asFloat, Site } from "./site";
+import { Site } from "./site";
 
 export interface Places {
   element(storage: Storage, index: string): string;
@@ -51,9 +52,9 @@ export class Part extends Site {
 
   constructor(
     readonly context: Context,
-    group: Group,
+    readonly group: Group,
   ) {
-    super(context.fusion, group);
+    super();
     this.turns = context.turns;
   }
 
@@ -61,27 +62,26 @@ export class Part extends Site {
     return this.context.places.element(this.context.stores.storageOf(tensor), index);
   }
 
-  override assign(node: Tensor, index: string, value: string): string {
+  override assign(tensor: Tensor, index: string, value: string): string {
     const { stores, places } = this.context;
-    return places.assign(stores.storageOf(node), index, value);
+    return places.assign(stores.storageOf(tensor), index, value);
   }
 
-  override isStored(node: Tensor): boolean {
-    return this.context.stores.isStored(node);
-  }
-
-  override recorded(node: Tensor, value: string): string[] {
+  override record(place: number, value: string): string {
     const { stores, held } = this.context;
     const records = held ? "recorded && local == 0u" : "recorded";
-    return stores
-      .recordsOf(node)
-      .map(
-        (at) =>
-          `if (${records}) { history[${inRecord(stores, "record", stores.recordSize)} + ${at}u] = ${asFloat(node, value)}; }`,
-      );
+    return `if (${records}) { history[${inRecord(stores, "record", stores.recordSize)} + ${place}u] = ${value}; }`;
   }
 
-  override partialSpecs(): Begun[] {
-    return this.group.partials.map(({ node, op }) => ({ op, variable: this.context.variableOf(node) }));
+  override variableOf({ node }: Accumulator): string {
+    return this.context.variableOf(node);
+  }
+
+  /** The variables of what the part begins. */
+  partials(): Partial[] {
+    return this.group.partials.map((partial) => ({
+      op: partial.op,
+      variable: this.variableOf(begunBy(this.group, partial)),
+    }));
   }
 }

@@ -10,26 +10,24 @@ import {
   productOf,
   type ReductionGroup,
 } from "../../plan/group";
+import { pointsOf } from "../../plan/nest";
+import { rowsOf } from "../../plan/nest-rows";
 import { type Context, Part } from "./part";
-import { rowsBody } from "./reduction";
+import { keepsIndex, rowsBody } from "./reduction";
 import { type Axis, Body, flatAt } from "./wgsl";
 
 /** The statements of one kernel as a part: a loop over its elements, the workgroup's threads side by side. */
 export function writeGroup(context: Context, group: Group): string[] {
   const part = new Part(context, group);
-  const begins = declarePartials(part.partialSpecs());
+  const begins = declarePartials(part.partials());
   switch (group.kind) {
     case "map": {
       const terms = Math.ceil(group.size / context.workgroupSize);
-      const blocks = inBlocks(part.partialSpecs(), terms, `inBlock${group.partials.length > 0 ? context.next() : ""}`);
-      const lines = context.each(group.size, (i) => {
-        const values = new Map<Tensor, string>();
-        const body = new Body(part.point(i, [], values), "v");
-        const end = part.epilogue(body, values, i);
-        return [...body.lines, ...end, ...blocks.each];
-      });
+      const blocks = inBlocks(part.partials(), terms, `inBlock${group.partials.length > 0 ? context.next() : ""}`);
+      const points = pointsOf(context.fusion, group, context.stores);
+      const lines = context.each(group.size, (i) => [...part.at(i, [], points), ...blocks.each]);
       // What every thread has summed counts once.
-      const sums = context.held ? part.partialSpecs() : [];
+      const sums = context.held ? part.partials() : [];
       const once = sums.map(({ op, variable }) => `if (local > 0u) { ${variable} = ${initial(op)}; }`);
       return [...begins, ...blocks.before, ...lines, ...blocks.after, ...once];
     }
@@ -71,19 +69,16 @@ const MAX_EPILOGUES = 4096;
 
 function product(context: Context, part: Part, group: ContractionGroup): string[] {
   const { root, a, b, batch, M, N, K } = productOf(group);
-  const values = new Map<Tensor, string>([[root, "value"]]);
   const inBatch = { name: "batch", length: batch };
   const axes: readonly Axis[] = [
     ...(batch > 1 ? [inBatch] : []),
     { name: "atRow", length: M },
     { name: "atColumn", length: N },
   ];
-  const body = new Body(part.point("i", axes, values), "v");
-  const end = part.epilogue(body, values, "i");
+  const points = pointsOf(context.fusion, group, context.stores);
   const statements = [
     `let i = ${batch > 1 ? `(batch * ${M}u + atRow)` : "atRow"} * ${N}u + atColumn;`,
-    ...body.lines,
-    ...end,
+    ...part.at("i", axes, points, [[root, "value"]]),
   ].join(" ");
   // As large a tile as still leaves each thread one, and as what follows is not too long to be written out for each of its sums.
   let [tileM, tileN] = [1, 1];
@@ -153,13 +148,14 @@ function element(part: Part, name: string, operand: MatrixOperand, batch: Axis, 
   return [`let ${name} = ${part.load(tensor, `${first}${outer.name} * ${inner.length}u + ${inner.name}`)};`];
 }
 
-function rows(context: Context, part: Part, { split }: ReductionGroup): string[] {
-  const { outer, length, inner } = split;
+function rows(context: Context, part: Part, group: ReductionGroup): string[] {
+  const rows = rowsOf(context.fusion, group, context.stores);
+  const { outer, length, inner } = group.split;
   const count = outer * inner;
   let lanes = 1;
   while (count * lanes * 2 <= context.workgroupSize && lanes * 4 <= length) lanes *= 2;
   const rowsPerGroup = context.workgroupSize / lanes;
-  const body = () => rowsBody(part, { ...split, lanes, rowsPerGroup });
+  const body = () => rowsBody(part, rows, { lanes, rowsPerGroup });
   const first = `let first = row / ${inner}u * ${length * inner}u + row % ${inner}u;`;
   if (lanes === 1) {
     return context.loop("row", count, () => [
@@ -167,12 +163,12 @@ function rows(context: Context, part: Part, { split }: ReductionGroup): string[]
       "let lane = 0u;",
       first,
       `let end = ${length}u;`,
-      ...body().lines,
+      ...body(),
     ]);
   }
-  const { lines, usesArgmax } = body();
+  const lines = body();
   part.context.functions.add(`var<workgroup> laneValues: array<f32, ${context.workgroupSize}>;`);
-  if (usesArgmax) part.context.functions.add(`var<workgroup> laneIndices: array<i32, ${context.workgroupSize}>;`);
+  if (keepsIndex(rows)) part.context.functions.add(`var<workgroup> laneIndices: array<i32, ${context.workgroupSize}>;`);
   const [lane, rowLocal] =
     inner === 1 ? [`local % ${lanes}u`, `local / ${lanes}u`] : [`local / ${rowsPerGroup}u`, `local % ${rowsPerGroup}u`];
   return [
@@ -188,18 +184,16 @@ function rows(context: Context, part: Part, { split }: ReductionGroup): string[]
   ];
 }
 
-function combination(context: Context, part: Part, { combines }: CombineGroup): string[] {
-  const values = new Map<Tensor, string>();
-  const totals = combines.map(({ node, op }) => {
+function combination(context: Context, part: Part, group: CombineGroup): string[] {
+  const given: [Tensor, string][] = [];
+  const totals = group.combines.map(({ node, op }) => {
     const total = `total${context.next()}`;
-    values.set(node, total);
+    given.push([node, total]);
     // What the kernel's own function does where a subgroup cannot.
     if (!context.subgroup) context.turns.loop(Math.log2(context.workgroupSize), () => {});
     return `let ${total} = join_${op}(${context.variableOf(node)}, local);`;
   });
-  const body = new Body(part.point("0u", [], values), "v");
-  const stored = combines.flatMap(({ node }) => part.stored(node, "0u", values.get(node) as string));
-  stored.push(...part.epilogue(body, values, "0u"));
+  const lines = part.at("0u", [], pointsOf(context.fusion, group, context.stores), given);
   const first = context.held ? "{" : "if (local == 0u) {";
-  return [...totals, first, ...[...body.lines, ...stored].map((line) => `  ${line}`), "}"];
+  return [...totals, first, ...lines.map((line) => `  ${line}`), "}"];
 }

@@ -1,7 +1,8 @@
-import { elementwiseRow, type FoldOp, isFold, OPS } from "../../graph/ops";
+import { elementwiseRow, type FoldOp, isFold, OPS, type ReductionOp } from "../../graph/ops";
 import { type Tensor, topological } from "../../graph/tensor";
 import { accumulate, declarePartials, initial, joined } from "../../kernels/partials";
-import { isInlinable } from "../../plan/expression";
+import { times } from "../../kernels/specialise";
+import type { Expression } from "../../plan/expression";
 import {
   type ContractionGroup,
   type Group,
@@ -10,8 +11,9 @@ import {
   type ReductionGroup,
   rootOf,
 } from "../../plan/group";
+import { type Accumulate, pointsOf, type Statement } from "../../plan/nest";
+import { afterSums, rowsOf } from "../../plan/nest-rows";
 import { alongRows, type RowLoop } from "../../plan/segments";
-import { sizeOf } from "../../util/shape";
 import { type Context, Part } from "./part";
 import { atHand } from "./site";
 import { Body, nameIn, type Point, type Scope } from "./wgsl";
@@ -46,6 +48,8 @@ class RowLoopWriter {
   /** What is read once a step: weights. */
   private readonly once: Scope = { lines: [], known: new Map() };
   private readonly row: Scope = { lines: [], known: new Map() };
+  /** Lines of the row that only a step needs whose record is wanted. */
+  private readonly recordedOnly = new Set<number>();
   private readonly partials: string[] = [];
   /** The names of a tensor's values in the row, column by column. */
   private readonly values = new Map<Tensor, string[]>();
@@ -65,7 +69,7 @@ class RowLoopWriter {
     turns.loop(Math.ceil(rows / workgroupSize), () => {
       for (const group of groups) {
         const part = new Part(this.context, group);
-        this.partials.push(...declarePartials(part.partialSpecs()));
+        this.partials.push(...declarePartials(part.partials()));
         const isSum = sums.has(group);
         if (group.kind === "contraction") isSum ? this.sumOfProducts(part, group) : this.product(part, group);
         else if (group.kind === "reduction") isSum ? this.sumOfRows(part, group) : this.reductions(part, group);
@@ -89,18 +93,17 @@ class RowLoopWriter {
 
   /** The loop; or two of them, where what is only recorded takes its time: then the steps that nobody asks for go without. */
   private perRecord(over: (lines: readonly string[]) => string[]): string[] {
-    const { fusion, turns, variableOf } = this.context;
+    const { fusion, turns } = this.context;
     const recorded = this.rowLoop.groups
       .flatMap(({ partials }) => partials)
-      .filter(({ node }) => fusion.home.get(node) === fusion.deferred);
+      .filter(({ node }) => this.isDeferred(node));
     const kept = new Set(topological([...fusion.stored]));
     const alone = topological(recorded.map(({ value }) => value)).filter((node) => !kept.has(node));
     const { lines } = this.row;
     if (!alone.some(({ op }) => elementwiseRow(op)?.expensive)) return over(lines);
     // A step goes through one of the two, and may look at the other's condition.
     turns.loop(0, () => {});
-    const variables = recorded.map(({ node }) => `${variableOf(node)} `);
-    const rest = lines.filter((line) => !variables.some((variable) => line.startsWith(variable)));
+    const rest = lines.filter((_, at) => !this.recordedOnly.has(at));
     return ["if (recorded) {", ...over(lines), "} else {", ...over(rest), "}"];
   }
 
@@ -134,6 +137,41 @@ class RowLoopWriter {
     };
   }
 
+  private isDeferred(node: Tensor): boolean {
+    const { fusion } = this.context;
+    return fusion.home.get(node) === fusion.deferred;
+  }
+
+  /** Statements at some points of the row, one behind the other. */
+  private statements(part: Part, points: readonly RowPoint[], statements: readonly Statement[]): void {
+    points.forEach(({ body, values }, column) => {
+      this.effects(part, body, values, statements, affine(points.length, column));
+    });
+  }
+
+  /** What becomes of the values of a point. */
+  private effects(
+    part: Part,
+    body: Body,
+    values: Map<Tensor, string>,
+    statements: readonly Statement[],
+    index: string,
+  ): void {
+    const isRecorded = (statement: Statement) =>
+      statement.kind === "accumulate" && this.isDeferred(statement.into.node);
+    const { lines } = this.row;
+    lines.push(
+      ...part.effects(
+        body,
+        values,
+        statements.filter((statement) => !isRecorded(statement)),
+        index,
+      ),
+    );
+    for (const line of part.effects(body, values, statements.filter(isRecorded), index))
+      this.recordedOnly.add(lines.push(line) - 1);
+  }
+
   private body(point: Point): Body {
     return new Body(point, this.prefix, this.row);
   }
@@ -144,16 +182,18 @@ class RowLoopWriter {
 
   /** Members at each column, from the values that `root` may have there. */
   private members(part: Part, columns: number, root: readonly string[] | null): void {
+    const { context, values: known } = this;
     const { group } = part;
     const nodes = nodesOf(group);
     const product = rootOf(group);
-    for (const node of nodes) this.values.set(node, []);
+    const points = pointsOf(context.fusion, group, context.stores);
+    for (const node of nodes) known.set(node, []);
     for (let column = 0; column < columns; column++) {
       const values = new Map<Tensor, string>();
       if (product && root) values.set(product, root[column] as string);
       const point = this.at(part, columns, column, (tensor) => atHand(values, tensor));
-      this.row.lines.push(...part.epilogue(this.body(point), values, affine(columns, column)));
-      for (const node of nodes) (this.values.get(node) as string[]).push(atHand(values, node));
+      this.effects(part, this.body(point), values, points.body, affine(columns, column));
+      for (const node of nodes) (known.get(node) as string[]).push(atHand(values, node));
     }
   }
 
@@ -175,46 +215,67 @@ class RowLoopWriter {
 
   /** Reductions within the row, and what follows from them. */
   private reductions(part: Part, group: ReductionGroup): void {
-    const { fusion } = part;
-    const { length, inner } = group.split;
-    const columns = length * inner;
-    const bodies = new Map<string, Body>();
-    const bodyAt = (count: number, column: number): Body => {
-      const key = `${count},${column}`;
-      const own = (tensor: Tensor) => {
-        const values = this.values.get(tensor);
-        if (!values) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
-        return values[values.length === count ? column : column % inner] as string;
-      };
-      const known = bodies.get(key) ?? this.body(this.at(part, count, column, own));
-      bodies.set(key, known);
-      return known;
-    };
-    const widthOf = (node: Tensor) => sizeOf(node.shape) / this.rowLoop.rows;
-    for (const node of group.members) {
-      const width = widthOf(node);
-      const names = Array.from({ length: width }, (_, column) => {
-        if (isInlinable(node)) return bodyAt(width, column).value(fusion.definition(group, node));
-        const expression = fusion.expression(group, node.operands[0] as Tensor);
-        const parts = Array.from({ length }, (_, l) => bodyAt(columns, l * inner + column).value(expression));
-        return this.reduced(node, parts);
-      });
-      this.values.set(node, names);
-      names.forEach((name, column) => {
-        this.row.lines.push(...part.stored(node, affine(width, column), name));
-      });
-    }
-    const specs = part.partialSpecs();
-    group.partials.forEach(({ value }, i) => {
-      const width = widthOf(value);
-      for (let column = 0; column < width; column++) {
-        const text = bodyAt(width, column).value(fusion.expression(group, value));
-        this.row.lines.push(accumulate(specs[i] as Total, text));
+    const { split, passes } = rowsOf(this.context.fusion, group, this.context.stores);
+    const { length, inner } = split;
+    for (const [pass, { row, accumulators, element, anew }] of passes.entries()) {
+      const rows = this.columnsOf(part, inner, anew);
+      this.statements(part, rows, row);
+      for (const node of letsOf(row))
+        this.values.set(
+          node,
+          rows.map(({ values }) => atHand(values, node)),
+        );
+
+      const elements = this.columnsOf(part, length * inner, anew);
+      const isOwn = (statement: Statement): statement is Accumulate =>
+        statement.kind === "accumulate" && accumulators.some(({ into }) => into === statement.into);
+      for (const { into, value } of element.filter(isOwn)) {
+        const terms = elements.map(({ body }) => body.value(value));
+        const names = times(inner, (column) =>
+          this.reduced(
+            into.op,
+            terms.filter((_, at) => at % inner === column),
+          ),
+        );
+        this.values.set(into.node, names);
       }
+      for (const { into, stores } of accumulators) {
+        const given = rows.map(({ body }, column) => ({
+          body,
+          values: new Map([[into.node, valueAt(this.values, into.node, column)]]),
+        }));
+        this.statements(part, given, stores);
+      }
+      this.statements(
+        part,
+        elements,
+        element.filter((statement) => !isOwn(statement)),
+      );
+      // In the last pass all values are there; later kernels of the row may want any of them.
+      if (pass === passes.length - 1)
+        for (const [node, value] of anew)
+          this.values.set(
+            node,
+            elements.map(({ body }) => body.value(value)),
+          );
+    }
+  }
+
+  /** The points at so many columns of the row, where values of elements are computed anew. */
+  private columnsOf(part: Part, columns: number, anew: ReadonlyMap<Tensor, Expression>) {
+    return times(columns, (column) => {
+      const values = new Map<Tensor, string>();
+      const own = (tensor: Tensor): string => {
+        const value = anew.get(tensor);
+        if (value !== undefined) return body.value(value);
+        return values.get(tensor) ?? valueAt(this.values, tensor, column);
+      };
+      const body: Body = this.body(this.at(part, columns, column, own));
+      return { body, values };
     });
   }
 
-  private reduced({ op }: Tensor, parts: readonly string[]): string {
+  private reduced(op: ReductionOp, parts: readonly string[]): string {
     if (isFold(op)) return this.named(balanced(parts, (x, y) => `(${joined(op, x, y)})`));
     let [largest, at] = [parts[0] as string, "0i"];
     parts.slice(1).forEach((part, i) => {
@@ -238,46 +299,39 @@ class RowLoopWriter {
         this.add("sum", `${this.read(part, a.tensor, M, i)} * ${this.read(part, b.tensor, N, j)}`);
     }
     this.ends.push(() => {
-      const lines = this.context.each(M * N, (i) => {
-        const values = new Map<Tensor, string>([[root, "value"]]);
-        const body = new Body(part.point(i, [], values), "v");
-        const end = part.epilogue(body, values, i);
-        return [...this.joined("value", "sum", first, i), ...body.lines, ...end];
-      });
+      const points = pointsOf(this.context.fusion, group, this.context.stores);
+      const lines = this.context.each(M * N, (i) => [
+        ...this.joined("value", "sum", first, i),
+        ...part.at(i, [], points, [[root, "value"]]),
+      ]);
       return { group, lines };
     });
   }
 
   private sumOfRows(part: Part, group: ReductionGroup): void {
-    const { fusion } = part;
+    const rows = rowsOf(this.context.fusion, group, this.context.stores);
     const { inner } = group.split;
-    const firsts = new Map<Tensor, number>();
-    for (const node of group.members) {
-      if (isInlinable(node)) continue;
-      firsts.set(node, this.totals.length);
+    const firsts: { readonly node: Tensor; readonly op: FoldOp; readonly first: number }[] = [];
+    // A row loop takes up only what sums in its first pass.
+    for (const statement of rows.passes[0]?.element ?? []) {
+      if (statement.kind !== "accumulate") continue;
+      const { op, node } = statement.into;
+      if (!isFold(op)) throw new Error(`internal: a row loop of an ${op} over its rows`);
+      firsts.push({ node, op, first: this.totals.length });
       for (let column = 0; column < inner; column++) {
         const point = this.at(part, inner, column, () => {
           throw new Error("internal: a sum over rows of its own kernel's values");
         });
-        const value = this.body(point).value(fusion.expression(group, node.operands[0] as Tensor));
-        this.add(node.op as FoldOp, value);
+        this.add(op, this.body(point).value(statement.value));
       }
     }
     this.ends.push(() => {
-      const lines = this.context.each(inner, (i) => {
-        const values = new Map<Tensor, string>();
-        const body = new Body(part.point(i, [], values), "v");
-        const sums: string[] = [];
-        const stores: string[] = [];
-        for (const node of group.members) {
-          const first = firsts.get(node);
-          const name = first === undefined ? body.value(fusion.definition(group, node)) : `total${first}`;
-          if (first !== undefined) sums.push(...this.joined(name, node.op as FoldOp, first, i));
-          values.set(node, name);
-          stores.push(...part.stored(node, i, name));
-        }
-        return [...sums, ...body.lines, ...stores];
-      });
+      const after = afterSums(rows);
+      const given = firsts.map(({ node, first }) => [node, `total${first}`] as const);
+      const lines = this.context.each(inner, (i) => [
+        ...firsts.flatMap(({ op, first }) => this.joined(`total${first}`, op, first, i)),
+        ...part.at(i, [], after, given),
+      ]);
       return { group, lines };
     });
   }
@@ -318,6 +372,24 @@ class RowLoopWriter {
       `for (var q = 0u; q < ${shares}u; q++) { ${accumulate({ op, variable: name }, share)} }`,
     ]);
   }
+}
+
+/** A column of the row: what computes there, and what it has computed. */
+interface RowPoint {
+  readonly body: Body;
+  readonly values: Map<Tensor, string>;
+}
+
+/** The nodes whose values statements compute. */
+function letsOf(statements: readonly Statement[]): Tensor[] {
+  return statements.flatMap((statement) => (statement.kind === "let" ? [statement.node] : []));
+}
+
+/** A tensor's value at a column of the row, of which it may have but one for several. */
+function valueAt(known: ReadonlyMap<Tensor, readonly string[]>, tensor: Tensor, column: number): string {
+  const values = known.get(tensor);
+  if (!values) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
+  return values[column % values.length] as string;
 }
 
 /** A row loop takes up no other products. */

@@ -1,58 +1,79 @@
+import { isFold } from "../../graph/ops";
 import type { Tensor } from "../../graph/tensor";
 import type { Access } from "../../graph/view";
-import { accumulate, type Partial as Begun } from "../../kernels/partials";
+import { accumulate } from "../../kernels/partials";
 import type { Turns } from "../../kernels/turns";
-import { type Fusion, type Group, rootOf } from "../../plan/group";
-import { type Axis, type Body, indexAt, type Point } from "./wgsl";
+import type { Accumulator, Points, Statement, Store } from "../../plan/nest";
+import { type Axis, Body, indexAt, type Point } from "./wgsl";
 
-/** Where a group of nodes is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */
+/** Where a kernel's nest is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */
 export abstract class Site {
   /** Of the loops that are written here. */
   abstract readonly turns: Turns;
 
-  constructor(
-    readonly fusion: Fusion,
-    readonly group: Group,
-  ) {}
-
   /** WGSL of an element in memory. */
   abstract load(tensor: Tensor, index: string): string;
-  /** The line that assigns a node's value to its place in memory. */
-  abstract assign(node: Tensor, index: string, value: string): string;
-  abstract isStored(node: Tensor): boolean;
-  /** The lines that leave a scalar in the step's record; none where nobody wants it. */
-  abstract recorded(node: Tensor, value: string): string[];
-  /** The variables in which reductions to one number begin, in the group's order. */
-  abstract partialSpecs(): Begun[];
+  /** The line that gives an element in memory a value. */
+  abstract assign(tensor: Tensor, index: string, value: string): string;
+  /** The line that leaves a scalar at a place of the step's record. */
+  abstract record(place: number, value: string): string;
+  /** The variable of a reduction to one number that the kernel begins. */
+  abstract variableOf(accumulator: Accumulator): string;
 
-  /** The lines that leave a node's value where it goes; none where nobody wants it. */
-  stored(node: Tensor, index: string, value: string): string[] {
-    return [...this.recorded(node, value), ...(this.isStored(node) ? [this.assign(node, index, value)] : [])];
+  /** The lines of what is done at the point `flat`: all that is computed, then what becomes of it. `given` are at hand by these names. */
+  at(
+    flat: string,
+    axes: readonly Axis[],
+    { body }: Points,
+    given: readonly (readonly [Tensor, string])[] = [],
+    prefix = "v",
+  ): string[] {
+    const values = new Map(given);
+    const computed = new Body(this.point(flat, axes, values), prefix);
+    const effects = this.effects(computed, values, body, flat);
+    return [...computed.lines, ...effects];
   }
 
-  /** The statements of members at one point, in order, their stores last. */
-  epilogue(body: Body, values: Map<Tensor, string>, index: string): string[] {
-    const stores: string[] = [];
-    const { group } = this;
-    const { members, partials } = group;
-    const root = rootOf(group);
-    const value = root === null ? "" : (values.get(root) as string);
-    // A scatter has added up in its place.
-    if (root !== null)
-      stores.push(...(group.kind === "scatter" ? this.recorded(root, value) : this.stored(root, index, value)));
-    for (const node of members) {
-      const value = body.value(this.fusion.definition(this.group, node));
-      values.set(node, value);
-      stores.push(...this.stored(node, index, value));
-    }
-    const specs = this.partialSpecs();
-    partials.forEach(({ value }, i) => {
-      stores.push(accumulate(specs[i] as Begun, body.value(this.fusion.expression(this.group, value))));
+  /** What becomes of values that `body` computes, which are at hand in `values` from then on. */
+  effects(
+    body: Body,
+    values: Map<Tensor, string>,
+    statements: readonly Statement[],
+    index: string,
+    take = (into: Accumulator, value: string) => this.accumulate(into, value),
+  ): string[] {
+    return statements.flatMap((statement) => {
+      switch (statement.kind) {
+        case "let":
+          values.set(statement.node, body.value(statement.value));
+          return [];
+        case "store":
+          return this.store(statement, index, atHand(values, statement.node));
+        case "accumulate": {
+          return [take(statement.into, body.value(statement.value))];
+        }
+        default:
+          return statement satisfies never;
+      }
     });
-    return stores;
   }
 
-  /** The point `flat` of the group's domain, where `values` are at hand. */
+  /** The line that takes a term into a reduction to one number. */
+  accumulate(into: Accumulator, value: string): string {
+    const { op } = into;
+    if (!isFold(op)) throw new Error(`internal: ${op} begins in one kernel and ends in another`);
+    return accumulate({ op, variable: this.variableOf(into) }, value);
+  }
+
+  /** The lines that leave a value where it is wanted. */
+  store({ node, memory, records }: Store, index: string, value: string): string[] {
+    return [
+      ...records.map((place) => this.record(place, node.dtype === "int32" ? `f32(${value})` : value)),
+      ...(memory === null ? [] : [this.assign(memory, index, value)]),
+    ];
+  }
+
+  /** The point `flat` of the kernel's domain, where `values` are at hand. */
   point(flat: string, axes: readonly Axis[], values: ReadonlyMap<Tensor, string>): Point {
     const index = (access: Access) => indexAt(flat, axes, access);
     return {
@@ -69,9 +90,4 @@ export function atHand(values: ReadonlyMap<Tensor, string>, tensor: Tensor): str
   const value = values.get(tensor);
   if (value === undefined) throw new Error(`internal: ${tensor.op} #${tensor.id} is read before it is computed`);
   return value;
-}
-
-/** WGSL of a node's value for the record, which holds float32. */
-export function asFloat({ dtype }: Tensor, value: string): string {
-  return dtype === "int32" ? `f32(${value})` : value;
 }
