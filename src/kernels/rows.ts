@@ -54,7 +54,7 @@ export function joinLanes(
   return [
     `laneValues[local] = ${variable};`,
     ...(isFold(op) ? [] : [`laneIndices[local] = ${index};`]),
-    "workgroupBarrier();",
+    turns.barrier(),
     ...turns.loop(Math.log2(lanes), () => [
       `for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {`,
       `  if (lane < half) { ${join} }`,
@@ -63,7 +63,7 @@ export function joinLanes(
     ]),
     `${variable} = laneValues[${mine}];`,
     ...(isFold(op) ? [] : [`${index} = laneIndices[${mine}];`]),
-    "workgroupBarrier();",
+    turns.barrier(),
   ];
 }
 

@@ -1,8 +1,9 @@
 import type { Tensor } from "../graph/tensor";
 import { type Access, type Bound, canonical } from "../graph/view";
 import { accessesOf, type Expression, walk } from "../plan/expression";
-import type { ContractionGroup, Fusion, Group, PartialReduction, ScanPlan, ScatterGroup } from "../plan/group";
+import type { ContractionGroup, Fusion, Group, PartialReduction, ScatterGroup } from "../plan/group";
 import type { Accumulator, Statement, Store } from "../plan/nest";
+import type { Steps, stepsOf } from "../plan/nest-steps";
 import { expressionsOf } from "../plan/schedule";
 import { sizeOf } from "../util/shape";
 import type { LongFunctions } from "./arithmetic";
@@ -33,8 +34,9 @@ export interface Places {
 
 /** What only some programs need (more.ts): a chunk of its own, which is loaded once the kernels say that it is wanted. */
 export interface More extends LongFunctions {
+  readonly stepsOf: typeof stepsOf;
   stepLoop(
-    plan: ScanPlan,
+    steps: Steps,
     name: string,
     outside: (tensor: Tensor) => Buffer,
     inside: (tensor: Tensor) => Buffer,

@@ -95,9 +95,11 @@ export class Kernels {
       const plan = group.scan;
       const functions = plan.order.map((inner) => called((name) => step.write(inner, name, called, null).made));
       const [outside, inside] = [this, step].map((kernels) => (tensor: Tensor) => kernels.bufferOf(tensor));
+      const { stepLoop, stepsOf } = loaded(this.more);
+      const nest = stepsOf(group, { isStored: (node) => this.home.isStored(node) });
       const steps = (name: string) =>
-        loaded(this.more).stepLoop(
-          plan,
+        stepLoop(
+          nest,
           name,
           outside as (tensor: Tensor) => Buffer,
           inside as (tensor: Tensor) => Buffer,

@@ -8,7 +8,7 @@ import { DeviceError } from "../../util/errors";
 import { sizeOf } from "../../util/shape";
 import type { Kernels } from "./kernel-set";
 import { type Dispatch, isShort, type Plan, type PlannedKernel, type Target } from "./plan";
-import { Planner, type Whole } from "./planner";
+import { type LowerPersistent, Planner } from "./planner";
 
 /** Steps that a program is taken to run, where it does not say so: a short training. */
 const STEPS = 10_000;
@@ -17,7 +17,7 @@ const STEPS = 10_000;
 export interface KernelSet extends Kernels {
   /** Writes a program whole, and tells whether it is better so; null where that route is not to be considered. */
   readonly persistent: {
-    readonly lowerPersistent: Whole;
+    readonly lowerPersistent: LowerPersistent;
     chooseRoute(recorded: Plan, persistent: Plan, target: Target, steps: number): Plan;
   } | null;
 }

@@ -26,7 +26,7 @@ export function explain(plan: Plan): string {
     ...(plan.deferred ? ["once a submission, for all its steps:", line(plan.deferred, "·")] : []),
     "memory:",
     ...plan.buffers
-      .filter(({ role }) => role !== "intermediate" && role !== "whole")
+      .filter(({ role }) => role !== "intermediate" && role !== "state")
       .map(
         ({ name, role, elements, dtype }) =>
           `  ${role.padEnd(12)} ${name}  ${elements} ${dtype}, ${count(sizeBytesOf({ elements, dtype }), "B")}`,

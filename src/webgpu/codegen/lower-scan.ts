@@ -12,6 +12,7 @@ import type { Context, Places } from "./part";
 import { loop } from "./persistent-group";
 import { mostTurns, type Target } from "./plan";
 import { writeScan } from "./scan-part";
+import { type Index, indexText } from "./wgsl";
 
 /** Elements of workgroup memory that reductions along rows share, for each thread. */
 const SHARED = 3;
@@ -57,14 +58,14 @@ export function lowerScan(
 
   const lowering = new Lowering(fusion, group, stores);
   const written = new Set(writes);
-  const place = (storage: Storage, index: string, access: "read" | "read_write") => {
+  const place = (storage: Storage, index: Index, access: "read" | "read_write") => {
     const [inMemory, inPack] = [memory.offsets.get(storage), packed.offsets.get(storage)];
     const type = storage.dtype === "int32" ? "i32" : "f32";
-    if (inMemory !== undefined) return { text: `memory[${inMemory}u + ${index}]`, from: type, to: "u32" };
+    if (inMemory !== undefined) return { text: `memory[${inMemory}u + ${indexText(index)}]`, from: type, to: "u32" };
     if (inPack !== undefined)
-      return { text: `${lowering.bind(pack, "read_write")}[${inPack}u + ${index}]`, from: type, to: "i32" };
+      return { text: `${lowering.bind(pack, "read_write")}[${inPack}u + ${indexText(index)}]`, from: type, to: "i32" };
     return {
-      text: `${lowering.bind(storage, written.has(storage) ? "read_write" : access)}[${index}]`,
+      text: `${lowering.bind(storage, written.has(storage) ? "read_write" : access)}[${indexText(index)}]`,
       from: null,
       to: null,
     };
@@ -94,7 +95,7 @@ export function lowerScan(
     maxOnce: target.software ? 1024 : 64,
     held: false,
     maxTile: 16,
-    barrier: packed.elements > 0 ? "storageBarrier(); workgroupBarrier();" : "workgroupBarrier();",
+    barrier: () => `${packed.elements > 0 ? "storageBarrier(); " : ""}${turns.barrier()}`,
     scatter: scatter?.scatterPart,
     scan: writeScan,
     variableOf: (tensor) => {

@@ -28,7 +28,7 @@ import { mostTurns, type ProductShape, type Target } from "./plan";
 import { Site } from "./site";
 import { tilingFor } from "./tiling";
 import { viewOperand } from "./view-operand";
-import type { Axis } from "./wgsl";
+import { type Axis, type Index, indexText } from "./wgsl";
 
 /** One dispatch under way: the buffers it binds, by name. */
 export class Lowering extends Site {
@@ -53,8 +53,8 @@ export class Lowering extends Site {
     this.vectors = host?.vectors ?? new Map();
   }
 
-  override load(tensor: Tensor, index: string): string {
-    return `${this.bind(this.stores.storageOf(tensor), "read")}[${index}]`;
+  override load(tensor: Tensor, index: Index): string {
+    return `${this.bind(this.stores.storageOf(tensor), "read")}[${indexText(index)}]`;
   }
 
   bind(storage: Storage, access: "read" | "read_write", copy = this.copy): string {
@@ -94,8 +94,8 @@ export class Lowering extends Site {
     return name;
   }
 
-  override assign(tensor: Tensor, index: string, value: string): string {
-    return `${this.bind(this.stores.storageOf(tensor), "read_write")}[${index}] = ${value};`;
+  override assign(tensor: Tensor, index: Index, value: string): string {
+    return `${this.bind(this.stores.storageOf(tensor), "read_write")}[${indexText(index)}] = ${value};`;
   }
 
   override record(place: number, value: string): string {
@@ -413,7 +413,7 @@ export function lowerCombine(
     };
   });
   const totals = group.combines.map(({ node }, i) => [node, reductions[i]?.variable ?? ""] as const);
-  const body = lowering.at("0u", [], pointsOf(fusion, group, stores), totals);
+  const body = lowering.at(0, [], pointsOf(fusion, group, stores), totals);
   const lanes = target.software ? 4 : WORKGROUP;
   return lowering.finish(
     (bindings) =>

@@ -6,10 +6,11 @@ import { type Accumulator, begunBy } from "../../plan/nest";
 import type { Storage } from "../../plan/storage";
 import { inRecord, type KernelStores } from "./dispatch";
 import { Site } from "./site";
+import type { Index } from "./wgsl";
 
 export interface Places {
-  element(storage: Storage, index: string): string;
-  assign(storage: Storage, index: string, value: string): string;
+  element(storage: Storage, index: Index): string;
+  assign(storage: Storage, index: Index, value: string): string;
 }
 
 /** The statements of a scatter as a part: the threads side by side, each with rows of its own. */
@@ -33,13 +34,13 @@ export interface Context {
   /** The statements `body` for each of `count` values of `variable`, the threads side by side. */
   loop(variable: string, count: number, body: () => readonly string[]): string[];
   /** Statements for each of `count` elements at an index: by threads side by side, or all by every thread where they are held. */
-  each(count: number, statements: (index: string) => readonly string[]): string[];
+  each(count: number, statements: (index: Index) => readonly string[]): string[];
   /** The variable in which a thread begins a reduction to one number. Numbered by use, so that equal programs give equal text. */
   variableOf(node: Tensor): string;
   /** Writes scatters; undefined where the program has none. */
   readonly scatter: ScatterPart | undefined;
-  /** What makes the threads wait for one another, and for what they have left. */
-  readonly barrier: string;
+  /** The line that makes the threads wait for one another, and for what they have left. */
+  barrier(): string;
   /** Writes a scan; null where the program has none. */
   readonly scan: ((context: Context, group: ScanGroup) => string[]) | null;
   /** A number that no other part of the kernel has. */
@@ -58,11 +59,11 @@ export class Part extends Site {
     this.turns = context.turns;
   }
 
-  override load(tensor: Tensor, index: string): string {
+  override load(tensor: Tensor, index: Index): string {
     return this.context.places.element(this.context.stores.storageOf(tensor), index);
   }
 
-  override assign(tensor: Tensor, index: string, value: string): string {
+  override assign(tensor: Tensor, index: Index, value: string): string {
     const { stores, places } = this.context;
     return places.assign(stores.storageOf(tensor), index, value);
   }

@@ -193,7 +193,7 @@ function combination(context: Context, part: Part, group: CombineGroup): string[
     if (!context.subgroup) context.turns.loop(Math.log2(context.workgroupSize), () => {});
     return `let ${total} = join_${op}(${context.variableOf(node)}, local);`;
   });
-  const lines = part.at("0u", [], pointsOf(context.fusion, group, context.stores), given);
+  const lines = part.at(0, [], pointsOf(context.fusion, group, context.stores), given);
   const first = context.held ? "{" : "if (local == 0u) {";
   return [...totals, first, ...lines.map((line) => `  ${line}`), "}"];
 }

@@ -7,6 +7,7 @@ import { type Arrangement, layOut, type Resident, type Touches } from "../../pla
 import { type Fusion, type Group, widthOf } from "../../plan/group";
 import { alone, passedOn, type RowLoop, rowLoopsOf, type Segment, segmentsOf } from "../../plan/segments";
 import type { Storage } from "../../plan/storage";
+import { Waits } from "../../plan/waits";
 import { opsOf, workOf } from "../../plan/work";
 import { COPY, type KernelStores, type LoweredDispatch, WORD_BYTES } from "./dispatch";
 import { labelOf } from "./lower";
@@ -14,7 +15,7 @@ import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
 import { isShort, mostTurns, type Target } from "./plan";
 import { sharesOf, writeRowLoop } from "./row-loop";
-import { isNumber } from "./wgsl";
+import { type Index, indexText } from "./wgsl";
 
 /** What lives beyond a step. */
 export interface Residents {
@@ -81,9 +82,9 @@ function writeSegments(
     (group.kind === "map" && group.size <= MAX_HELD && opsOf(fusion, group) * group.size <= MAX_WRITTEN);
   const mayHold =
     subgroup && elements <= MAX_HELD && segments.every((segment) => segment.kind === "rowLoop" || short(segment.group));
-  const whole: Whole = { segments, layout, passed, workgroupSize, subgroup, joined, readOnly, kernels: parts };
+  const cut: Cut = { segments, layout, passed, workgroupSize, subgroup, joined, readOnly, kernels: parts };
   const write = (held: boolean) => {
-    const written = writeWhole(fusion, order, stores, residents, target, whole, held);
+    const written = writeStep(fusion, order, stores, residents, target, cut, held);
     const { turns = 0, turnsOnce = 0 } = written?.persistent ?? {};
     const ends = turns + turnsOnce <= mostTurns(target);
     return written && ends && isShort(written.kernel) ? written : null;
@@ -92,7 +93,7 @@ function writeSegments(
 }
 
 /** How a program is cut up and placed. */
-interface Whole {
+interface Cut {
   readonly segments: readonly Segment[];
   readonly layout: Arrangement;
   /** Tensors that pass from kernel to kernel in registers alone. */
@@ -107,13 +108,13 @@ interface Whole {
 }
 
 /** The kernel; null where an element that is to be held in a variable is wanted at an index that is no number. */
-function writeWhole(
+function writeStep(
   fusion: Fusion,
   order: readonly Group[],
   stores: KernelStores,
   { resident, state, offsets, history }: Residents,
   { software }: Target,
-  { segments, layout, passed, workgroupSize, subgroup, joined, readOnly, kernels }: Whole,
+  { segments, layout, passed, workgroupSize, subgroup, joined, readOnly, kernels }: Cut,
   held: boolean,
 ): LoweredDispatch | null {
   const work = (group: Group) => workOf(fusion, group);
@@ -131,18 +132,18 @@ function writeWhole(
   const [turns, turnsOnce] = [new Turns(), new Turns()];
   const step: string[] = [];
   /** WGSL of an element's bits where it lies between dispatches. */
-  const inState = (storage: Storage, index: string) =>
+  const inState = (storage: Storage, index: Index) =>
     stores.copies === 1 || storage.shared
-      ? `state[${offsets.get(storage)}u + ${index}]`
-      : `state[${offsets.get(storage)}u + ${COPY} * ${storage.elements}u + ${index}]`;
+      ? `state[${offsets.get(storage)}u + ${indexText(index)}]`
+      : `state[${offsets.get(storage)}u + ${COPY} * ${storage.elements}u + ${indexText(index)}]`;
   /** WGSL of an element's bits: in workgroup memory, or else in the state. */
-  const bits = (storage: Storage, index: string): string => {
+  const bits = (storage: Storage, index: Index): string => {
     const offset = layout.offsets.get(storage);
     if (offset !== undefined && isHeld(storage)) {
-      constant &&= isNumber(index);
-      return `h${offset + Number.parseInt(index, 10)}`;
+      constant &&= typeof index === "number";
+      return `h${offset + Number(index)}`;
     }
-    return offset === undefined ? inState(storage, index) : `memory[${offset}u + ${index}]`;
+    return offset === undefined ? inState(storage, index) : `memory[${offset}u + ${indexText(index)}]`;
   };
   const places: Places = {
     element: (storage, index) => `bitcast<${storage.dtype === "int32" ? "i32" : "f32"}>(${bits(storage, index)})`,
@@ -166,29 +167,19 @@ function writeWhole(
     },
     ...kernels,
     next: () => parts++,
-    barrier: "workgroupBarrier();",
+    barrier: () => turns.barrier(),
     maxTile: 16,
     held,
     loop: (variable, count, body) => loop(variable, count, workgroupSize, turns, body),
     each: (count, statements) =>
       held
-        ? times(count, (i) => ["{", ...statements(`${i}u`).map((line) => `  ${line}`), "}"]).flat()
+        ? times(count, (i) => ["{", ...statements(i).map((line) => `  ${line}`), "}"]).flat()
         : loop("i", count, workgroupSize, turns, () => statements("i")),
   };
-  // A barrier stands only where a part touches what another one since the last barrier has written, or overwrites what it read.
-  const pending = { read: new Set<number>(), written: new Set<number>() };
-  const push = ({ reads, writes }: Touches, lines: readonly string[]) => {
-    const waits =
-      !held &&
-      ([...reads].some((allocation) => pending.written.has(allocation)) ||
-        [...writes].some((allocation) => pending.written.has(allocation) || pending.read.has(allocation)));
-    if (waits) {
-      step.push("workgroupBarrier();");
-      pending.read.clear();
-      pending.written.clear();
-    }
-    for (const allocation of reads) pending.read.add(allocation);
-    for (const allocation of writes) pending.written.add(allocation);
+  // What every thread holds of its own needs no waiting.
+  const waits = held ? null : new Waits<number>();
+  const push = (touches: Touches, lines: readonly string[]) => {
+    if (waits?.before(touches)) step.push(context.barrier());
     step.push(...lines);
   };
   const touchesOfGroup = (group: Group) => layout.touches.get(group) as Touches;
@@ -286,9 +277,7 @@ function writeWhole(
     flops: stores.copies * order.reduce((sum, group) => sum + work(group), 0),
     persistent: {
       threads: workgroupSize,
-      barriers:
-        step.filter((line) => line === "workgroupBarrier();").length +
-        order.reduce((sum, group) => sum + barriersIn(group), 0),
+      barriers: turns.barriers,
       rowLoopFlops: rowLoops.flatMap(({ groups }) => groups).reduce((sum, group) => sum + work(group), 0),
       memory: layout.elements + joined,
       turns: turns.total + 1,
@@ -304,13 +293,6 @@ function writeWhole(
 /** Row loops in words. */
 function loops(rowLoops: readonly RowLoop[]): string {
   return rowLoops.map(({ groups, rows }) => `, ${groups.length} of them in a loop over ${rows} rows`).join("");
-}
-
-/** Barriers of a scan's steps, about. */
-function barriersIn(group: Group): number {
-  if (group.kind !== "scan") return 0;
-  const { scan } = group;
-  return scan.node.body.length * scan.order.reduce((sum, inner) => sum + 1 + barriersIn(inner), 2);
 }
 
 /** Elements that a thread holds in variables: registers of a GPU are few, and a software adapter takes long to compile many. */

@@ -3,7 +3,7 @@ import type { StepArguments } from "../../kernels/step-arguments";
 import type { MatmulTiling } from "../../kernels/tiling";
 
 /**
- * What a buffer is for. All but intermediates stay as they are between steps; "whole" is an allocation with all that lies in it,
+ * What a buffer is for. All but intermediates stay as they are between steps; "state" is an allocation with all that lies in it,
  * "count" how many steps a persistent kernel has done.
  */
 export type Role =
@@ -14,7 +14,7 @@ export type Role =
   | "partials"
   | "history"
   | "intermediate"
-  | "whole"
+  | "state"
   | "count";
 
 export interface PlanBuffer {
@@ -82,7 +82,7 @@ export interface Dispatch extends PlannedKernel {
   readonly workgroups: readonly [number, number, number];
   readonly flops: number;
   readonly bytes: number;
-  /** Turns of all its loops that a thread makes at most; of a persistent kernel `whole` tells. */
+  /** Turns of all its loops that a thread makes at most; of a persistent kernel `persistent` tells. */
   readonly turns: number;
   /** The buffer that it is known by, and the shapes of a product. */
   readonly output: string;

@@ -33,7 +33,7 @@ const MAX_PERSISTENT_RECORDS = 16384;
 const HISTORY_BYTES = 2 ** 20;
 
 /** Writes a program as one kernel: a chunk of its own, so that a page whose networks are too large for it does not download it. */
-export type Whole = typeof import("./persistent").lowerPersistent;
+export type LowerPersistent = typeof import("./persistent").lowerPersistent;
 
 export type Named = readonly (readonly [string, Tensor])[];
 
@@ -119,7 +119,7 @@ export class Planner {
   }
 
   /** All kernels as one, many steps a dispatch; null where the program does not fit a workgroup. */
-  persistent(write: Whole): Plan | null {
+  persistent(write: LowerPersistent): Plan | null {
     const stores = this.stores();
     const used = new Set(
       this.order.flatMap((group) => [...readsOf(this.fusion, group)]).map((tensor) => this.storageOf(tensor)),
@@ -151,7 +151,7 @@ export class Planner {
       scan: scan?.writeScan ?? null,
     });
     if (dispatch === null) return null;
-    this.add(state, "whole");
+    this.add(state, "state");
     this.add(count, "count");
     this.records = this.recordsIn(this.copies === 1 ? HISTORY_BYTES : PARTIALS_BYTES, MAX_PERSISTENT_RECORDS);
     return this.assemble("persistent", [dispatch], null, { state, offsets, count });

@@ -16,7 +16,7 @@ import { afterSums, rowsOf } from "../../plan/nest-rows";
 import { alongRows, type RowLoop } from "../../plan/segments";
 import { type Context, Part } from "./part";
 import { atHand } from "./site";
-import { Body, nameIn, type Point, type Scope } from "./wgsl";
+import { Body, type Index, indexText, nameIn, type Point, type Scope } from "./wgsl";
 
 /** A row loop as WGSL. */
 export interface WrittenRowLoop {
@@ -112,7 +112,7 @@ class RowLoopWriter {
     const own = this.values.get(tensor);
     if (own) return own[offset] as string;
     if (stride > 0) return nameIn(this.row, this.prefix, part.load(tensor, affine(stride, offset)));
-    const text = part.load(tensor, `${offset}u`);
+    const text = part.load(tensor, offset);
     return this.once.lines.length < this.context.maxOnce ? nameIn(this.once, `${this.prefix}w`, text) : text;
   }
 
@@ -155,7 +155,7 @@ class RowLoopWriter {
     body: Body,
     values: Map<Tensor, string>,
     statements: readonly Statement[],
-    index: string,
+    index: Index,
   ): void {
     const isRecorded = (statement: Statement) =>
       statement.kind === "accumulate" && this.isDeferred(statement.into.node);
@@ -358,12 +358,12 @@ class RowLoopWriter {
   }
 
   /** Lines that give `name` the total `first + i`. */
-  private joined(name: string, op: Total["op"], first: number, i: string): string[] {
+  private joined(name: string, op: Total["op"], first: number, i: Index): string[] {
     if (this.context.held) {
-      const { variable } = this.totals[first + Number.parseInt(i, 10)] as Total;
+      const { variable } = this.totals[first + Number(i)] as Total;
       return [`let ${name} = ${variable}_all;`];
     }
-    const at = first === 0 ? i : `${first}u + ${i}`;
+    const at = first === 0 ? indexText(i) : `${first}u + ${indexText(i)}`;
     if (this.context.subgroup) return [`let ${name} = joined[${at}];`];
     const { shares, pitch } = this.shares();
     const share = `joined[q * ${pitch}u + ${at}]`;
@@ -399,8 +399,8 @@ function plainOf(group: ContractionGroup) {
   return plain;
 }
 
-function affine(stride: number, offset: number): string {
-  if (stride === 0) return `${offset}u`;
+function affine(stride: number, offset: number): Index {
+  if (stride === 0) return offset;
   return `row * ${stride}u + ${offset}u`;
 }
 

@@ -4,7 +4,7 @@ import type { Access } from "../../graph/view";
 import { accumulate } from "../../kernels/partials";
 import type { Turns } from "../../kernels/turns";
 import type { Accumulator, Points, Statement, Store } from "../../plan/nest";
-import { type Axis, Body, indexAt, type Point } from "./wgsl";
+import { type Axis, Body, type Index, indexAt, type Point } from "./wgsl";
 
 /** Where a kernel's nest is written as WGSL: what differs between a dispatch of its own and a part of a larger kernel. */
 export abstract class Site {
@@ -12,9 +12,9 @@ export abstract class Site {
   abstract readonly turns: Turns;
 
   /** WGSL of an element in memory. */
-  abstract load(tensor: Tensor, index: string): string;
+  abstract load(tensor: Tensor, index: Index): string;
   /** The line that gives an element in memory a value. */
-  abstract assign(tensor: Tensor, index: string, value: string): string;
+  abstract assign(tensor: Tensor, index: Index, value: string): string;
   /** The line that leaves a scalar at a place of the step's record. */
   abstract record(place: number, value: string): string;
   /** The variable of a reduction to one number that the kernel begins. */
@@ -22,7 +22,7 @@ export abstract class Site {
 
   /** The lines of what is done at the point `flat`: all that is computed, then what becomes of it. `given` are at hand by these names. */
   at(
-    flat: string,
+    flat: Index,
     axes: readonly Axis[],
     { body }: Points,
     given: readonly (readonly [Tensor, string])[] = [],
@@ -39,7 +39,7 @@ export abstract class Site {
     body: Body,
     values: Map<Tensor, string>,
     statements: readonly Statement[],
-    index: string,
+    index: Index,
     take = (into: Accumulator, value: string) => this.accumulate(into, value),
   ): string[] {
     return statements.flatMap((statement) => {
@@ -66,7 +66,7 @@ export abstract class Site {
   }
 
   /** The lines that leave a value where it is wanted. */
-  store({ node, memory, records }: Store, index: string, value: string): string[] {
+  store({ node, memory, records }: Store, index: Index, value: string): string[] {
     return [
       ...records.map((place) => this.record(place, node.dtype === "int32" ? `f32(${value})` : value)),
       ...(memory === null ? [] : [this.assign(memory, index, value)]),
@@ -74,7 +74,7 @@ export abstract class Site {
   }
 
   /** The point `flat` of the kernel's domain, where `values` are at hand. */
-  point(flat: string, axes: readonly Axis[], values: ReadonlyMap<Tensor, string>): Point {
+  point(flat: Index, axes: readonly Axis[], values: ReadonlyMap<Tensor, string>): Point {
     const index = (access: Access) => indexAt(flat, axes, access);
     return {
       index,

@@ -3,14 +3,21 @@ import type { Tensor } from "../../graph/tensor";
 import { type Access, elementAt, isAligned } from "../../graph/view";
 import type { Expression } from "../../plan/expression";
 
+/** An index in memory: WGSL of it, or the number that it is. */
+export type Index = string | number;
+
+export function indexText(index: Index): string {
+  return typeof index === "number" ? unsigned(index) : index;
+}
+
 /** Where an expression is evaluated. */
 export interface Point {
-  /** WGSL of the index that an access gives here. */
-  index(access: Access): string;
+  /** The index that an access gives here. */
+  index(access: Access): Index;
   /** WGSL of what a tensor in memory holds there. */
   load(tensor: Tensor, access: Access): string;
   /** WGSL of any element of a tensor in memory. */
-  element(tensor: Tensor, index: string): string;
+  element(tensor: Tensor, index: Index): string;
   /** WGSL of a value that the kernel computed before. */
   own(tensor: Tensor): string;
 }
@@ -58,21 +65,18 @@ export class Body implements Scope {
       case "own":
         return this.point.own(expression.tensor);
       case "position":
-        return this.named(`i32(${this.point.index(expression.access)})`);
+        return this.named(`i32(${this.index(expression.access)})`);
       case "load":
         return this.named(this.point.load(expression.tensor, expression.access));
       case "gather": {
         const row = `u32(clamp(${asInteger(this.value(expression.row), expression.row.dtype)}, 0i, ${expression.rows - 1}i))`;
         return this.named(
-          this.point.element(
-            expression.tensor,
-            `${row} * ${expression.width}u + ${this.point.index(expression.access)}`,
-          ),
+          this.point.element(expression.tensor, `${row} * ${expression.width}u + ${this.index(expression.access)}`),
         );
       }
       case "guard": {
         // As unsigned numbers what is below 0 is beyond every length.
-        const holds = expression.bounds.map(({ access, length }) => `(${this.point.index(access)} < ${length}u)`);
+        const holds = expression.bounds.map(({ access, length }) => `(${this.index(access)} < ${length}u)`);
         const fill = literalText(expression.fill, expression.dtype);
         // With `&&` each would be a branch, around all that lives: software adapters compile minutes at a product of many sums.
         return this.named(`select(${fill}, ${this.value(expression.value)}, ${holds.join(" & ")})`);
@@ -87,6 +91,10 @@ export class Body implements Scope {
       default:
         return expression satisfies never;
     }
+  }
+
+  private index(access: Access): string {
+    return indexText(this.point.index(access));
   }
 
   private named(text: string): string {
@@ -105,21 +113,16 @@ export function nameIn({ lines, known }: Scope, prefix: string, text: string): s
   return name;
 }
 
-/** Whether WGSL of an index is a number. */
-export function isNumber(index: string): boolean {
-  return /^\d+u$/.test(index);
-}
-
 /**
- * WGSL of the index that an access gives at the point `flat` of a domain. `axes`: coordinates that are known anyway, outermost
+ * The index that an access gives at the point `flat` of a domain. `axes`: coordinates that are known anyway, outermost
  * first. Of unsigned numbers, so that one below 0 is larger than all others.
  */
-export function indexAt(flat: string, axes: readonly Axis[], access: Access): string {
+export function indexAt(flat: Index, axes: readonly Axis[], access: Access): Index {
   const { offset, last } = access;
-  if (isAligned(access)) return access.shape.length === 0 ? "0u" : flat;
-  if (isNumber(flat)) return unsigned(elementAt(access, Number.parseInt(flat, 10)));
+  if (isAligned(access)) return access.shape.length === 0 ? 0 : flat;
+  if (typeof flat === "number") return elementAt(access, flat);
   const terms = termsAt(flat, axes, access);
-  if (terms.length === 0) return unsigned(elementAt(access, 0));
+  if (terms.length === 0) return elementAt(access, 0);
   const sum = terms.join(" + ") + (offset === 0 ? "" : ` + ${unsigned(offset)}`);
   return last === null ? sum : `min(${sum}, ${last}u)`;
 }
