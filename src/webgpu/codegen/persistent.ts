@@ -14,7 +14,8 @@ import { labelOf } from "./lower";
 import type { Context, Places } from "./part";
 import { loop, writeGroup } from "./persistent-group";
 import { isShort, mostTurns, type Target } from "./plan";
-import { sharesOf, writeRowLoop } from "./row-loop";
+import { writeRowLoop } from "./row-loop";
+import { sharesOf } from "./row-totals";
 import { type Index, indexText } from "./wgsl";
 
 /** What lives beyond a step. */

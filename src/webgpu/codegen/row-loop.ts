@@ -1,22 +1,16 @@
-import { elementwiseRow, type FoldOp, isFold, OPS, type ReductionOp } from "../../graph/ops";
+import { elementwiseRow, type FoldOp, isFold, type ReductionOp } from "../../graph/ops";
 import { type Tensor, topological } from "../../graph/tensor";
-import { accumulate, declarePartials, initial, joined } from "../../kernels/partials";
+import { declarePartials, joined } from "../../kernels/partials";
 import { times } from "../../kernels/specialise";
 import type { Expression } from "../../plan/expression";
-import {
-  type ContractionGroup,
-  type Group,
-  nodesOf,
-  plainProductOf,
-  type ReductionGroup,
-  rootOf,
-} from "../../plan/group";
+import { type ContractionGroup, type Group, nodesOf, plainProductOf, type ReductionGroup } from "../../plan/group";
 import { type Accumulate, pointsOf, type Statement } from "../../plan/nest";
 import { afterSums, rowsOf } from "../../plan/nest-rows";
 import { alongRows, type RowLoop } from "../../plan/segments";
 import { type Context, Part } from "./part";
+import { Totals } from "./row-totals";
 import { atHand } from "./site";
-import { Body, type Index, indexText, nameIn, type Point, type Scope } from "./wgsl";
+import { Body, type Index, nameIn, type Point, type Scope } from "./wgsl";
 
 /** A row loop as WGSL. */
 export interface WrittenRowLoop {
@@ -24,19 +18,6 @@ export interface WrittenRowLoop {
   readonly loop: readonly string[];
   /** What each kernel that sums over the rows does with its sums once all threads have left theirs. */
   readonly ends: readonly { readonly group: Group; readonly lines: readonly string[] }[];
-}
-
-/** How `joined` is divided: a share for each thread; or one, in whole rounds of the workgroup, where a subgroup joins them in registers. */
-export function sharesOf(totals: number, workgroupSize: number, subgroup: boolean): { shares: number; pitch: number } {
-  return subgroup
-    ? { shares: 1, pitch: Math.ceil(totals / workgroupSize) * workgroupSize }
-    : { shares: workgroupSize, pitch: totals };
-}
-
-/** A sum, or maximum, over the rows: each thread's share is in a variable. */
-interface Total {
-  readonly op: FoldOp;
-  readonly variable: string;
 }
 
 export function writeRowLoop(context: Context, rowLoop: RowLoop): WrittenRowLoop {
@@ -53,7 +34,7 @@ class RowLoopWriter {
   private readonly partials: string[] = [];
   /** The names of a tensor's values in the row, column by column. */
   private readonly values = new Map<Tensor, string[]>();
-  private readonly totals: Total[] = [];
+  private readonly totals: Totals;
   private readonly ends: (() => { group: Group; lines: string[] })[] = [];
 
   constructor(
@@ -61,6 +42,7 @@ class RowLoopWriter {
     private readonly rowLoop: RowLoop,
   ) {
     this.prefix = `s${context.next()}_`;
+    this.totals = new Totals(context, rowLoop.totals, this.prefix, this.row.lines);
   }
 
   write(): WrittenRowLoop {
@@ -83,10 +65,10 @@ class RowLoopWriter {
     ];
     const loop = [
       ...this.partials,
-      ...declarePartials(this.totals),
+      ...declarePartials(this.totals.begun),
       ...this.once.lines,
       ...this.perRecord(over),
-      ...this.join(),
+      ...this.totals.join(),
     ];
     return { loop, ends: this.ends.map((end) => end()) };
   }
@@ -180,25 +162,27 @@ class RowLoopWriter {
     return nameIn(this.row, this.prefix, text);
   }
 
-  /** Members at each column, from the values that `root` may have there. */
-  private members(part: Part, columns: number, root: readonly string[] | null): void {
-    const { context, values: known } = this;
+  /** What is done at each column, from the values that a product's root may have there. */
+  private members(part: Part, columns: number, root: readonly string[] = []): void {
     const { group } = part;
-    const nodes = nodesOf(group);
-    const product = rootOf(group);
-    const points = pointsOf(context.fusion, group, context.stores);
-    for (const node of nodes) known.set(node, []);
-    for (let column = 0; column < columns; column++) {
-      const values = new Map<Tensor, string>();
-      if (product && root) values.set(product, root[column] as string);
-      const point = this.at(part, columns, column, (tensor) => atHand(values, tensor));
-      this.effects(part, this.body(point), values, points.body, affine(columns, column));
-      for (const node of nodes) (known.get(node) as string[]).push(atHand(values, node));
-    }
+    const { given, body } = pointsOf(this.context.fusion, group, this.context.stores);
+    const points = this.columnsOf(part, columns, NONE);
+    for (const [column, { values }] of points.entries())
+      for (const node of given) values.set(node, root[column] as string);
+    this.statements(part, points, body);
+    for (const node of nodesOf(group)) this.keep(node, points);
+  }
+
+  /** A node's values in the row are at hand for all that comes behind. */
+  private keep(node: Tensor, points: readonly RowPoint[]): void {
+    this.values.set(
+      node,
+      points.map(({ values }) => atHand(values, node)),
+    );
   }
 
   private elements(part: Part): void {
-    this.members(part, part.group.size / this.rowLoop.rows, null);
+    this.members(part, part.group.size / this.rowLoop.rows);
   }
 
   private product(part: Part, group: ContractionGroup): void {
@@ -220,11 +204,7 @@ class RowLoopWriter {
     for (const [pass, { row, accumulators, element, anew }] of passes.entries()) {
       const rows = this.columnsOf(part, inner, anew);
       this.statements(part, rows, row);
-      for (const node of letsOf(row))
-        this.values.set(
-          node,
-          rows.map(({ values }) => atHand(values, node)),
-        );
+      for (const statement of row) if (statement.kind === "let") this.keep(statement.node, rows);
 
       const elements = this.columnsOf(part, length * inner, anew);
       const isOwn = (statement: Statement): statement is Accumulate =>
@@ -285,23 +265,17 @@ class RowLoopWriter {
     return at;
   }
 
-  private add(op: Total["op"], value: string): void {
-    const total = { op, variable: `${this.prefix}t${this.totals.length}` };
-    this.totals.push(total);
-    this.row.lines.push(accumulate(total, value));
-  }
-
   private sumOfProducts(part: Part, group: ContractionGroup): void {
     const { root, a, b, M, N } = plainOf(group);
-    const first = this.totals.length;
+    const first = this.totals.begun.length;
     for (let i = 0; i < M; i++) {
       for (let j = 0; j < N; j++)
-        this.add("sum", `${this.read(part, a.tensor, M, i)} * ${this.read(part, b.tensor, N, j)}`);
+        this.totals.add("sum", `${this.read(part, a.tensor, M, i)} * ${this.read(part, b.tensor, N, j)}`);
     }
     this.ends.push(() => {
       const points = pointsOf(this.context.fusion, group, this.context.stores);
       const lines = this.context.each(M * N, (i) => [
-        ...this.joined("value", "sum", first, i),
+        ...this.totals.joined("value", "sum", first, i),
         ...part.at(i, [], points, [[root, "value"]]),
       ]);
       return { group, lines };
@@ -317,72 +291,33 @@ class RowLoopWriter {
       if (statement.kind !== "accumulate") continue;
       const { op, node } = statement.into;
       if (!isFold(op)) throw new Error(`internal: a row loop of an ${op} over its rows`);
-      firsts.push({ node, op, first: this.totals.length });
+      firsts.push({ node, op, first: this.totals.begun.length });
       for (let column = 0; column < inner; column++) {
         const point = this.at(part, inner, column, () => {
           throw new Error("internal: a sum over rows of its own kernel's values");
         });
-        this.add(op, this.body(point).value(statement.value));
+        this.totals.add(op, this.body(point).value(statement.value));
       }
     }
     this.ends.push(() => {
       const after = afterSums(rows);
       const given = firsts.map(({ node, first }) => [node, `total${first}`] as const);
       const lines = this.context.each(inner, (i) => [
-        ...firsts.flatMap(({ op, first }) => this.joined(`total${first}`, op, first, i)),
+        ...firsts.flatMap(({ op, first }) => this.totals.joined(`total${first}`, op, first, i)),
         ...part.at(i, [], after, given),
       ]);
       return { group, lines };
     });
   }
-
-  private shares(): { shares: number; pitch: number } {
-    return sharesOf(this.rowLoop.totals, this.context.workgroupSize, this.context.subgroup);
-  }
-
-  private join(): string[] {
-    const { subgroup, workgroupSize, held } = this.context;
-    if (!subgroup) {
-      const { pitch } = this.shares();
-      return this.totals.map(({ variable }, i) => `joined[local * ${pitch}u + ${i}u] = ${variable};`);
-    }
-    const lines = this.totals.map(({ op, variable }) => `let ${variable}_all = ${OPS[op].fold.subgroup}(${variable});`);
-    if (held) return lines;
-    // Each thread stores another of them.
-    for (let first = 0; first < this.totals.length; first += workgroupSize) {
-      const round = this.totals.slice(first, first + workgroupSize).map(({ variable }) => `${variable}_all`);
-      const mine = round.slice(1).reduce((text, name, i) => `select(${text}, ${name}, local == ${i + 1}u)`, round[0]);
-      lines.push(`joined[${first}u + local] = ${mine};`);
-    }
-    return lines;
-  }
-
-  /** Lines that give `name` the total `first + i`. */
-  private joined(name: string, op: Total["op"], first: number, i: Index): string[] {
-    if (this.context.held) {
-      const { variable } = this.totals[first + Number(i)] as Total;
-      return [`let ${name} = ${variable}_all;`];
-    }
-    const at = first === 0 ? indexText(i) : `${first}u + ${indexText(i)}`;
-    if (this.context.subgroup) return [`let ${name} = joined[${at}];`];
-    const { shares, pitch } = this.shares();
-    const share = `joined[q * ${pitch}u + ${at}]`;
-    return this.context.turns.loop(shares, () => [
-      `var ${name} = ${initial(op)};`,
-      `for (var q = 0u; q < ${shares}u; q++) { ${accumulate({ op, variable: name }, share)} }`,
-    ]);
-  }
 }
+
+/** No values are computed anew. */
+const NONE: ReadonlyMap<Tensor, Expression> = new Map();
 
 /** A column of the row: what computes there, and what it has computed. */
 interface RowPoint {
   readonly body: Body;
   readonly values: Map<Tensor, string>;
-}
-
-/** The nodes whose values statements compute. */
-function letsOf(statements: readonly Statement[]): Tensor[] {
-  return statements.flatMap((statement) => (statement.kind === "let" ? [statement.node] : []));
 }
 
 /** A tensor's value at a column of the row, of which it may have but one for several. */
