@@ -177,6 +177,26 @@ export function walk(roots: readonly Expression[], visit: (expression: Expressio
   roots.forEach(go);
 }
 
+/**
+ * A kernel's nodes, each behind those whose values it reads: one that joined last may be read by what others compute in place. `read` gives
+ * the expression of a node.
+ */
+export function inOrder(nodes: readonly Tensor[], read: (node: Tensor) => Expression | Obstacle): Tensor[] {
+  const own = new Set(nodes);
+  const ordered = new Set<Tensor>();
+  const visit = (node: Tensor) => {
+    if (!own.delete(node)) return;
+    const expression = read(node);
+    if (expression.kind !== "obstacle")
+      walk([expression], (part) => {
+        if (part.kind === "own") visit(part.tensor);
+      });
+    ordered.add(node);
+  };
+  nodes.forEach(visit);
+  return [...ordered];
+}
+
 /** The tensors that these expressions read from memory. */
 export function loadsOf(roots: readonly Expression[]): Set<Tensor> {
   const loads = new Set<Tensor>();

@@ -4,7 +4,16 @@ import { literalOf, type Tensor, topological } from "../graph/tensor";
 import { type Access, asMatrices, canonical, elementAt, isAligned, sameAccess, stepOf } from "../graph/view";
 import { sizeOf } from "../util/shape";
 import { findDeferred } from "./deferred";
-import { type Expression, Expressions, isInlinable, loadsOf, type Obstacle, tableOf, walk } from "./expression";
+import {
+  type Expression,
+  Expressions,
+  inOrder,
+  isInlinable,
+  loadsOf,
+  type Obstacle,
+  tableOf,
+  walk,
+} from "./expression";
 import {
   type CombineGroup,
   combinedBy,
@@ -79,6 +88,14 @@ class Fuser {
     for (const { node } of this.updates) this.materialise(node);
     for (const node of this.outputs) if (!this.deferredNodes.has(node)) this.materialise(node);
     this.settleStores();
+    for (const group of [...this.groups, ...(this.deferred ? [this.deferred] : [])]) {
+      const read = (node: Tensor) => {
+        const [operand] = node.operands;
+        const writer = this.writer(group);
+        return isInlinable(node) || operand === undefined ? writer.define(node) : writer.value(operand);
+      };
+      group.members.splice(0, group.members.length, ...inOrder(group.members, read));
+    }
     const must = (value: Expression | Obstacle, node: Tensor): Expression => {
       if (value.kind === "obstacle") throw new Error(`internal: no expression for ${node.op} #${node.id}`);
       return value;

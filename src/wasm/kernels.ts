@@ -98,13 +98,7 @@ export class Kernels {
       const { stepLoop, stepsOf } = loaded(this.more);
       const nest = stepsOf(group, { isStored: (node) => this.home.isStored(node) });
       const steps = (name: string) =>
-        stepLoop(
-          nest,
-          name,
-          outside as (tensor: Tensor) => Buffer,
-          inside as (tensor: Tensor) => Buffer,
-          functions,
-        );
+        stepLoop(nest, name, outside as (tensor: Tensor) => Buffer, inside as (tensor: Tensor) => Buffer, functions);
       return { made: team === null ? steps(name) : team.alone(name, called(steps)), threads: 1 };
     }
     const { layout } = this;

@@ -242,6 +242,14 @@ describe("memory", () => {
     );
   });
 
+  test("what joins a kernel late comes before what reads it there in place", () => {
+    const b = parameter([1, 3]);
+    const result = b.logSoftmax(1).tanh().square();
+    const loss = result.tanh().square().mean();
+    const program = { inputs: {}, parameters: { b }, outputs: { result, loss }, updates: descent(loss, { b }, 0.1) };
+    for (const plan of [recorded(program), software(program)]) expectNothingLost(plan);
+  });
+
   test("a buffer beyond the device's binding limit is refused with both numbers", () => {
     const x = input([1024, 1024]);
     const small = { ...HARDWARE, maxBindingBytes: 2 ** 20 };
