@@ -201,3 +201,19 @@ test("a session of a fit is within its bounds, and 5,000 steps of Adam take no m
   expect(device.memory()).toMatchObject({ bytes, buffers });
   trained.dispose();
 });
+
+test("what a frozen part makes of the rows is computed once, and a fit on it has the losses of one that computes it at every step", async () => {
+  const layers = () => [dense(6, { activation: "tanh" }), dense(2)];
+  const options = { loss: softmaxCrossEntropy(), optimizer: adam({ lr: 0.02 }), batchSize: 8, frozen: ["0"] };
+  const make = () => trainer(device, sequential(2, layers(), { seed: 3 }), options);
+  const [once, each] = [await make(), await make()];
+  const { loss } = await once.fit(DATA, { epochs: 3, seed: 4 });
+  const fit = await each.begin(DATA, { seed: 4 }); // has no end, and so no number of epochs to compute ahead for
+  const { loss: expected } = await fit.advance(loss.length);
+  // What the step of the first holds is the head alone.
+  await expect(once.session.read("0.weight")).rejects.toThrow();
+  await expect(each.session.read("0.weight")).resolves.toHaveLength(12);
+  expect(relativeError(loss, expected)).toBeLessThan(1e-6);
+  expect(await once.predict(DATA.x)).toHaveLength(2 * 50); // by the whole network
+  for (const net of [once, each]) net.dispose();
+});
