@@ -3,8 +3,9 @@
 //   npm run example -- digits                   also iris, cnn, seeds/moons, … : the files of examples/
 //   npm run example -- mnist FOLDER             with MNIST's four files in it, packed with gzip or not
 //   npm run example -- digits --device webgpu
+//   npm run example -- backbone --out FILE      the file that it comes to, such as its weights
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -13,7 +14,7 @@ import { createServer } from "vite";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { device: { type: "string", default: "cpu" } },
+  options: { device: { type: "string", default: "cpu" }, out: { type: "string" } },
 });
 const [name = "", folder = "."] = positionals;
 const path = join(root, "examples", `${name}.ts`);
@@ -63,7 +64,12 @@ try {
     testImages: bytesOf("t10k-images-idx3-ubyte"),
     testLabels: bytesOf("t10k-labels-idx1-ubyte"),
   });
-  await main(...(name === "mnist" ? [files()] : []), device);
+  const comesTo = await main(...(name === "mnist" ? [files()] : []), device);
+  if (values.out !== undefined) {
+    const file = comesTo instanceof Object && "file" in comesTo ? comesTo.file : null;
+    if (!(file instanceof Uint8Array)) throw new Error(`--out: ${name} comes to no file`);
+    writeFileSync(values.out, file);
+  }
   device.close();
 } catch (error) {
   console.error(`wgrad: ${error instanceof Error ? error.message : error}`);

@@ -7,6 +7,7 @@ import { confusionTable } from "./page/confusion-view";
 import { CurvesView, short } from "./page/curves";
 import { DigitsView } from "./page/digits-view";
 import { byId, download, h, setText } from "./page/dom";
+import { onDrop } from "./page/dropping";
 import { FitView } from "./page/fit-view";
 import { keep, kept } from "./page/keeping";
 import { NetworkView } from "./page/network-view";
@@ -217,17 +218,7 @@ byId("forget", HTMLButtonElement).addEventListener("click", async () => {
   await change({ ...fromQuery(""), backend: config.backend });
 });
 
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  document.body.classList.add("dropping");
-});
-document.addEventListener("dragleave", (event) => {
-  if (event.relatedTarget === null) document.body.classList.remove("dropping");
-});
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("dropping");
-  const file = event.dataTransfer?.files[0];
+onDrop("Drop a CSV file or weights to use them", ({ files: [file] }) => {
   if (file) void (file.name.endsWith(".safetensors") ? openWeights(file) : openTable(file));
 });
 window.addEventListener("pagehide", () => {

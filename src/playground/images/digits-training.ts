@@ -50,18 +50,16 @@ export const digitsNetwork = () =>
 
 /** A convolutional network that learns to read digits. */
 export class DigitsTraining extends Trained<DigitsLook> {
-  private readonly data = loadMnist();
   private random = randomState(1);
   private seen: Beside | null = null;
 
   constructor() {
     super(EPOCHS, BATCH);
-    this.data.catch(() => {}); // told when the network is made
   }
 
   /** The digits that are held back, and of how many the network learns. */
   async digits(): Promise<{ heldBack: Digits; training: number }> {
-    const { heldBack, training } = await this.data;
+    const { heldBack, training } = await loadMnist();
     return { heldBack, training: training.y.length };
   }
 
@@ -91,7 +89,7 @@ export class DigitsTraining extends Trained<DigitsLook> {
   }
 
   protected async made(): Promise<Trainer> {
-    const { training } = await this.data;
+    const { training } = await loadMnist();
     const steps = EPOCHS * Math.ceil(training.y.length / BATCH);
     const net = await trainer(await this.open("auto"), digitsNetwork(), {
       loss: softmaxCrossEntropy(),
@@ -105,13 +103,13 @@ export class DigitsTraining extends Trained<DigitsLook> {
   }
 
   protected async begin(net: Trainer): Promise<OpenFit> {
-    const { x, y } = (await this.data).training;
+    const { x, y } = (await loadMnist()).training;
     // Moved a little each epoch, so that no two show the same; whoever draws does not draw in the middle either.
     return net.begin({ x: moved(x, MNIST_SIDE, 2, this.random), y }, { recover: true });
   }
 
   protected async look(progress: Progress): Promise<DigitsLook> {
-    const { x, y } = (await this.data).heldBack;
+    const { x, y } = (await loadMnist()).heldBack;
     const { share, loss, said, sureness } = score("softmaxCrossEntropy", await this.trainer.predict(x), y, false);
     const kernels = (await this.trainer.weights())["0.weight"] as Float32Array;
     return { ...progress, heldLoss: loss, share, said, sureness, kernels };

@@ -10,6 +10,8 @@ const status = new Status();
 
 const parts = {
   digits: async () => new (await import("./digits-part")).DigitsPart(await studio.digits(), status),
+  classes: async () => new (await import("./classes-part")).ClassesPart(await studio.classes(), status),
+  autoencoder: async () => new (await import("./autoencoder-part")).AutoencoderPart(await studio.autoencoder(), status),
 } satisfies Record<string, () => Promise<Part>>;
 type Name = keyof typeof parts;
 

@@ -1,6 +1,6 @@
 import type { DeviceFacts, TrainingMessage } from "../training/messages";
 
-/** Another network is there; what follows is about it. */
+/** The device is there, or another network on it; what follows is about that. */
 export interface Begun {
   kind: "begun";
   device: DeviceFacts;
@@ -40,8 +40,9 @@ export interface Reading {
 }
 
 export interface AutoencoderLook extends Progress {
-  /** Squared error of a pixel over the digits held back. */
-  heldError: number;
+  /** Of the digits held back: the mean cross entropy of a pixel, and the share of the pixels' variance that is explained. */
+  heldLoss: number;
+  explained: number;
   /** What becomes of the first digits held back, [SHOWN, 784]. */
   after: Float32Array;
   /** [held back, code] */

@@ -26,6 +26,8 @@ export class TrainingPanel {
     private readonly name: string,
     private readonly engine: Remote<Trains>,
     private readonly status: Status,
+    /** What its ONNX file takes. */
+    takes: string,
   ) {
     this.curves = new CurvesView(this.element("loss-chart"), this.element("accuracy-chart"));
     onRepaint(() => this.curves.remake());
@@ -41,7 +43,7 @@ export class TrainingPanel {
       void this.offer("safetensors", () => engine.save(), "PyTorch's load_state_dict takes it.");
     });
     button("onnx").addEventListener("click", () => {
-      void this.offer("onnx", () => engine.onnx(), "it takes pictures of [rows, 1, 28, 28] from 0 to 1.");
+      void this.offer("onnx", () => engine.onnx(), takes);
     });
   }
 
@@ -67,6 +69,7 @@ export class TrainingPanel {
         break;
       case "failed":
         this.status.notify(message.message);
+        byId(`${this.name}-again`, HTMLButtonElement).disabled = false;
         break;
       default:
         message satisfies never;

@@ -6,4 +6,14 @@ export class Studio {
     const { DigitsTraining } = await import("./digits-training");
     return proxy(new DigitsTraining());
   }
+
+  async classes() {
+    const { ClassesTraining } = await import("./classes-training");
+    return proxy(new ClassesTraining());
+  }
+
+  async autoencoder() {
+    const { AutoencoderTraining } = await import("./autoencoder-training");
+    return proxy(new AutoencoderTraining());
+  }
 }

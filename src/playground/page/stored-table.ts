@@ -1,7 +1,8 @@
 import type { Table } from "../training/data-set";
+import { inStore } from "./store";
 
 const MOST_TABLES = 3;
-const [DATABASE, STORE, KEY] = ["wgrad", "tables", "wgrad.table"];
+const KEY = "wgrad.table";
 
 /**
  * Keeps a dropped table in this browser, for a reload; of several the newest few. Says why not, where it cannot;
@@ -9,9 +10,9 @@ const [DATABASE, STORE, KEY] = ["wgrad", "tables", "wgrad.table"];
  */
 export async function storeTable(table: Table): Promise<string> {
   try {
-    const id = await inStore("readwrite", (store) => store.add(table));
-    const ids = await inStore("readonly", (store) => store.getAllKeys());
-    for (const old of ids.slice(0, -MOST_TABLES)) await inStore("readwrite", (store) => store.delete(old));
+    const id = await inStore("tables", "readwrite", (store) => store.add(table));
+    const ids = await inStore("tables", "readonly", (store) => store.getAllKeys());
+    for (const old of ids.slice(0, -MOST_TABLES)) await inStore("tables", "readwrite", (store) => store.delete(old));
     sessionStorage.setItem(KEY, String(id));
     return "";
   } catch (error) {
@@ -23,9 +24,9 @@ export async function storeTable(table: Table): Promise<string> {
 export async function storedTable(): Promise<Table | null> {
   try {
     const own = Number(sessionStorage.getItem(KEY));
-    const table: unknown = own ? await inStore("readonly", (store) => store.get(own)) : undefined;
+    const table: unknown = own ? await inStore("tables", "readonly", (store) => store.get(own)) : undefined;
     if (isTable(table)) return table;
-    const [newest] = (await inStore<unknown[]>("readonly", (store) => store.getAll())).slice(-1);
+    const [newest] = (await inStore<unknown[]>("tables", "readonly", (store) => store.getAll())).slice(-1);
     return isTable(newest) ? newest : null;
   } catch {
     return null;
@@ -35,26 +36,7 @@ export async function storedTable(): Promise<Table | null> {
 /** All of them. */
 export async function forgetTables(): Promise<void> {
   sessionStorage.removeItem(KEY);
-  await inStore("readwrite", (store) => store.clear()).catch(() => {});
-}
-
-function inStore<T>(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const opening = indexedDB.open(DATABASE, 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { autoIncrement: true });
-    opening.onerror = () => reject(opening.error);
-    opening.onsuccess = () => {
-      const database = opening.result;
-      const transaction = database.transaction(STORE, mode);
-      const request = ask(transaction.objectStore(STORE));
-      const end = (settle: () => void) => () => {
-        database.close();
-        settle();
-      };
-      transaction.oncomplete = end(() => resolve(request.result));
-      transaction.onabort = end(() => reject(transaction.error ?? request.error));
-    };
-  });
+  await inStore("tables", "readwrite", (store) => store.clear()).catch(() => {});
 }
 
 /** What another version of this page has left may look otherwise. */
