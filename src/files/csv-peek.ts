@@ -3,6 +3,7 @@ import { FormatError } from "../util/errors";
 import { isNumber } from "./csv-columns";
 import { eachRow, guessedDelimiter } from "./csv-parse";
 
+/** How the beginning of a table is read, and how much of it. */
 export interface PeekCsvOptions {
   /** As readCsv has them: left out, both are guessed. */
   header?: boolean;
