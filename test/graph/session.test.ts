@@ -33,7 +33,7 @@ describe("a session on the CPU", () => {
 
   test("refuses options that are none, before it looks for a device", async () => {
     await expect(open("cpu" as never)).rejects.toThrow(
-      'open: the options are "cpu"; they must be an object with backend, gpu, powerPreference, route, tuning.',
+      'open: the options are "cpu"; they must be an object with backend, gpu, powerPreference, route, threads, tuning.',
     );
     await expect(open({ backnd: "cpu" } as never)).rejects.toThrow('open: there is no option "backnd"');
     await expect(open({ gpu: {} as GPU })).rejects.toThrow("open: gpu is a Object; it must be navigator.gpu");
