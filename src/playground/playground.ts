@@ -258,7 +258,7 @@ function hear(message: Message): void {
       status.lost(message, training);
       break;
     case "hint":
-      status.notify(`Training on the CPU. ${message.hint}`);
+      status.hint(message.hint);
       break;
     case "failed":
       status.notify(message.message);

@@ -38,6 +38,11 @@ test("16 networks train to what the library makes of them; those that diverge ar
   const begun = () => reaches(page, "#figure-epoch", 0);
   expect(await firstLoad(site, page, begun)).toBeLessThan(150_000);
 
+  // What was said of training on the CPU goes with the CPU.
+  await says(page, "#notice-text", /^Training on the CPU/);
+  await setField(page, "#backend", "webgpu");
+  await says(page, "#device", /^WebGPU/);
+  expect(await page.$eval("div#notice", (notice) => notice.hidden)).toBe(true);
   await setField(page, "#backend", "cpu");
   for (const name of ["epochs", "count", "activation", "most"] as const) await setField(page, `#${name}`, FEW[name]);
   await says(page, "#figure-epoch", "12 of 12");

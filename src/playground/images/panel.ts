@@ -65,7 +65,7 @@ export class TrainingPanel {
         this.status.lost(message, this.training);
         break;
       case "hint":
-        this.status.notify(`Training on the CPU. ${message.hint}`);
+        this.status.hint(message.hint);
         break;
       case "failed":
         this.status.notify(message.message);

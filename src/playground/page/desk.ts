@@ -41,7 +41,7 @@ export class Desk {
         this.status.lost(message, this.training);
         break;
       case "hint":
-        this.notify(`Training on the CPU. ${message.hint}`);
+        this.status.hint(message.hint);
         break;
       case "failed":
         this.notify(message.message);

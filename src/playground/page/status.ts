@@ -6,6 +6,8 @@ export class Status {
   private readonly device = byId("device", HTMLElement);
   private readonly notice = byId("notice", HTMLElement);
   private readonly text = byId("notice-text", HTMLElement);
+  /** What was said of training on the CPU; it goes when that no longer holds. */
+  private onCpu: string | null = null;
 
   constructor() {
     byId("notice-close", HTMLButtonElement).addEventListener("click", () => {
@@ -17,14 +19,28 @@ export class Status {
   showDevice({ backend, name, isFallback }: DeviceFacts): string {
     const kind = backend === "webgpu" && isFallback ? " (software)" : "";
     setText(this.device, backend === "cpu" ? "CPU" : `WebGPU${kind}`);
+    if (backend !== "cpu" && this.onCpu !== null) this.show(this.said().filter((each) => each !== this.onCpu));
     return `${name}${kind}`;
   }
 
   /** The last two are there until they are closed. */
   notify(message: string): void {
-    const said = this.notice.hidden ? [] : (this.text.textContent ?? "").split("\n");
-    setText(this.text, [message, ...said.filter((each) => each !== message)].slice(0, 2).join("\n"));
-    this.notice.hidden = false;
+    this.show([message, ...this.said().filter((each) => each !== message)].slice(0, 2));
+  }
+
+  /** It trains on the CPU, and this would bring the GPU. */
+  hint(hint: string): void {
+    this.onCpu = `Training on the CPU. ${hint}`;
+    this.notify(this.onCpu);
+  }
+
+  private said(): string[] {
+    return this.notice.hidden ? [] : (this.text.textContent ?? "").split("\n");
+  }
+
+  private show(lines: readonly string[]): void {
+    setText(this.text, lines.join("\n"));
+    this.notice.hidden = lines.length === 0;
   }
 
   /** A device went away, and training goes on or stands at `step` on this one. */
