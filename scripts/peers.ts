@@ -15,7 +15,7 @@ const PROGRAMS = [
 export default function providePeers(): void {
   for (const { name, asked, packages } of PROGRAMS) {
     const [command = "", ...args] = asked;
-    const isThere = () => spawnSync(command, args, { stdio: "ignore", timeout: 60_000 }).status === 0;
+    const isThere = () => spawnSync(command, args, { stdio: "ignore", timeout: 300_000 }).status === 0; // PyTorch, just installed, takes a while to be read
     if (isThere() || (installPackages(packages) && isThere())) continue;
     const how = isDebian()
       ? `sudo apt-get install ${packages.join(" ")}`
