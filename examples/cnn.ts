@@ -7,13 +7,13 @@ import {
   flatten,
   maxPool2d,
   open,
-  type RandomState,
   randomState,
   sequential,
   softmaxCrossEntropy,
   trainer,
 } from "wgrad";
 import { holdBack, mnistDigits } from "./data";
+import { moved } from "./moved";
 
 const SIDE = 28;
 const BATCH = 64;
@@ -48,7 +48,10 @@ export async function main(device?: Device, epochs = 12): Promise<{ accuracy: nu
   let [accuracy, seconds] = [0, 0];
   for (let epoch = 1; epoch <= epochs; epoch++) {
     // Fits of one epoch each are one training: steps, the rate and the order of the digits go on where the last one ended.
-    const history = await net.fit({ x: moved(training.x, random), y: training.y }, { epochs: 1, validation: heldBack });
+    const history = await net.fit(
+      { x: moved(training.x, SIDE, SHIFT, random), y: training.y },
+      { epochs: 1, validation: heldBack },
+    );
     accuracy = history.validationAccuracy?.at(-1) ?? 0;
     seconds += history.seconds;
     console.log(`epoch ${epoch}: ${(100 * accuracy).toFixed(1)} % of the digits held back`);
@@ -60,20 +63,4 @@ export async function main(device?: Device, epochs = 12): Promise<{ accuracy: nu
   net.dispose();
   if (!device) on.close();
   return { accuracy, file };
-}
-
-/** Each digit by so many pixels to the right and down, at random; what moves in is black. */
-function moved(images: Float32Array, random: RandomState): Float32Array {
-  const rows = images.length / SIDE;
-  const by = random.randint(-SHIFT, SHIFT + 1, (2 * rows) / SIDE);
-  const out = new Float32Array(images.length);
-  for (let row = 0; row < rows; row++) {
-    const image = Math.floor(row / SIDE);
-    const [right, down] = [by[2 * image] as number, by[2 * image + 1] as number];
-    const to = (row % SIDE) + down;
-    if (to < 0 || to >= SIDE) continue;
-    const line = images.subarray(row * SIDE + Math.max(-right, 0), (row + 1) * SIDE - Math.max(right, 0));
-    out.set(line, (image * SIDE + to) * SIDE + Math.max(right, 0));
-  }
-  return out;
 }

@@ -19,7 +19,7 @@ const RANK = 4;
 const BATCH = 8;
 
 /** A dense layer that stays as it is, beside a narrow way around it that learns: x W + b + (x down) up. It begins as the layer alone. */
-const adapted = (units: number): Layer =>
+export const adapted = (units: number): Layer =>
   defineLayer("adapted", {
     parameters: (inputs) => {
       const features = inputs.at(-1) as number;
@@ -32,7 +32,8 @@ const adapted = (units: number): Layer =>
     },
     apply: (x, { weight, bias, down, up }) => x.matmul(weight).add(bias).add(x.matmul(down).matmul(up)),
   });
-const learns = (name: string) => name.endsWith(".down") || name.endsWith(".up");
+/** Whether a parameter of this name is an adapter's. */
+export const isAdapter = (name: string) => name.endsWith(".down") || name.endsWith(".up");
 
 /**
  * LoRA on the GPT: a network that learnt from Genesis learns the tone of the Proverbs, all of its own weights frozen. Only narrow adapters are
@@ -66,7 +67,7 @@ export async function main(
 
   const second = options(training, 0.01);
   const model = gpt(letters.count, () => [adapted(4 * FEATURES), activation("gelu"), adapted(FEATURES)]);
-  const frozen = Object.keys(model.parameters).filter((name) => !learns(name));
+  const frozen = Object.keys(model.parameters).filter((name) => !isAdapter(name));
   const net = await trainer(on, model, { ...second.using, frozen });
   net.setWeights(learnt);
   const before = (await net.evaluate(heldBack)).loss / Math.LN2;
@@ -76,7 +77,7 @@ export async function main(
   const adapters = writeSafetensors(
     Object.fromEntries(
       Object.entries(await net.weights())
-        .filter(([name]) => learns(name))
+        .filter(([name]) => isAdapter(name))
         .map(([name, values]) => [name, { shape: model.parameters[name] as number[], values }]),
     ),
   );

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,15 +6,13 @@ import type { Browser } from "puppeteer";
 import { type Dataset, type DataValues, DeviceError } from "../index";
 import type { Outcome, SweepData, Work, WorkOptions } from "../sweep/index";
 import page from "./chrome-page.js?raw";
+import { findChrome, startChrome } from "./chrome-start.js";
 import { UsageError } from "./fail";
 import type { Trainer } from "./here";
 
 /** Where this package's modules lie, as they are built: a page loads them. */
 const dist = fileURLToPath(new URL("..", import.meta.url));
 
-const FLAGS = ["--enable-unsafe-webgpu", "--no-first-run", "--disable-background-networking"];
-/** On Linux without a display WebGPU comes up through Vulkan alone. Source: https://developer.chrome.com/blog/supercharge-web-ai-testing */
-const VULKAN = ["--use-angle=vulkan", "--enable-features=Vulkan", "--disable-vulkan-surface"];
 const OPENS_MS = 120_000;
 
 /** A headless Chrome whose page trains what it is given. Throws UsageError where there is no puppeteer or no Chrome. */
@@ -48,7 +45,7 @@ export async function openInChrome(): Promise<Trainer> {
     await tab.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     await tab.waitForFunction("document.title === 'ready'", { timeout: OPENS_MS });
     const title = String(await tab.evaluate("wgradDevice()"));
-    let works = 0;
+    let trials = 0;
     return {
       title: `${title} in ${await browser.version()}`,
       close,
@@ -58,7 +55,7 @@ export async function openInChrome(): Promise<Trainer> {
         { checkpoints = new Map(), checkpointed, signal, everySeconds }: WorkOptions,
       ) {
         signal?.throwIfAborted();
-        const path = `/work/${works++}`;
+        const path = `/trials/${trials++}`;
         const files = [...checkpoints].map(([id, file]) => [id, base64(file)]);
         const sets = { data: plain(data.data), validation: data.validation && plain(data.validation) };
         given.set(path, JSON.stringify({ work, ...sets, checkpoints: files, everySeconds }));
@@ -105,18 +102,11 @@ function plain({ x, y }: Dataset<DataValues>) {
 
 async function launch(): Promise<Browser> {
   const puppeteer = await library();
-  const asked = process.env.CHROME_PATH ?? process.env.PUPPETEER_EXECUTABLE_PATH;
-  const path = asked ?? PLACES.find(existsSync);
-  const isRoot = process.getuid?.() === 0;
-  const vulkan = process.platform === "linux" && (existsSync("/dev/dri/renderD128") || existsSync("/dev/nvidiactl"));
   try {
-    return await puppeteer.launch({
-      ...(path === undefined ? {} : { executablePath: path }),
-      headless: true,
-      pipe: true, // Chrome ends when this process does
-      timeout: OPENS_MS,
+    const executablePath = findChrome();
+    return await startChrome(puppeteer, {
+      ...(executablePath === undefined ? {} : { executablePath }),
       protocolTimeout: 0, // a trial takes as long as it takes
-      args: [...FLAGS, ...(vulkan ? VULKAN : []), ...(process.platform === "linux" && isRoot ? ["--no-sandbox"] : [])],
     });
   } catch (error) {
     throw new UsageError(
@@ -124,12 +114,6 @@ async function launch(): Promise<Browser> {
     );
   }
 }
-
-const PLACES = [
-  ...["google-chrome-stable", "google-chrome", "chromium", "microsoft-edge-stable"].map((name) => `/usr/bin/${name}`),
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-];
 
 async function library(): Promise<Pick<typeof import("puppeteer"), "launch">> {
   try {

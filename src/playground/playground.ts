@@ -6,7 +6,7 @@ import { onRepaint } from "./page/colors";
 import { confusionTable } from "./page/confusion-view";
 import { CurvesView, short } from "./page/curves";
 import { DigitsView } from "./page/digits-view";
-import { byId, download, h, setText } from "./page/dom";
+import { byId, download, h, onceAFrame, setText } from "./page/dom";
 import { onDrop } from "./page/dropping";
 import { FitView } from "./page/fit-view";
 import { keep, kept } from "./page/keeping";
@@ -35,7 +35,9 @@ let training = false;
 let standing: Standing | null = null;
 let hasTable = false;
 let latest: Look | null = null;
-let painting = false;
+const paint = onceAFrame(() => {
+  if (latest) showLook(latest);
+});
 
 const status = new Status();
 const plane = new PlaneView(byId("plane", HTMLCanvasElement));
@@ -240,13 +242,7 @@ function hear(message: Message): void {
       setBusy(false);
       latest = message.look;
       record(latest);
-      if (!painting) {
-        painting = true;
-        requestAnimationFrame(() => {
-          painting = false;
-          if (latest) showLook(latest);
-        });
-      }
+      paint();
       break;
     case "state":
       setTraining(message.state === "training");
@@ -255,13 +251,11 @@ function hear(message: Message): void {
       break;
     case "lost":
       showDevice(message.device);
-      status.lost(message, training);
+      status.hear(message, training);
       break;
     case "hint":
-      status.hint(message.hint);
-      break;
     case "failed":
-      status.notify(message.message);
+      status.hear(message, training);
       break;
     case "kept":
       standing = message.standing;

@@ -209,7 +209,7 @@ export class ClassesPart implements Part {
         this.stand();
         break;
       case "lost":
-        this.status.lost(message, this.learning);
+        this.status.hear(message, this.learning);
         break;
       case "hint":
         break; // it takes seconds on the CPU too

@@ -1,3 +1,4 @@
+import { moved } from "../../../examples/moved";
 import {
   adam,
   conv2d,
@@ -22,7 +23,6 @@ import { loadMnist, MNIST_SIDE } from "../data/mnist";
 import { Beside } from "../training/beside";
 import { score } from "../training/score";
 import type { DigitsLook, Progress, Reading } from "./messages";
-import { moved } from "./moved";
 import { Trained } from "./trained";
 
 const PIXELS = MNIST_SIDE * MNIST_SIDE;

@@ -62,13 +62,11 @@ export class TrainingPanel {
       case "look":
         break;
       case "lost":
-        this.status.lost(message, this.training);
-        break;
       case "hint":
-        this.status.hint(message.hint);
+        this.status.hear(message, this.training);
         break;
       case "failed":
-        this.status.notify(message.message);
+        this.status.hear(message, this.training);
         byId(`${this.name}-again`, HTMLButtonElement).disabled = false;
         break;
       default:

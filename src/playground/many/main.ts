@@ -1,7 +1,7 @@
 import { proxy, wrap } from "comlink";
 import { css, onRepaint, palette } from "../page/colors";
 import { Desk } from "../page/desk";
-import { byId, setText, sharpen } from "../page/dom";
+import { byId, onceAFrame, setText, sharpen } from "../page/dom";
 import { CellImage, PlaneView } from "../page/plane-view";
 import { BEGINNING, type ManyConfig, NOISE } from "./config";
 import type { ManyEngine } from "./engine";
@@ -16,7 +16,9 @@ const text = (id: string) => byId(id, HTMLElement);
 let config: ManyConfig = { ...BEGINNING };
 let made: ManyMade | null = null;
 let look: ManyLook | null = null;
-let painting = false;
+const paint = onceAFrame(() => {
+  if (look) showLook(look);
+});
 /** Whom a person has picked; null: the best is shown. */
 let picked: number | null = null;
 
@@ -117,12 +119,7 @@ function hear(message: Message): void {
     map.begin(made);
   } else if (message.kind === "look") {
     look = message.look;
-    if (painting) return;
-    painting = true;
-    requestAnimationFrame(() => {
-      painting = false;
-      if (look) showLook(look);
-    });
+    paint();
   } else desk.hear(message);
 }
 

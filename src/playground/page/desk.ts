@@ -38,13 +38,9 @@ export class Desk {
         this.changed();
         break;
       case "lost":
-        this.status.lost(message, this.training);
-        break;
       case "hint":
-        this.status.hint(message.hint);
-        break;
       case "failed":
-        this.notify(message.message);
+        this.status.hear(message, this.training);
         break;
       default:
         message satisfies never;

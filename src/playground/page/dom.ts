@@ -48,6 +48,19 @@ export function sharpen(canvas: HTMLCanvasElement): { width: number; height: num
   return { width, height, pen };
 }
 
+/** What draws once a frame, however often it is asked to: the last asked for is in it. */
+export function onceAFrame(draw: () => void): () => void {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      draw();
+    });
+  };
+}
+
 export function download(name: string, content: Uint8Array | string, type: string): void {
   const blob = new Blob([typeof content === "string" ? content : new Uint8Array(content)], { type });
   const url = URL.createObjectURL(blob);

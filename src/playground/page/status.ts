@@ -1,4 +1,4 @@
-import type { DeviceFacts } from "../training/messages";
+import type { DeviceFacts, TrainingMessage } from "../training/messages";
 import { byId, setText } from "./dom";
 
 /** The line that says which device works, and the notice above the page. */
@@ -28,8 +28,25 @@ export class Status {
     this.show([message, ...this.said().filter((each) => each !== message)].slice(0, 2));
   }
 
+  /** What training tells that a person should notice. */
+  hear(message: Extract<TrainingMessage, { kind: "lost" | "hint" | "failed" }>, training: boolean): void {
+    switch (message.kind) {
+      case "lost":
+        this.lost(message, training);
+        break;
+      case "hint":
+        this.hint(message.hint);
+        break;
+      case "failed":
+        this.notify(message.message);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
   /** It trains on the CPU, and this would bring the GPU. */
-  hint(hint: string): void {
+  private hint(hint: string): void {
     this.onCpu = `Training on the CPU. ${hint}`;
     this.notify(this.onCpu);
   }
@@ -44,7 +61,10 @@ export class Status {
   }
 
   /** A device went away, and training goes on or stands at `step` on this one. */
-  lost({ reason, device, step }: { reason: string; device: DeviceFacts; step: number }, training: boolean): void {
+  private lost(
+    { reason, device, step }: { reason: string; device: DeviceFacts; step: number },
+    training: boolean,
+  ): void {
     this.showDevice(device);
     this.notify(
       `The device went away (${reason.replace(/\.$/, "")}). ${training ? "Training goes on from" : "The network stands at"} step ${step.toLocaleString("en")}, the last snapshot, on ${device.name}.`,

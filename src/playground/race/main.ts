@@ -4,7 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import { type Config, DATA, fromQuery, LIMITS, preset, within } from "../config";
 import { css, onRepaint, palette } from "../page/colors";
 import { DASHES, short } from "../page/curves";
-import { byId, setText } from "../page/dom";
+import { byId, onceAFrame, setText } from "../page/dom";
 import { PlaneView } from "../page/plane-view";
 import type { Engine } from "../training/engine";
 import type { Look, Made, Message } from "../training/messages";
@@ -112,21 +112,15 @@ class Runner {
 }
 
 let chart: uPlot | null = null;
-let painting = false;
 const box = byId("race-chart", HTMLElement);
-function paint(): void {
-  if (painting) return;
-  painting = true;
-  requestAnimationFrame(() => {
-    painting = false;
-    const [gpu, cpu] = runners;
-    const table = uPlot.join([
-      [gpu.steps, gpu.losses],
-      [cpu.steps, cpu.losses],
-    ]);
-    chart?.setData(table);
-  });
-}
+const paint = onceAFrame(() => {
+  const [gpu, cpu] = runners;
+  const table = uPlot.join([
+    [gpu.steps, gpu.losses],
+    [cpu.steps, cpu.losses],
+  ]);
+  chart?.setData(table);
+});
 function remake(): void {
   chart?.destroy();
   const { ink, faint, line } = palette();

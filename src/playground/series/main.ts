@@ -3,7 +3,7 @@ import type { Config } from "../config";
 import { classColor, onRepaint } from "../page/colors";
 import { short } from "../page/curves";
 import { Desk } from "../page/desk";
-import { byId, h, setText } from "../page/dom";
+import { byId, h, onceAFrame, setText } from "../page/dom";
 import { LineChart } from "../page/line-chart";
 import { BurgersCard } from "./burgers-card";
 import type { SeriesEngine, SeriesSource } from "./engine";
@@ -31,7 +31,9 @@ let source: SeriesSource | null = null;
 let file: { name: string; text: string } | null = null;
 let made: SeriesMade | null = null;
 let look: SeriesLook | null = null;
-let painting = false;
+const paint = onceAFrame(() => {
+  if (look) showLook(look);
+});
 /** Epochs, the error in training, held back, and that of the naive forecast. */
 let errors: [number[], (number | null)[], number[], number[]] = [[], [], [], []];
 
@@ -130,12 +132,7 @@ function hear(message: Message): void {
   else if (message.kind === "look") {
     look = message.look;
     record(look);
-    if (painting) return;
-    painting = true;
-    requestAnimationFrame(() => {
-      painting = false;
-      if (look) showLook(look);
-    });
+    paint();
   } else desk.hear(message);
 }
 

@@ -1,3 +1,4 @@
+import { isAdapter } from "../../../examples/lora";
 import type { Device } from "../../index";
 import type { Config } from "../config";
 import { factsOf } from "../training/device";
@@ -5,7 +6,7 @@ import { Training } from "../training/training";
 import { describedIn, metadataOf } from "./file";
 import { GptRun, type RunParts } from "./gpt-run";
 import type { TextLook, TextMessage } from "./messages";
-import { isAdapter, SIZES, type Sizes } from "./network";
+import { SIZES, type Sizes } from "./network";
 import { type Alphabet, alphabetIn, cleaned, parts } from "./text";
 import type { Wish } from "./writer";
 

@@ -1,3 +1,4 @@
+import { isAdapter } from "../../../examples/lora";
 import {
   type Device,
   DeviceError,
@@ -12,7 +13,7 @@ import { Beside } from "../training/beside";
 import { Pace } from "../training/pace";
 import { Speed } from "../training/speed";
 import type { TextLook, Written } from "./messages";
-import { gpt, isAdapter, optimizerOf, type Sizes, viewProgram } from "./network";
+import { gpt, optimizerOf, type Sizes, viewProgram } from "./network";
 import type { Alphabet, parts } from "./text";
 import { type Wish, write } from "./writer";
 

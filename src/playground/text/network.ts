@@ -1,13 +1,12 @@
+import { adapted } from "../../../examples/lora";
 import {
   activation,
   adam,
   cosineDecay,
-  defineLayer,
   dense,
   embedding,
   input,
   iota,
-  type Layer,
   layerNorm,
   type Model,
   multiHeadAttention,
@@ -35,27 +34,6 @@ export const SIZES = {
   small: { length: 32, features: 32, heads: 4, blocks: 2, batch: 16 },
   large: { length: 64, features: 128, heads: 4, blocks: 3, batch: 32 },
 } as const satisfies Record<string, Sizes>;
-
-/** Of the adapters. */
-const RANK = 4;
-
-/** A dense layer that stays as it is, beside a narrow way around it that learns: x W + b + (x down) up. Source: Hu et al. 2021, §4.1. */
-function adapted(units: number): Layer {
-  return defineLayer("adapted", {
-    parameters: (inputs) => {
-      const features = inputs.at(-1) as number;
-      return {
-        weight: { shape: [features, units] },
-        bias: { shape: [units] },
-        down: { shape: [features, RANK] },
-        up: { shape: [RANK, units], init: "zeros" },
-      };
-    },
-    apply: (x, { weight, bias, down, up }) => x.matmul(weight).add(bias).add(x.matmul(down).matmul(up)),
-  });
-}
-
-export const isAdapter = (name: string) => name.endsWith(".down") || name.endsWith(".up");
 
 /** A GPT over characters; with `adapters` beside the dense layers of its blocks. Source: Radford et al. 2018; Karpathy, minGPT. */
 export function gpt(characters: number, { length, features, heads, blocks }: Sizes, adapters: boolean): Model {

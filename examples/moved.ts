@@ -1,4 +1,4 @@
-import type { RandomState } from "../../index";
+import type { RandomState } from "wgrad";
 
 /** Each picture [side, side] moved by up to `most` pixels to the right and down, at random; what moves in is 0. */
 export function moved(pictures: Float32Array, side: number, most: number, random: RandomState): Float32Array {
