@@ -79,6 +79,9 @@ test("the three networks of npm start train and are drawn under the same rules",
 const AT_REST: Record<string, string> = {
   "index.html": "#step:not([disabled])",
   "images.html": "#kernels li",
+  "text.html": "#train:not([disabled])",
+  "series.html": "#train:not([disabled])",
+  "many.html": "#train:not([disabled])",
   "lessons.html": ".graph-node.now",
   "race.html": ".uplot canvas",
 };

@@ -32,7 +32,10 @@ export class Tiles {
       const loss = h("span", { class: "num" }, "\u00a0");
       const button = h(
         "button",
-        { type: "button", "aria-pressed": "false", tabindex: network === 0 ? 0 : -1 },
+        {
+          ...{ type: "button", "aria-pressed": "false", tabindex: network === 0 ? 0 : -1 },
+          "aria-label": `Rate ${rates[network]}, seed ${seeds[network]}`, // until there is more to say of it
+        },
         canvas,
         loss,
       );

@@ -37,7 +37,8 @@ export class LineChart {
     this.plot?.destroy();
     this.plot = null;
     const { clientWidth: width, clientHeight: height } = this.box;
-    if (width === 0) return;
+    // Without data it would have no room for the numbers of its axes, and move when they come.
+    if (width === 0 || this.table[0]?.length === 0) return;
     const { faint, line, ink } = palette();
     const axis = {
       font: "11px system-ui, sans-serif",
